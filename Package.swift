@@ -1,0 +1,88 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// For the targets that touch C: every unsafe expression is spelled out.
+let strictMemory: [SwiftSetting] = strict + [.strictMemorySafety()]
+
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let grpcCore: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
+let grpcTransport: Target.Dependency = .product(
+    name: "GRPCNIOTransportHTTP2", package: "grpc-swift-nio-transport")
+let grpcProtobuf: Target.Dependency = .product(
+    name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let lifecycle: Target.Dependency = .product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let configuration: Target.Dependency = .product(
+    name: "Configuration", package: "swift-configuration")
+let arguments: Target.Dependency = .product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "immutable-ledger",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "ledger-service", targets: ["ledger-service"]),
+        .executable(name: "ledgerctl", targets: ["ledgerctl"]),
+        .library(name: "LedgerClient", targets: ["LedgerClient"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+        .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
+        .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
+        .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
+        .package(
+            url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+    ],
+    targets: [
+        .systemLibrary(name: "CLibcurl", pkgConfig: "libcurl"),
+        .target(name: "CCurlShims", dependencies: ["CLibcurl"]),
+        .target(
+            name: "EtcdGateway", dependencies: ["CCurlShims", logging],
+            swiftSettings: strictMemory),
+        .target(name: "LedgerCore", dependencies: [crypto], swiftSettings: strict),
+        .target(
+            name: "LedgerStore", dependencies: ["EtcdGateway", "LedgerCore", logging],
+            swiftSettings: strict),
+        .target(
+            name: "LedgerAPI", dependencies: [grpcCore, grpcProtobuf, protobuf],
+            swiftSettings: strict),
+        .target(
+            name: "LedgerServer",
+            dependencies: [
+                "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway", grpcCore, grpcTransport,
+                grpcProtobuf, protobuf, lifecycle, configuration, logging, metrics,
+                .product(name: "Hummingbird", package: "hummingbird"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "LedgerClient",
+            dependencies: [
+                "LedgerAPI", "LedgerCore", grpcCore, grpcTransport, grpcProtobuf, protobuf,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "ledger-service", dependencies: ["LedgerServer"], swiftSettings: strict),
+        .executableTarget(
+            name: "ledgerctl", dependencies: ["LedgerClient", "LedgerAPI", arguments],
+            swiftSettings: strict),
+    ]
+)
