@@ -1,0 +1,120 @@
+/// What a failed request means: for the write, and for the member that was asked.
+enum FailureClassification {
+    /// Whatever is not certainly harmless is `unknown`.
+    static func error(for failure: TransferFailure, endpoint: EtcdEndpoint) -> EtcdError {
+        EtcdError(
+            failureClass: failure.bodyWasOffered ? .unknown : .notSent,
+            code: code(for: failure.reason), message: failure.message, endpoint: endpoint,
+            cause: failure)
+    }
+
+    /// Reads an answer other than 200. Only a parsed 400, 401 or 403 says that this transmission
+    /// was not applied. 429 does not: etcd checks its quota again while it applies, applies, and
+    /// then refuses.
+    static func error(
+        for answer: HTTPAnswer, operation: EtcdCall.Operation, endpoint: EtcdEndpoint
+    ) -> EtcdError {
+        guard let refusal = try? GatewayRefusal(answer.body) else {
+            return EtcdError(
+                failureClass: .unknown,
+                code: answer.status >= 500 || answer.status == 429 ? .unavailable : .malformedAnswer,
+                httpStatus: answer.status, message: "an answer that is not etcd's",
+                endpoint: endpoint)
+        }
+        var isCertain = [400, 401, 403].contains(answer.status)
+        // An unknown lease, on calls that do nothing but look for it.
+        if answer.status == 404, operation == .leaseRevoke || operation == .leaseKeepAlive {
+            isCertain = true
+        }
+        return EtcdError(
+            failureClass: isCertain ? .rejected : .unknown,
+            code: code(for: refusal, status: answer.status), httpStatus: answer.status,
+            grpcCode: refusal.code, message: String(refusal.message.prefix(200)),
+            endpoint: endpoint)
+    }
+
+    /// A 200 that could not be read. For a write, nobody knows what it meant to say.
+    static func error(
+        for failure: JSONFailure, endpoint: EtcdEndpoint
+    ) -> EtcdError {
+        EtcdError(
+            failureClass: .corrupt, code: .malformedAnswer, httpStatus: 200,
+            message: "at byte \(failure.offset) of the answer: \(failure.reason)",
+            endpoint: endpoint, cause: failure)
+    }
+
+    private static func code(for reason: TransferFailure.Reason) -> EtcdErrorCode {
+        switch reason {
+        case .deadline: .timeout
+        case .cancelled: .cancelled
+        case .shutDown: .shutDown
+        case .answerTooLong: .tooLarge
+        case .curl(let number): code(forCurl: number)
+        }
+    }
+
+    /// The numbers are libcurl's CURLcode, which never change.
+    private static func code(forCurl number: Int) -> EtcdErrorCode {
+        switch number {
+        case 28: .timeout
+        // Handshake, certificates, ciphers, the files they come from, ALPN.
+        case 35, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98: .tls
+        // A malformed address, an unresolved name, a refused connection.
+        case 3, 5, 6, 7, 45, 96: .connect
+        // Half an answer, none, broken sends and receives, a rewind that is forbidden here,
+        // broken HTTP and HTTP/2.
+        case 1, 8, 16, 18, 42, 52, 55, 56, 61, 65, 92, 95: .connectionLost
+        case 27: .unavailable
+        default: .connectionLost
+        }
+    }
+
+    private static func code(for refusal: GatewayRefusal, status: Int) -> EtcdErrorCode {
+        switch refusal.code {
+        case 1: .cancelled
+        case 3 where refusal.message.contains("too large"): .tooLarge
+        case 3 where refusal.concernsLogin: .unauthenticated
+        case 3, 9: .invalidArgument
+        case 4: .timeout
+        case 5: .notFound
+        case 7: .permissionDenied
+        case 8 where refusal.message.contains("space exceeded"): .noSpace
+        case 8 where refusal.message.contains("larger than max"): .tooLarge
+        case 11: .outOfRange
+        case 16: .unauthenticated
+        default: .unavailable
+        }
+    }
+}
+
+/// The body of an answer in which etcd refuses.
+struct GatewayRefusal: Hashable {
+    /// The gRPC code.
+    var code: Int
+    var message: String
+
+    /// Whether a new token may help. etcd answers 400 to a token made before its users changed,
+    /// and to no token at all.
+    var concernsLogin: Bool {
+        message.contains("revision of auth store is old") || message.contains("user name is empty")
+            || message.contains("authentication failed")
+    }
+
+    init(_ body: [UInt8]) throws(JSONFailure) {
+        var reader = JSONReader(body)
+        var code: Int?
+        var message: String?
+        try reader.object { name, reader throws(JSONFailure) in
+            switch name {
+            case "code": code = try reader.integer()
+            // etcd 3.4 has the text twice, as `error` and as `message`; 3.6 has `message` only.
+            case "error", "message": message = try reader.string()
+            default: try reader.skip()
+            }
+        }
+        try reader.end()
+        guard let code, let message else { throw reader.failure("no code or no message") }
+        self.code = code
+        self.message = message
+    }
+}

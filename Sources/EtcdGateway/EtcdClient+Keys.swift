@@ -1,0 +1,36 @@
+extension EtcdClient {
+    /// Reads keys: linearizably, unless the request says that the member's own copy will do.
+    package func range(
+        _ request: EtcdRangeRequest, options: EtcdRequestOptions = .init()
+    ) async throws(EtcdError) -> EtcdRangeResponse {
+        try await answer(.range, RequestEncoding.range(request), options) {
+            decoding, body throws(JSONFailure) in try decoding.range(body)
+        }
+    }
+
+    /// Sends a transaction, once.
+    ///
+    /// - Throws: An error whose `failureClass` says what is known of the transaction. `corrupt`
+    ///   (a 200 that could not be read) must be resolved like `unknown`.
+    package func transaction(
+        _ transaction: EtcdTransaction, options: EtcdRequestOptions = .init()
+    ) async throws(EtcdError) -> EtcdTransactionResponse {
+        try await self.transaction(encoded: EtcdEncodedTransaction(transaction), options: options)
+    }
+
+    /// Sends a transaction that was encoded before, once; the same bytes may be sent again.
+    ///
+    /// - Throws: An error whose `failureClass` says what is known of this transmission. `corrupt`
+    ///   (a 200 that could not be read) must be resolved like `unknown`.
+    package func transaction(
+        encoded transaction: EtcdEncodedTransaction, options: EtcdRequestOptions = .init()
+    ) async throws(EtcdError) -> EtcdTransactionResponse {
+        let successKinds = transaction.successKinds
+        let failureKinds = transaction.failureKinds
+        return try await answer(.transaction, transaction.body, options) {
+            decoding, body throws(JSONFailure) in
+            try decoding.transaction(
+                body, successKinds: successKinds, failureKinds: failureKinds)
+        }
+    }
+}

@@ -1,0 +1,114 @@
+package import Logging
+
+/// etcd's v3 API, through its JSON gateway.
+///
+/// What was not sent goes to the next member by itself, and reads do after any failure of a
+/// member, within the deadline. A write is otherwise sent once: whether to send it again is the
+/// caller's decision, by the error's `failureClass`.
+package final class EtcdClient: Sendable {
+    private let executor: RequestExecutor
+    private let login: EtcdLogin?
+    private let observer: (any EtcdRequestObserver)?
+
+    /// Starts the thread that the connections live on; connects to nobody yet.
+    ///
+    /// - Throws: An error of code `configuration`.
+    package init(
+        configuration: EtcdConfiguration, logger: Logger,
+        observer: (any EtcdRequestObserver)? = nil
+    ) throws(EtcdError) {
+        try configuration.validate()
+        let executor = try RequestExecutor(configuration, logger: logger)
+        self.executor = executor
+        self.observer = observer
+        if let username = configuration.username, let password = configuration.password {
+            login = EtcdLogin {
+                await Self.authenticate(executor, username, password, observer)
+            }
+        } else {
+            login = nil
+        }
+    }
+
+    /// The configured members.
+    package var endpoints: [EtcdEndpoint] { executor.endpoints }
+
+    /// The connections as they are now.
+    package var poolStatistics: EtcdPoolStatistics { executor.poolStatistics }
+
+    /// Asks this member first from now on, as long as it answers. The leader saves the others a
+    /// hop.
+    package func prefer(_ endpoint: EtcdEndpoint) {
+        executor.prefer(endpoint)
+    }
+
+    /// Ends the thread. Every open request fails: as unknown, or as not sent if it was not. So
+    /// does every later one.
+    package func shutdown() async {
+        await executor.shutDown()
+    }
+
+    /// Sends a request with a token where one is needed, and once more with a new token where
+    /// etcd refuses the old one: a refused request was certainly not applied.
+    func answer<Answer>(
+        _ operation: EtcdCall.Operation, _ body: [UInt8], _ options: EtcdRequestOptions,
+        decode: RequestExecutor.Decode<Answer>
+    ) async throws(EtcdError) -> Answer {
+        let call = EtcdCall(operation: operation, body: body)
+        return try await Self.observed(operation, observer) { () async throws(EtcdError) in
+            let token = try await self.login?.token(before: options.deadline)
+            do throws(EtcdError) {
+                return try await self.executor.run(
+                    call, token: token ?? nil, options: options, decode: decode)
+            } catch {
+                guard let login = self.login, error.code == .unauthenticated,
+                    error.failureClass == .rejected
+                else { throw error }
+                login.refuse(token ?? nil)
+            }
+            let newToken = try await self.login?.token(before: options.deadline)
+            return try await self.executor.run(
+                call, token: newToken ?? nil, options: options, decode: decode)
+        }
+    }
+
+    private static func authenticate(
+        _ executor: RequestExecutor, _ username: String, _ password: String,
+        _ observer: (any EtcdRequestObserver)?
+    ) async -> EtcdLogin.Outcome {
+        let call = EtcdCall(
+            operation: .authenticate,
+            body: RequestEncoding.authenticate(username: username, password: password))
+        do throws(EtcdError) {
+            return .success(
+                try await observed(.authenticate, observer) { () async throws(EtcdError) in
+                    try await executor.run(call, token: nil, options: EtcdRequestOptions()) {
+                        decoding, body throws(JSONFailure) in try decoding.token(body)
+                    }
+                })
+        } catch {
+            // Its RBAC is off; it will say so when that changes.
+            if error.grpcCode == 9 { return .success(nil) }
+            return .failure(error)
+        }
+    }
+
+    private static func observed<Answer>(
+        _ operation: EtcdCall.Operation, _ observer: (any EtcdRequestObserver)?,
+        _ request: () async throws(EtcdError) -> Answer
+    ) async throws(EtcdError) -> Answer {
+        guard let observer else { return try await request() }
+        let begin = ContinuousClock.now
+        var result = "ok"
+        defer {
+            observer.etcdRequestEnded(
+                operation: operation.rawValue, result: result, duration: .now - begin)
+        }
+        do throws(EtcdError) {
+            return try await request()
+        } catch {
+            result = error.failureClass.rawValue
+            throw error
+        }
+    }
+}

@@ -1,0 +1,188 @@
+import Logging
+import Synchronization
+
+/// Sends one request to one member after another, as far as that is harmless.
+final class RequestExecutor: Sendable {
+    /// Turns the body of a 200 into what the caller wants.
+    typealias Decode<Answer> =
+        @Sendable (ResponseDecoding, [UInt8]) throws(JSONFailure) -> Answer
+
+    private let transport: CurlTransport
+    private let selector: Mutex<EndpointSelector>
+    private let requestTimeout: Duration
+    private let connectTimeout: Duration
+    private let logger: Logger
+    let endpoints: [EtcdEndpoint]
+
+    init(_ configuration: EtcdConfiguration, logger: Logger) throws(EtcdError) {
+        transport = try CurlTransport(CurlSettings(configuration))
+        let selector = EndpointSelector(configuration.endpoints)
+        endpoints = selector.endpoints
+        self.selector = Mutex(selector)
+        requestTimeout = configuration.requestTimeout
+        connectTimeout = configuration.connectTimeout
+        self.logger = logger
+    }
+
+    var poolStatistics: EtcdPoolStatistics { transport.poolStatistics }
+
+    func prefer(_ endpoint: EtcdEndpoint) {
+        selector.withLock { $0.prefer(endpoint) }
+    }
+
+    func shutDown() async {
+        await transport.shutDown()
+    }
+
+    /// Sends a request until a member answers, the members or the time run out, or something
+    /// happened that forbids sending it again.
+    func run<Answer>(
+        _ call: EtcdCall, token: String?, options: EtcdRequestOptions,
+        decode: Decode<Answer>
+    ) async throws(EtcdError) -> Answer {
+        var tried: [EtcdEndpoint] = []
+        var last: EtcdError?
+        while true {
+            let now = ContinuousClock.now
+            if let refusal = refusalToSend(options, at: now) { throw last ?? refusal }
+            guard let attempt = plan(call.operation, options, tried: tried, at: now) else {
+                throw last ?? Self.notSent(.unavailable, "there is no member to ask")
+            }
+            do throws(EtcdError) {
+                return try await send(call, token: token, attempt, decode)
+            } catch {
+                guard Self.mayTryAnother(after: error, call.operation) else { throw error }
+                tried.append(attempt.endpoint)
+                last = error
+            }
+        }
+    }
+
+    private func send<Answer>(
+        _ call: EtcdCall, token: String?, _ attempt: Attempt, _ decode: Decode<Answer>
+    ) async throws(EtcdError) -> Answer {
+        let endpoint = attempt.endpoint
+        let result = await transport.post(
+            call.operation.path, body: call.body, token: token, to: endpoint,
+            connectDeadline: attempt.connectDeadline, deadline: attempt.deadline)
+        switch result {
+        case .success(let answer) where answer.status == 200:
+            do throws(JSONFailure) {
+                let value = try decode(
+                    ResponseDecoding(endpoint: endpoint, date: answer.date), answer.body)
+                note(answering: endpoint)
+                return value
+            } catch {
+                let error = FailureClassification.error(for: error, endpoint: endpoint)
+                note(failing: endpoint, error)
+                throw error
+            }
+        case .success(let answer):
+            let error = FailureClassification.error(
+                for: answer, operation: call.operation, endpoint: endpoint)
+            if answer.status >= 500 {
+                note(failing: endpoint, error)
+            } else {
+                note(answering: endpoint)
+            }
+            throw error
+        case .failure(let failure):
+            let error = FailureClassification.error(for: failure, endpoint: endpoint)
+            switch failure.reason {
+            case .cancelled, .shutDown, .answerTooLong: break
+            case .curl, .deadline: note(failing: endpoint, error)
+            }
+            throw error
+        }
+    }
+}
+
+// MARK: Planning
+
+extension RequestExecutor {
+    /// Whom to ask, and how long to wait.
+    private struct Attempt {
+        var endpoint: EtcdEndpoint
+        var connectDeadline: ContinuousClock.Instant
+        var deadline: ContinuousClock.Instant
+    }
+
+    private func plan(
+        _ operation: EtcdCall.Operation, _ options: EtcdRequestOptions, tried: [EtcdEndpoint],
+        at now: ContinuousClock.Instant
+    ) -> Attempt? {
+        let choice = selector.withLock { selector -> (EtcdEndpoint, Bool)? in
+            guard
+                let endpoint = selector.choose(
+                    at: now, tried: tried, avoiding: options.avoiding, only: options.only)
+            else { return nil }
+            let hasAlternative =
+                options.only == nil
+                && selector.hasAlternative(to: endpoint, at: now, tried: tried)
+            return (endpoint, hasAlternative)
+        }
+        guard let (endpoint, hasAlternative) = choice else { return nil }
+        var deadline = options.deadline ?? now + requestTimeout
+        if operation.isRead {
+            deadline = min(deadline, now + requestTimeout)
+            // Half of what is left, so that another member can still answer in time. A write
+            // gets all of it: it cannot be sent to another member after this one.
+            if hasAlternative, let end = options.deadline {
+                deadline = min(deadline, now + (end - now) / 2)
+            }
+        }
+        var connectDeadline = min(deadline, now + connectTimeout)
+        if hasAlternative { connectDeadline = min(connectDeadline, now + (deadline - now) / 2) }
+        return Attempt(endpoint: endpoint, connectDeadline: connectDeadline, deadline: deadline)
+    }
+
+    private func refusalToSend(
+        _ options: EtcdRequestOptions, at now: ContinuousClock.Instant
+    ) -> EtcdError? {
+        if Task.isCancelled {
+            return Self.notSent(.cancelled, "the request was cancelled before it was sent")
+        }
+        if let deadline = options.deadline, deadline <= now {
+            return Self.notSent(.timeout, "the deadline passed before the request was sent")
+        }
+        return nil
+    }
+
+    /// What was not sent can go elsewhere. A read can, too, after anything that speaks of the
+    /// member and not of the request.
+    private static func mayTryAnother(
+        after error: EtcdError, _ operation: EtcdCall.Operation
+    ) -> Bool {
+        switch error.code {
+        case .cancelled where error.httpStatus == nil, .shutDown, .configuration: return false
+        default: break
+        }
+        if error.failureClass == .notSent { return true }
+        guard operation.isRead, error.failureClass != .rejected else { return false }
+        if let status = error.httpStatus { return status == 200 || status >= 500 }
+        return error.code != .tooLarge
+    }
+
+    static func notSent(_ code: EtcdErrorCode, _ message: String) -> EtcdError {
+        EtcdError(failureClass: .notSent, code: code, message: message)
+    }
+}
+
+// MARK: Health
+
+extension RequestExecutor {
+    private func note(answering endpoint: EtcdEndpoint) {
+        let wasFailing = selector.withLock { $0.succeeded(endpoint) }
+        if wasFailing {
+            logger.info("etcd member answers again", metadata: ["endpoint": "\(endpoint)"])
+        }
+    }
+
+    private func note(failing endpoint: EtcdEndpoint, _ error: EtcdError) {
+        let failures = selector.withLock { $0.failed(endpoint, at: .now) }
+        // Once in the log for each time a member goes away, however many requests notice.
+        logger.log(
+            level: failures == 1 ? .warning : .debug, "etcd member fails",
+            metadata: ["endpoint": "\(endpoint)", "error": "\(error)"])
+    }
+}

@@ -1,0 +1,282 @@
+internal import CCurlShims
+import Glibc
+
+/// The thread that owns libcurl: takes requests from the inbox, drives them, ends them.
+///
+/// Everything here runs on that thread, except `init` and `startThread`, which come before it.
+@safe final class CurlLoop {
+    private let settings: CurlSettings
+    private let inbox: TransportInbox
+    private let statistics: TransportStatistics
+    /// The multi handle. Valid from `init` to the end of `run()`.
+    private let multi: UnsafeMutableRawPointer
+    private var active: [UInt64: CurlTransfer] = [:]
+    /// Transfers whose handles wait for their next request.
+    private var idle: [CurlTransfer] = []
+    private var stopping: [CheckedContinuation<Void, Never>] = []
+    private var isStopping = false
+    /// For each member that owes answers, since when.
+    private var silentSince: [EtcdEndpoint: ContinuousClock.Instant] = [:]
+    private var waitCount: Int64 = 0
+    /// How many sockets libcurl has open; kept by its callbacks.
+    var openSockets = 0
+
+    /// More handles than this are not kept.
+    private static let mostIdleTransfers = 128
+    /// How long to sleep when nothing is due; whatever happens meanwhile ends the sleep.
+    private static let longestSleep = Duration.seconds(3600)
+
+    /// Nil where libcurl has no memory.
+    init?(_ settings: CurlSettings, inbox: TransportInbox, statistics: TransportStatistics) {
+        guard let multi = unsafe curl_multi_init() else { return nil }
+        self.settings = settings
+        self.inbox = inbox
+        self.statistics = statistics
+        unsafe self.multi = multi
+        let options: [(CURLMoption, Int)] = [
+            (CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX)),
+            (CURLMOPT_MAX_TOTAL_CONNECTIONS, settings.maxConnections),
+            (CURLMOPT_MAXCONNECTS, settings.maxIdleConnections),
+        ]
+        for (option, value) in options {
+            guard unsafe ledger_curl_multi_set_long(multi, option, value) == CURLM_OK else {
+                unsafe curl_multi_cleanup(multi)
+                return nil
+            }
+        }
+    }
+
+    /// Starts the thread, which keeps this object until it ends.
+    ///
+    /// - Returns: False where the system has no thread to give; the loop is of no use then.
+    func startThread() -> Bool {
+        unsafe inbox.open(Waker(multi))
+        var thread = pthread_t()
+        // The reference that is taken here is the thread's to release.
+        let context = unsafe Unmanaged.passRetained(self)
+        let result = unsafe pthread_create(&thread, nil, runCurlLoop, context.toOpaque())
+        guard result == 0 else {
+            _ = inbox.close()
+            unsafe curl_multi_cleanup(multi)
+            unsafe context.release()
+            return false
+        }
+        // Nobody joins it: `shutDown` waits for the loop's last act instead.
+        pthread_detach(thread)
+        return true
+    }
+
+    /// The thread's life.
+    fileprivate func run() {
+        while true {
+            for command in inbox.take() { perform(command) }
+            if isStopping { break }
+            var running: Int32 = 0
+            _ = unsafe curl_multi_perform(multi, &running)
+            endFinished()
+            endOverdue(at: .now)
+            publishStatistics()
+            _ = unsafe curl_multi_poll(multi, nil, 0, Int32(clamping: sleepMilliseconds()), nil)
+        }
+        close()
+    }
+
+    private func close() {
+        for command in inbox.close() { perform(command) }
+        for transfer in active.values { abandon(transfer, .shutDown, "the client is shut down") }
+        active = [:]
+        for transfer in idle { transfer.free() }
+        idle = []
+        unsafe curl_multi_cleanup(multi)
+        publishStatistics()
+        for continuation in stopping { continuation.resume() }
+    }
+}
+
+// MARK: Requests
+
+extension CurlLoop {
+    private func perform(_ command: TransportCommand) {
+        switch command {
+        case .start(let request):
+            start(request)
+        case .cancel(let id):
+            guard let transfer = active.removeValue(forKey: id) else { return }
+            abandon(transfer, .cancelled, "the request was cancelled")
+            recycle(transfer)
+        case .shutDown(let continuation):
+            isStopping = true
+            if let continuation { stopping.append(continuation) }
+        }
+    }
+
+    private func start(_ request: TransferRequest) {
+        let now = ContinuousClock.now
+        guard let transfer = idle.popLast() ?? makeTransfer() else {
+            refuse(request, .curl(Int(CURLE_OUT_OF_MEMORY.rawValue)), "libcurl has no memory")
+            return
+        }
+        guard transfer.begin(request, at: now) else {
+            transfer.fail(.curl(Int(CURLE_FAILED_INIT.rawValue)), "libcurl refuses an option")
+            recycle(transfer)
+            return
+        }
+        // The handle is in no multi handle: it is new, or was removed before it became idle.
+        guard unsafe curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
+            transfer.fail(.curl(Int(CURLE_FAILED_INIT.rawValue)), "libcurl refuses the request")
+            recycle(transfer)
+            return
+        }
+        active[request.id] = transfer
+    }
+
+    private func makeTransfer() -> CurlTransfer? {
+        guard let transfer = CurlTransfer(settings) else { return nil }
+        // libcurl keeps this context with each connection, and closes the last of them when the
+        // multi handle is freed, which is when this object still lives.
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        guard unsafe ledger_curl_on_open(transfer.easy, onOpen, context) == CURLE_OK,
+            unsafe ledger_curl_on_close(transfer.easy, onClose, context) == CURLE_OK
+        else {
+            transfer.free()
+            return nil
+        }
+        return transfer
+    }
+
+    private func refuse(
+        _ request: TransferRequest, _ reason: TransferFailure.Reason, _ message: String
+    ) {
+        request.continuation.resume(
+            returning: .failure(
+                TransferFailure(reason: reason, bodyWasOffered: false, message: message)))
+    }
+
+    /// Takes the transfer from libcurl and ends its request without an answer.
+    private func abandon(
+        _ transfer: CurlTransfer, _ reason: TransferFailure.Reason, _ message: String
+    ) {
+        if let endpoint = transfer.request?.endpoint, transfer.bodyWasOffered,
+            !transfer.heardAnything
+        {
+            // A member that leaves everything unanswered may be gone without a word, and its
+            // connection dead for good: the next request shall make a new one.
+            let since = min(silentSince[endpoint] ?? transfer.startedAt, transfer.startedAt)
+            silentSince[endpoint] = since
+            if .now - since >= settings.longestSilence { transfer.forbidReuse() }
+        }
+        unsafe curl_multi_remove_handle(multi, transfer.easy)
+        transfer.fail(reason, message)
+    }
+
+    private func recycle(_ transfer: CurlTransfer) {
+        if idle.count < Self.mostIdleTransfers {
+            idle.append(transfer)
+        } else {
+            transfer.free()
+        }
+    }
+
+    /// Ends what libcurl has finished with.
+    private func endFinished() {
+        var left: Int32 = 0
+        // A message is valid until its handle is removed; both fields are read before that.
+        while let message = unsafe curl_multi_info_read(multi, &left) {
+            guard unsafe message.pointee.msg == CURLMSG_DONE,
+                let easy = unsafe message.pointee.easy_handle
+            else { continue }
+            let code = unsafe message.pointee.data.result
+            var context: UnsafeMutableRawPointer?
+            _ = unsafe ledger_curl_get_pointer(easy, CURLINFO_PRIVATE, &context)
+            unsafe curl_multi_remove_handle(multi, easy)
+            guard let transfer = unsafe CurlTransfer.behind(context),
+                let request = transfer.request
+            else { continue }
+            active[request.id] = nil
+            if transfer.heardAnything { silentSince[request.endpoint] = nil }
+            transfer.finish(code)
+            recycle(transfer)
+        }
+    }
+}
+
+// MARK: Time
+
+extension CurlLoop {
+    /// Until its request is on a connection, a transfer has no longer than the connecting may
+    /// take; libcurl's own time-outs do not cover the wait for another's connection.
+    private func deadline(_ transfer: CurlTransfer) -> ContinuousClock.Instant? {
+        guard let request = transfer.request else { return nil }
+        return transfer.connectionPort == nil ? request.connectDeadline : request.deadline
+    }
+
+    private func endOverdue(at now: ContinuousClock.Instant) {
+        for (id, transfer) in active {
+            guard let deadline = deadline(transfer), deadline <= now else { continue }
+            active[id] = nil
+            abandon(
+                transfer, .deadline,
+                transfer.connectionPort == nil ? "no connection in time" : "no answer in time")
+            recycle(transfer)
+        }
+    }
+
+    /// Rounded up: rounded down, the last millisecond would be spent looking at the clock.
+    private func sleepMilliseconds() -> Int {
+        guard let earliest = active.values.compactMap(deadline).min() else {
+            return Self.longestSleep.wholeMilliseconds
+        }
+        return (earliest - .now).wholeMilliseconds
+    }
+
+    private func publishStatistics() {
+        var ports: Set<Int> = []
+        for transfer in active.values {
+            if let port = transfer.connectionPort {
+                ports.insert(port)
+            } else if !transfer.isCountedAsWaiting {
+                transfer.isCountedAsWaiting = true
+                waitCount += 1
+            }
+        }
+        statistics.update(
+            active: ports.count, idle: max(0, openSockets - ports.count), waitCount: waitCount)
+    }
+}
+
+// MARK: What the system and libcurl call
+
+/// The thread's entry; the context is the reference that `startThread` took.
+private let runCurlLoop: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = {
+    context in
+    guard let context = unsafe context else { return nil }
+    let loop = unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeRetainedValue()
+    // Signals are for other threads. SIGPIPE above all: OpenSSL raises it in the thread that
+    // writes to a connection that the peer has closed, where it would end the process.
+    var all = sigset_t()
+    unsafe sigfillset(&all)
+    unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
+    unsafe ledger_thread_set_name("etcd-gateway")
+    loop.run()
+    return nil
+}
+
+/// Opens a socket the way libcurl would, not to be inherited by other programs, and counts it.
+private let onOpen: ledger_curl_open_callback = { context, _, address in
+    let descriptor = unsafe socket(
+        address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue),
+        address.pointee.protocol)
+    if let context = unsafe context, descriptor >= 0 {
+        // The loop outlives all connections: see `makeTransfer`.
+        unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().openSockets += 1
+    }
+    return descriptor
+}
+
+private let onClose: ledger_curl_close_callback = { context, descriptor in
+    if let context = unsafe context {
+        // The loop outlives all connections: see `makeTransfer`.
+        unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().openSockets -= 1
+    }
+    return Glibc.close(descriptor)
+}

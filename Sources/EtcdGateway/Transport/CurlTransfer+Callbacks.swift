@@ -1,0 +1,44 @@
+internal import CCurlShims
+
+// What libcurl calls, always on its own thread and from within one of its functions. The context
+// is the transfer, which outlives its handle (see `CurlTransfer`); the buffers are libcurl's, are
+// as long as it says, and are not kept beyond the call.
+
+let onRead: ledger_curl_data_callback = { bytes, size, count, context in
+    guard let transfer = unsafe CurlTransfer.behind(context) else {
+        return Int(CURL_READFUNC_ABORT)
+    }
+    return unsafe transfer.offerBody(
+        UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
+}
+
+let onWrite: ledger_curl_data_callback = { bytes, size, count, context in
+    guard let transfer = unsafe CurlTransfer.behind(context),
+        unsafe transfer.receive(UnsafeRawBufferPointer(start: bytes, count: size * count))
+    else {
+        // Any number but the one that was asked for ends the transfer.
+        return size * count == 0 ? 1 : 0
+    }
+    return size * count
+}
+
+let onHeader: ledger_curl_data_callback = { bytes, size, count, context in
+    unsafe CurlTransfer.behind(context)?.receiveHeader(
+        UnsafeRawBufferPointer(start: bytes, count: size * count))
+    return size * count
+}
+
+let onStart: ledger_curl_start_callback = { context, _, _, _, localPort in
+    guard let transfer = unsafe CurlTransfer.behind(context),
+        transfer.isAssigned(toConnectionAt: Int(localPort))
+    else { return CURL_PREREQFUNC_ABORT }
+    return CURL_PREREQFUNC_OK
+}
+
+extension CurlTransfer {
+    /// The transfer that a context stands for, which must be one that `setUpCallbacks` set.
+    static func behind(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {
+        guard let context = unsafe context else { return nil }
+        return unsafe Unmanaged<CurlTransfer>.fromOpaque(context).takeUnretainedValue()
+    }
+}

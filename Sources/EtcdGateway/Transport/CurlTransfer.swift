@@ -1,0 +1,275 @@
+internal import CCurlShims
+import Glibc
+
+/// One easy handle of libcurl with what its callbacks need; used for one request after another.
+///
+/// Lives on libcurl's thread and nowhere else. The handle knows this object by an unretained
+/// pointer: the loop keeps every transfer until its handle is freed, in `free()`.
+@safe final class CurlTransfer {
+    /// The handle. Valid from `init` to `free()`.
+    let easy: UnsafeMutableRawPointer
+    /// What is being sent, nil between two requests.
+    private(set) var request: TransferRequest?
+    private(set) var startedAt: ContinuousClock.Instant
+    /// The local port of the connection that carries the request, once there is one.
+    private(set) var connectionPort: Int?
+    /// Whether libcurl asked for any part of the body.
+    private(set) var bodyWasOffered = false
+    /// Whether a line of the answer has come.
+    private(set) var heardAnything = false
+    private(set) var answerIsTooLong = false
+    /// Whether the wait for a connection was counted.
+    var isCountedAsWaiting = false
+
+    private let maxResponseBytes: Int
+    private var bodyOffset = 0
+    private var answer: [UInt8] = []
+    private var date: Int64?
+    private var headers: UnsafeMutablePointer<curl_slist>?
+    private var headersToken: String?
+    private let errorText: UnsafeMutablePointer<CChar>
+
+    /// Nil where libcurl has no memory or refuses an option.
+    init?(_ settings: CurlSettings) {
+        guard let easy = unsafe curl_easy_init() else { return nil }
+        unsafe self.easy = easy
+        maxResponseBytes = settings.maxResponseBytes
+        startedAt = .now
+        // libcurl writes up to CURL_ERROR_SIZE bytes here while the handle lives; `free()` frees
+        // the handle first.
+        unsafe errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
+        unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        guard setUp(settings), setHeaders(token: nil) else {
+            free()
+            return nil
+        }
+    }
+
+    /// Gives the handle back. The transfer must not be in a multi handle, and not be used again.
+    func free() {
+        unsafe curl_easy_cleanup(easy)
+        unsafe curl_slist_free_all(headers)
+        unsafe errorText.deallocate()
+    }
+
+    /// Makes the handle ready for a request.
+    ///
+    /// - Returns: False where libcurl refuses an option.
+    func begin(_ request: TransferRequest, at now: ContinuousClock.Instant) -> Bool {
+        self.request = request
+        startedAt = now
+        connectionPort = nil
+        bodyWasOffered = false
+        heardAnything = false
+        answerIsTooLong = false
+        isCountedAsWaiting = false
+        bodyOffset = 0
+        date = nil
+        unsafe errorText[0] = 0
+        if request.token != headersToken, !setHeaders(token: request.token) { return false }
+        return set(CURLOPT_URL, "\(request.endpoint)\(request.path)")
+            && setOffset(CURLOPT_POSTFIELDSIZE_LARGE, request.body.count)
+            && set(CURLOPT_TIMEOUT_MS, max(1, (request.deadline - now).wholeMilliseconds))
+            && set(CURLOPT_FORBID_REUSE, 0)
+    }
+
+    /// Ends the request with what libcurl made of it.
+    func finish(_ code: CURLcode) {
+        if code == CURLE_OK {
+            end(.success(HTTPAnswer(status: status, date: date, body: answer)))
+        } else if answerIsTooLong {
+            fail(.answerTooLong, "the answer is longer than \(maxResponseBytes) bytes")
+        } else {
+            let detail = unsafe String(cString: errorText)
+            let general = unsafe String(cString: curl_easy_strerror(code))
+            fail(.curl(Int(code.rawValue)), detail.isEmpty ? general : detail)
+        }
+    }
+
+    /// Ends the request without an answer.
+    func fail(_ reason: TransferFailure.Reason, _ message: String) {
+        end(
+            .failure(
+                TransferFailure(
+                    reason: reason, bodyWasOffered: bodyWasOffered, message: message)))
+    }
+
+    /// Has libcurl close the connection once no other request uses it.
+    func forbidReuse() {
+        _ = set(CURLOPT_FORBID_REUSE, 1)
+    }
+
+    private func end(_ result: Result<HTTPAnswer, TransferFailure>) {
+        let continuation = request?.continuation
+        request = nil
+        answer = []
+        continuation?.resume(returning: result)
+    }
+
+    private var status: Int {
+        var status = 0
+        // The pointer is to a local variable, and libcurl writes one long.
+        _ = unsafe ledger_curl_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+        return status
+    }
+}
+
+// MARK: What the callbacks do
+
+extension CurlTransfer {
+    /// The request is about to be written to a connection.
+    ///
+    /// - Returns: False where this would be a second time: libcurl would repeat a request of
+    ///   which a part was sent, which only the caller may decide to do.
+    func isAssigned(toConnectionAt port: Int) -> Bool {
+        connectionPort = port
+        return !bodyWasOffered
+    }
+
+    /// Copies the next part of the body into libcurl's buffer.
+    func offerBody(_ target: UnsafeMutableRawBufferPointer) -> Int {
+        guard let request else { return Int(CURL_READFUNC_ABORT) }
+        bodyWasOffered = true
+        let count = min(target.count, request.body.count - bodyOffset)
+        let part = request.body[bodyOffset..<(bodyOffset + count)]
+        unsafe target.copyBytes(from: part)
+        bodyOffset += count
+        return count
+    }
+
+    /// Takes a part of the answer's body.
+    ///
+    /// - Returns: False where the answer becomes too long.
+    func receive(_ part: UnsafeRawBufferPointer) -> Bool {
+        guard part.count <= maxResponseBytes - answer.count else {
+            answerIsTooLong = true
+            return false
+        }
+        if answer.isEmpty { answer.reserveCapacity(announcedLength) }
+        unsafe answer.append(contentsOf: part)
+        return true
+    }
+
+    /// Takes a line of the answer's header.
+    func receiveHeader(_ line: UnsafeRawBufferPointer) {
+        heardAnything = true
+        let nameLength = 5
+        guard (nameLength..<64).contains(line.count) else { return }
+        // Both texts are at least as long as the name; curl_getdate wants a C string, so it gets a
+        // copy with a zero at its end.
+        guard let text = unsafe line.baseAddress?.assumingMemoryBound(to: CChar.self),
+            unsafe strncasecmp(text, "date:", nameLength) == 0
+        else { return }
+        let value = unsafe Array(line.dropFirst(nameLength)) + [0]
+        let seconds = unsafe value.withUnsafeBufferPointer { text in
+            unsafe text.withMemoryRebound(to: CChar.self) { text in
+                unsafe curl_getdate(text.baseAddress, nil)
+            }
+        }
+        date = seconds >= 0 ? Int64(seconds) : nil
+    }
+
+    private var announcedLength: Int {
+        var length: curl_off_t = 0
+        // The pointer is to a local variable of the type that this information has.
+        _ = unsafe ledger_curl_get_offset(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length)
+        return max(0, min(Int(length), maxResponseBytes))
+    }
+}
+
+// MARK: Options
+
+extension CurlTransfer {
+    /// Sets what is the same for all requests.
+    private func setUp(_ settings: CurlSettings) -> Bool {
+        setUpRequest(settings) && setUpTLS(settings) && setUpConnection(settings)
+            && setUpCallbacks()
+    }
+
+    private func setUpRequest(_ settings: CurlSettings) -> Bool {
+        set(CURLOPT_POST, 1)
+            && set(CURLOPT_PROTOCOLS_STR, settings.protocols)
+            && set(CURLOPT_FOLLOWLOCATION, 0)
+            && set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+            // Whatever https_proxy says in the environment, etcd is spoken to directly.
+            && set(CURLOPT_PROXY, "")
+            && setErrorText()
+    }
+
+    private func setUpTLS(_ settings: CurlSettings) -> Bool {
+        var isSet = set(CURLOPT_SSL_VERIFYPEER, 1) && set(CURLOPT_SSL_VERIFYHOST, 2)
+            && set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        // By default the authorities would be kept for a day after their file was replaced.
+        isSet = isSet && set(CURLOPT_CA_CACHE_TIMEOUT, 300)
+        if let path = settings.caCertificatePath { isSet = isSet && set(CURLOPT_CAINFO, path) }
+        if let path = settings.clientCertificatePath {
+            isSet = isSet && set(CURLOPT_SSLCERT, path)
+        }
+        if let path = settings.clientKeyPath { isSet = isSet && set(CURLOPT_SSLKEY, path) }
+        return isSet
+    }
+
+    private func setUpConnection(_ settings: CurlSettings) -> Bool {
+        set(CURLOPT_NOSIGNAL, 1)
+            && set(CURLOPT_TCP_NODELAY, 1)
+            && set(CURLOPT_TCP_KEEPALIVE, 1)
+            && set(CURLOPT_TCP_KEEPIDLE, 10)
+            && set(CURLOPT_TCP_KEEPINTVL, 5)
+            && set(CURLOPT_PIPEWAIT, 1)
+            && set(CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeoutMilliseconds)
+            && set(CURLOPT_MAXLIFETIME_CONN, settings.connectionMaxLifetimeSeconds)
+            && set(CURLOPT_MAXAGE_CONN, settings.connectionMaxIdleSeconds)
+    }
+
+    /// There is no SEEKFUNCTION on purpose: it is what libcurl would need to repeat a request
+    /// whose connection died. So it ends the transfer with code 65 instead.
+    private func setUpCallbacks() -> Bool {
+        // Unretained: see the invariant above.
+        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        return unsafe ledger_curl_on_read(easy, onRead, context) == CURLE_OK
+            && ledger_curl_on_write(easy, onWrite, context) == CURLE_OK
+            && ledger_curl_on_header(easy, onHeader, context) == CURLE_OK
+            && ledger_curl_on_start(easy, onStart, context) == CURLE_OK
+            && ledger_curl_set_pointer(easy, CURLOPT_PRIVATE, context) == CURLE_OK
+    }
+
+    /// libcurl uses the list itself, not a copy: the old one is freed when the new one is set.
+    private func setHeaders(token: String?) -> Bool {
+        var lines = ["Content-Type: application/json", "Accept:", "Expect:"]
+        if let token { lines.append("Authorization: \(token)") }
+        var list: UnsafeMutablePointer<curl_slist>?
+        for line in lines {
+            guard let longer = unsafe curl_slist_append(list, line) else {
+                unsafe curl_slist_free_all(list)
+                return false
+            }
+            unsafe list = longer
+        }
+        guard unsafe ledger_curl_set_headers(easy, list) == CURLE_OK else {
+            unsafe curl_slist_free_all(list)
+            return false
+        }
+        unsafe curl_slist_free_all(headers)
+        unsafe headers = list
+        headersToken = token
+        return true
+    }
+
+    // The handle is valid as long as this object is used, which is all that these need.
+
+    private func setErrorText() -> Bool {
+        unsafe ledger_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText) == CURLE_OK
+    }
+
+    private func set(_ option: CURLoption, _ value: Int) -> Bool {
+        unsafe ledger_curl_set_long(easy, option, value) == CURLE_OK
+    }
+
+    private func set(_ option: CURLoption, _ value: String) -> Bool {
+        unsafe ledger_curl_set_string(easy, option, value) == CURLE_OK
+    }
+
+    private func setOffset(_ option: CURLoption, _ value: Int) -> Bool {
+        unsafe ledger_curl_set_offset(easy, option, curl_off_t(value)) == CURLE_OK
+    }
+}

@@ -1,0 +1,139 @@
+import Foundation
+import Logging
+import TestSupport
+import Testing
+
+@testable import EtcdGateway
+
+/// The client and etcd's users, roles and tokens.
+@Suite("EtcdClient and etcd's RBAC", .serialized)
+struct EtcdAuthorizationTests {
+    private func withCluster(
+        flags: [String] = [], _ body: (EtcdCluster, EtcdConfiguration) async throws -> Void
+    ) async throws {
+        let cluster = try await EtcdCluster.start(size: 1, flags: flags)
+        do {
+            for command in [
+                ["user", "add", "root:root-password"], ["role", "add", "root"],
+                ["user", "grant-role", "root", "root"],
+                ["user", "add", "ledger:ledger-password"], ["role", "add", "ledger"],
+                ["role", "grant-permission", "ledger", "readwrite", "--prefix", "ledger/"],
+                ["user", "grant-role", "ledger", "ledger"], ["auth", "enable"],
+            ] {
+                try await etcdctl(cluster, command)
+            }
+            var configuration = cluster.configuration
+            configuration.username = "ledger"
+            configuration.password = "ledger-password"
+            configuration.requestTimeout = .seconds(20)
+            try await body(cluster, configuration)
+            await cluster.stop()
+        } catch {
+            await cluster.stop()
+            throw error
+        }
+    }
+
+    private func etcdctl(_ cluster: EtcdCluster, _ arguments: [String]) async throws {
+        let log = cluster.folder.appending(path: "etcdctl.log")
+        let process = try EtcdClusterProcess(
+            [
+                "etcdctl", "--endpoints", cluster.endpoints[0].description,
+                "--cacert", cluster.certificates.appending(path: "ca.pem").path,
+                "--cert", cluster.certificates.appending(path: "etcd-client.pem").path,
+                "--key", cluster.certificates.appending(path: "etcd-client-key.pem").path,
+            ] + arguments,
+            environment: ["ETCDCTL_API": "3"], log: log)
+        await process.waitForEnd()
+    }
+
+    private func makeClient(
+        _ configuration: EtcdConfiguration, observer: RecordingObserver? = nil
+    ) throws -> EtcdClient {
+        try EtcdClient(
+            configuration: configuration,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, observer: observer)
+    }
+
+    private func put(_ key: String) -> EtcdTransaction {
+        EtcdTransaction(success: [.put(key: Array(key.utf8), value: [1])])
+    }
+
+    @Test("a user reaches what its role allows, after one login for all requests")
+    func permissions() async throws {
+        try await withCluster { cluster, configuration in
+            let observer = RecordingObserver()
+            let client = try makeClient(configuration, observer: observer)
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for index in 0..<8 {
+                    group.addTask {
+                        try await client.transaction(put("ledger/\(index)")).succeeded
+                    }
+                }
+                for try await succeeded in group { #expect(succeeded) }
+            }
+            #expect(observer.results.filter { $0 == "authenticate ok" }.count == 1)
+            let error = await #expect(throws: EtcdError.self) {
+                _ = try await client.transaction(put("other/1"))
+            }
+            #expect(error?.failureClass == .rejected)
+            #expect(error?.code == .permissionDenied)
+            // What any user may do.
+            #expect(try await client.status(of: cluster.endpoints[0]).isLeader)
+            let lease = try await client.grantLease(ttlSeconds: 60)
+            #expect(try await client.keepAliveLease(lease.id) == 60)
+            try await client.revokeLease(lease.id)
+            await client.shutdown()
+        }
+    }
+
+    @Test("a token that etcd has forgotten is replaced, and the write is done once")
+    func forgottenToken() async throws {
+        try await withCluster(flags: ["--auth-token-ttl", "1"]) { cluster, configuration in
+            let observer = RecordingObserver()
+            let client = try makeClient(configuration, observer: observer)
+            #expect(try await client.transaction(put("ledger/a")).succeeded)
+            // Tokens are in etcd's memory only.
+            try await cluster.restart(0)
+            #expect(try await client.transaction(put("ledger/a")).succeeded)
+            let found = try await client.range(EtcdRangeRequest(key: Array("ledger/a".utf8)))
+            #expect(found.kvs.map(\.version) == [2])
+            #expect(observer.results.filter { $0 == "authenticate ok" }.count == 2)
+            await client.shutdown()
+        }
+    }
+
+    @Test("a wrong password is a refusal, a missing user name as well")
+    func wrongPassword() async throws {
+        try await withCluster { _, configuration in
+            var wrong = configuration
+            wrong.password = "wrong"
+            for changed in [wrong, {
+                var nameless = configuration
+                nameless.username = nil
+                nameless.password = nil
+                return nameless
+            }()] {
+                let client = try makeClient(changed)
+                let error = await #expect(throws: EtcdError.self) {
+                    _ = try await client.transaction(put("ledger/a"))
+                }
+                #expect(error?.failureClass == .rejected)
+                #expect(error?.code == .unauthenticated)
+                await client.shutdown()
+            }
+        }
+    }
+
+    @Test("with a user name, a cluster without RBAC is used without a token")
+    func withoutRBAC() async throws {
+        let cluster = try await EtcdCluster.shared()
+        var configuration = cluster.configuration
+        configuration.username = "ledger"
+        configuration.password = "ledger-password"
+        configuration.requestTimeout = .seconds(20)
+        let client = try makeClient(configuration)
+        #expect(try await client.transaction(put("ledger/without-rbac")).succeeded)
+        await client.shutdown()
+    }
+}

@@ -1,0 +1,210 @@
+import Foundation
+import Logging
+import TestSupport
+import Testing
+
+@testable import EtcdGateway
+
+/// What the client makes of members that die, stop or have the wrong certificates. Each test has
+/// a cluster of its own.
+@Suite("EtcdClient and failing members", .serialized)
+struct EtcdFailoverTests {
+    private let key = Array("key".utf8)
+
+    private func makeClient(_ configuration: EtcdConfiguration) throws -> EtcdClient {
+        try EtcdClient(
+            configuration: configuration,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    }
+
+    private func withCluster(
+        size: Int = 3, _ body: (EtcdCluster) async throws -> Void
+    ) async throws {
+        let cluster = try await EtcdCluster.start(size: size)
+        do {
+            try await body(cluster)
+            await cluster.stop()
+        } catch {
+            await cluster.stop()
+            throw error
+        }
+    }
+
+    private var put: EtcdTransaction {
+        EtcdTransaction(success: [.put(key: key, value: [1])])
+    }
+
+    @Test("when a follower dies, requests go on through the others")
+    func deadMember() async throws {
+        try await withCluster { cluster in
+            var configuration = cluster.configuration
+            configuration.requestTimeout = .seconds(20)
+            let client = try makeClient(configuration)
+            let leader = try await cluster.leader()
+            let follower = (leader + 1) % 3
+            client.prefer(cluster.endpoints[follower])
+            let before = try await client.transaction(put)
+            #expect(before.header.endpoint == cluster.endpoints[follower])
+            await cluster.kill(follower)
+            let after = try await client.transaction(put)
+            #expect(after.succeeded)
+            #expect(after.header.endpoint != cluster.endpoints[follower])
+            try await cluster.restart(follower)
+            let back = try await client.status(of: cluster.endpoints[follower])
+            #expect(back.memberID == before.header.memberID)
+            await client.shutdown()
+        }
+    }
+
+    @Test("when the leader dies, writes succeed again after the election")
+    func deadLeader() async throws {
+        try await withCluster { cluster in
+            let client = try makeClient(cluster.configuration)
+            let leader = try await cluster.leader()
+            client.prefer(cluster.endpoints[leader])
+            #expect(try await client.transaction(put).succeeded)
+            await cluster.kill(leader)
+            try await eventually("a new leader") {
+                (try? await client.transaction(put).succeeded) ?? false
+            }
+            #expect(try await cluster.leader() != leader)
+            await client.shutdown()
+        }
+    }
+
+    @Test("with no member running, nothing is sent")
+    func allDead() async throws {
+        try await withCluster { cluster in
+            let client = try makeClient(cluster.configuration)
+            #expect(try await client.transaction(put).succeeded)
+            for index in 0..<3 { await cluster.kill(index) }
+            let write = await #expect(throws: EtcdError.self) {
+                _ = try await client.transaction(put)
+            }
+            #expect(write?.failureClass == .notSent)
+            #expect(write?.code == .connect)
+            let read = await #expect(throws: EtcdError.self) {
+                _ = try await client.range(EtcdRangeRequest(key: key))
+            }
+            #expect(read?.failureClass == .notSent)
+            await client.shutdown()
+        }
+    }
+
+    @Test("a write through a paused member is unknown at its deadline, and a read goes elsewhere")
+    func pausedMember() async throws {
+        try await withCluster { cluster in
+            var configuration = cluster.configuration
+            configuration.requestTimeout = .seconds(20)
+            let client = try makeClient(configuration)
+            let leader = try await cluster.leader()
+            let follower = (leader + 1) % 3
+            client.prefer(cluster.endpoints[follower])
+            #expect(try await client.transaction(put).succeeded)
+            await cluster.pause(follower)
+            let begin = ContinuousClock.now
+            let error = await #expect(throws: EtcdError.self) {
+                _ = try await client.transaction(
+                    put, options: EtcdRequestOptions(deadline: begin + .milliseconds(100)))
+            }
+            #expect(error?.failureClass == .unknown)
+            #expect(error?.code == .timeout)
+            #expect(.now - begin < .seconds(2))
+            let read = try await client.range(
+                EtcdRangeRequest(key: key), options: .init(deadline: .now + .seconds(20)))
+            #expect(read.header?.endpoint != cluster.endpoints[follower])
+            await cluster.resume(follower)
+            let revision = try #require(read.header?.revision)
+            // The member goes on where it stopped: the write may be applied now, once.
+            try await eventually("an answer of the member") {
+                (try? await client.status(of: cluster.endpoints[follower])) != nil
+            }
+            let late = try await client.range(EtcdRangeRequest(key: key))
+            #expect((late.header?.revision ?? 0) <= revision + 1)
+            await client.shutdown()
+        }
+    }
+
+    @Test("without a quorum a read of the member's own copy succeeds, any other is in vain")
+    func noQuorum() async throws {
+        try await withCluster { cluster in
+            let client = try makeClient(cluster.configuration)
+            #expect(try await client.transaction(put).succeeded)
+            await cluster.kill(1)
+            await cluster.kill(2)
+            let only = EtcdRequestOptions(
+                deadline: .now + .milliseconds(300), only: cluster.endpoints[0])
+            let error = await #expect(throws: EtcdError.self) {
+                _ = try await client.transaction(put, options: only)
+            }
+            #expect(error?.failureClass == .unknown)
+            let copy = try await client.range(
+                EtcdRangeRequest(key: key, serializable: true),
+                options: EtcdRequestOptions(deadline: .now + .seconds(20)))
+            #expect(copy.kvs.map(\.value) == [[1]])
+            await client.shutdown()
+        }
+    }
+
+    @Test("a member whose CA is not ours gets no request")
+    func wrongAuthority() async throws {
+        try await withCluster(size: 1) { cluster in
+            let folder = FileManager.default.temporaryDirectory
+                .appending(path: "ledger-other-ca-\(UUID().uuidString)")
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let others = try await EtcdCluster.certificates(in: folder)
+            var configuration = cluster.configuration
+            configuration.caCertificatePath = others.appending(path: "ca.pem").path
+            let client = try makeClient(configuration)
+            let error = await #expect(throws: EtcdError.self) {
+                _ = try await client.transaction(put)
+            }
+            #expect(error?.failureClass == .notSent)
+            #expect(error?.code == .tls)
+            await client.shutdown()
+
+            // The other way round the member refuses; in TLS 1.3 only after the request was sent.
+            configuration = EtcdCluster.configuration(cluster.endpoints, others)
+            configuration.caCertificatePath = cluster.configuration.caCertificatePath
+            let stranger = try makeClient(configuration)
+            let refusal = await #expect(throws: EtcdError.self) {
+                _ = try await stranger.transaction(put)
+            }
+            #expect(refusal?.failureClass == .unknown || refusal?.failureClass == .notSent)
+            await stranger.shutdown()
+
+            let owner = try makeClient(cluster.configuration)
+            #expect(try await owner.range(EtcdRangeRequest(key: key)).kvs.isEmpty)
+            await owner.shutdown()
+        }
+    }
+
+    @Test("a write whose connection breaks after it was applied is unknown, and applied once")
+    func brokenAfterApplying() async throws {
+        try await withCluster(size: 1) { cluster in
+            let proxy = try CuttingProxy(to: cluster.endpoints[0])
+            defer { proxy.stop() }
+            var configuration = cluster.configuration
+            let owner = try makeClient(configuration)
+            configuration.endpoints = [proxy.endpoint]
+            configuration.requestTimeout = .seconds(20)
+            let client = try makeClient(configuration)
+            #expect(try await client.range(EtcdRangeRequest(key: key)).kvs.isEmpty)
+            proxy.keepAnswers(true)
+            let task = Task { try await client.transaction(put) }
+            try await eventually("the write") {
+                try await owner.range(EtcdRangeRequest(key: key)).kvs.count == 1
+            }
+            proxy.keepAnswers(false)
+            proxy.cut()
+            let error = await #expect(throws: EtcdError.self) { _ = try await task.value }
+            #expect(error?.failureClass == .unknown)
+            #expect(error?.code == .connectionLost)
+            let found = try await client.range(EtcdRangeRequest(key: key)).kvs
+            #expect(found.map(\.version) == [1])
+            #expect(proxy.connections == 2)
+            await client.shutdown()
+            await owner.shutdown()
+        }
+    }
+}
