@@ -1,0 +1,33 @@
+/// The `mod_revision` of `sequence_counter`: 0 while the ledger is empty.
+package struct Revision: Hashable, Comparable, Sendable {
+    package var rawValue: Int64
+
+    package init(rawValue: Int64) {
+        self.rawValue = rawValue
+    }
+
+    package static let absent = Self(rawValue: 0)
+
+    package static func < (left: Self, right: Self) -> Bool {
+        left.rawValue < right.rawValue
+    }
+}
+
+/// Counter and head as one answer of etcd showed them (PROTOCOL.md 9).
+///
+/// Whoever makes one has checked that the two agree: two reads could give an old head with a new revision.
+package struct LedgerObservation: Hashable, Sendable {
+    package let revision: Revision
+    package let head: Head
+    /// The stored bytes of `head`, which the next transaction compares; empty while the ledger is empty.
+    package let headBytes: [UInt8]
+
+    package init(revision: Revision, head: Head, headBytes: [UInt8]) {
+        self.revision = revision
+        self.head = head
+        self.headBytes = headBytes
+    }
+
+    /// An empty ledger.
+    package static let empty = Self(revision: .absent, head: .empty, headBytes: [])
+}

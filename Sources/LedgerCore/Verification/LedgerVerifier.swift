@@ -1,0 +1,266 @@
+/// Verifies a range of the stored ledger: each event against the next one's previous hash (the last
+/// against the head), its tiles, its ids segment and its block.
+///
+/// The verifier does no I/O. Whoever drives it reads what `need` names and hands it over, until it
+/// needs nothing:
+///
+///     while verifier.need != .nothing {
+///         switch verifier.need {
+///         case .block(let number):
+///             // The next block; the first time the newest at or below the number.
+///             verifier.consume(block: first, value: value)    // or consumeEndOfBlocks()
+///         case .tile(let id): verifier.consume(tile: id, value: value)       // nil: absent
+///         case .segment(let n): verifier.consume(segment: n, value: value)
+///         case .nothing: break
+///         }
+///     }
+///
+/// Blocks must be handed over in the order of their keys, every one that is stored, beginning with
+/// the newest at or below the first number needed (or the oldest, where there is none). Everything
+/// is read at the head that was given: what is sealed later changes nothing of it.
+package struct LedgerVerifier: Sendable {
+    /// What must be handed over next.
+    package enum Need: Hashable, Sendable {
+        /// The block that holds this number, or else the next one after it.
+        case block(SequenceNumber)
+        case tile(TileID)
+        case segment(UInt64)
+        /// The run is over: `finding` tells with what result.
+        case nothing
+    }
+
+    /// The block that is being read.
+    struct OpenBlock: Sendable {
+        let first: SequenceNumber
+        let entries: [ArraySlice<UInt8>]
+        let problem: FormatError?
+        var position: Int
+    }
+
+    /// A tile or segment that was handed over; nil where it is absent or malformed.
+    struct Loaded<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+        let key: Key
+        let value: Value?
+    }
+
+    package let first: SequenceNumber
+    package let last: SequenceNumber
+    package let head: Head
+
+    /// What to hand over next.
+    package internal(set) var need: Need = .nothing
+
+    /// The first contradiction, once the run is over; nil: the range is valid.
+    package internal(set) var finding: VerificationFinding?
+
+    let checkpoint: Checkpoint?
+    let firstBlockBeyondHead: SequenceNumber?
+
+    /// The next number to look at; below `first` it is read only for what `first` needs of it.
+    var expected: SequenceNumber
+    var tree: PartialTree
+    var tiles: [Int: Loaded<TileID, Tile>] = [:]
+    var segment: Loaded<UInt64, IdSegment>?
+    var block: OpenBlock?
+    var hasSeenBlock = false
+    /// Why the block before could not be read to its end: that may have been its last entry, or
+    /// what follows it.
+    var brokenEnd: FormatError?
+    var previousHash: EventHash?
+    var previousTimestamp: Int64?
+    var findings = FindingCollector()
+    var settled: UInt64 = 0
+
+    /// Begins a run over first...last, which must lie in 1...head.sequence.
+    ///
+    /// - Parameters:
+    ///   - base: the frontier of the tree of `baseSize(first:)` leaves, restored from the tiles
+    ///     below the range; nil where they cannot be read, and then statements that reach below the
+    ///     range are not checked.
+    ///   - checkpoint: the published checkpoint, where there is one, read no later than the head;
+    ///     checked where the range reaches its size.
+    ///   - firstBlockBeyondHead: the number of the first block's key beyond the head, read together
+    ///     with the head.
+    package init(
+        first: SequenceNumber, last: SequenceNumber, head: Head, base: MerkleFrontier?,
+        checkpoint: Checkpoint? = nil, firstBlockBeyondHead: SequenceNumber? = nil
+    ) {
+        precondition(
+            first >= .first && first <= last && last <= head.sequence,
+            "a range outside the ledger")
+        self.first = first
+        self.last = last
+        self.head = head
+        self.checkpoint = checkpoint
+        self.firstBlockBeyondHead = firstBlockBeyondHead
+        let baseSize = Self.baseSize(first: first)
+        tree = PartialTree(size: baseSize, base: base)
+        // A full tile has the leaves before the range; otherwise the events themselves must give
+        // them.
+        let tileIsFull = baseSize + UInt64(TileID.width) <= head.sequence.rawValue
+        let before = tileIsFull ? first : SequenceNumber(baseSize + 1)
+        expected = max(.first, min(before, first.previous))
+        advance()
+    }
+
+    /// The size of the tree that ends where the level-0 tile of `first` begins.
+    package static func baseSize(first: SequenceNumber) -> UInt64 {
+        first.leafIndex / UInt64(TileID.width) * UInt64(TileID.width)
+    }
+
+    /// How many events were verified, from `first` on: all of the range where it is valid.
+    package var eventsVerified: UInt64 {
+        guard let finding else { return settled }
+        return min(settled, first.distance(to: finding.sequenceNumber))
+    }
+
+    /// Takes the next stored block: the number of its key and its value.
+    package mutating func consume(block number: SequenceNumber, value: [UInt8]) {
+        guard case .block = need else { return }
+        open(number, BlockFraming(value))
+        advance()
+    }
+
+    /// Takes the news that no further block is stored.
+    package mutating func consumeEndOfBlocks() {
+        guard case .block = need else { return }
+        reportMissingBlock(found: "no further block")
+    }
+
+    /// Takes the tile that was needed; nil where it is absent.
+    package mutating func consume(tile id: TileID, value: [UInt8]?) {
+        guard need == .tile(id) else { return }
+        let tile = value.flatMap { try? Tile(id: id, bytes: $0) }
+        tiles[id.level] = Loaded(key: id, value: tile)
+        if tile == nil {
+            findings.add(
+                .tileMismatch, at: expected, expected: "tile \(id.level)/\(id.index)",
+                actual: value.map { "\($0.count) bytes" } ?? "no such tile")
+        }
+        advance()
+    }
+
+    /// Takes the ids segment that was needed; nil where it is absent.
+    package mutating func consume(segment number: UInt64, value: [UInt8]?) {
+        guard need == .segment(number) else { return }
+        let loaded = value.flatMap { try? IdSegment(number: number, decoding: $0) }
+        segment = Loaded(key: number, value: loaded)
+        if loaded == nil {
+            findings.add(
+                .idsMismatch, at: expected, expected: "ids segment \(number)",
+                actual: value.map { "\($0.count) bytes" } ?? "no such segment")
+        }
+        advance()
+    }
+}
+
+// MARK: - Going on
+
+extension LedgerVerifier {
+    /// Goes on until something is missing or the run is over.
+    mutating func advance() {
+        while true {
+            if let missing = missingRecord() {
+                need = missing
+                return
+            }
+            guard let entry = nextEntry() else {
+                need = .block(expected)
+                return
+            }
+            guard look(at: entry) else { return }
+        }
+    }
+
+    /// Ends the run with the first of the findings up to a number, if there is one.
+    mutating func end(through number: SequenceNumber) {
+        finding = findings.first(through: number)
+        need = .nothing
+    }
+
+    /// The tile or segment that covers the next number and was not handed over yet.
+    private func missingRecord() -> Need? {
+        let leaf = expected.leafIndex
+        guard expected >= first, expected <= last,
+            expected == first || leaf.isMultiple(of: UInt64(TileID.width))
+        else { return nil }
+        for level in 0..<8 {
+            let shift = UInt64(TileID.height * (level + 1))
+            let id = TileID(level: level, index: shift < 64 ? leaf >> shift : 0)
+            guard shift < 64, (id.index + 1) << shift <= head.sequence.rawValue else { break }
+            if tiles[level]?.key != id { return .tile(id) }
+        }
+        let number = leaf / UInt64(IdSegment.width)
+        let isFull = (number + 1) * UInt64(IdSegment.width) <= head.sequence.rawValue
+        if isFull, segment?.key != number {
+            return .segment(number)
+        }
+        return nil
+    }
+
+    private mutating func nextEntry() -> ArraySlice<UInt8>? {
+        guard let open = block else { return nil }
+        if open.position < open.entries.count {
+            block?.position += 1
+            return open.entries[open.position]
+        }
+        brokenEnd = open.problem
+        block = nil
+        return nil
+    }
+}
+
+// MARK: - Blocks
+
+extension LedgerVerifier {
+    private mutating func open(_ number: SequenceNumber, _ framing: BlockFraming) {
+        if number > expected {
+            skipUnknown(to: min(number, first))
+            guard number <= expected else {
+                reportMissingBlock(found: "the block \(number)")
+                return
+            }
+        }
+        if let problem = brokenEnd {
+            // The next block begins where the broken one ended, so what is too much belongs to its
+            // last entry.
+            brokenEnd = nil
+            if expected > first { reportMalformed(problem, at: expected.previous) }
+        }
+        if number < expected, hasSeenBlock, expected > first {
+            findings.add(
+                .blockOverlap, at: max(number, first), expected: "the block \(expected)",
+                actual: "the block \(number)")
+            end(through: expected)
+            return
+        }
+        hasSeenBlock = true
+        let position = number.distance(to: expected)
+        block = OpenBlock(
+            first: number, entries: framing.entries, problem: framing.problem,
+            position: Int(min(position, UInt64(framing.entries.count))))
+    }
+
+    /// Leaves events below the range unknown that no block holds.
+    private mutating func skipUnknown(to number: SequenceNumber) {
+        while expected < number {
+            passContext(leaf: nil, timestamp: nil)
+        }
+    }
+
+    private mutating func reportMissingBlock(found: String) {
+        let number = max(first, expected)
+        if let problem = brokenEnd {
+            reportMalformed(problem, at: number)
+        } else {
+            findings.add(
+                .blockMissing, at: number, expected: "a block that holds \(number)", actual: found)
+        }
+        end(through: number)
+    }
+
+    mutating func reportMalformed(_ problem: FormatError, at number: SequenceNumber) {
+        findings.add(
+            .entryMalformed, at: number, expected: "a well-formed entry", actual: problem.message)
+    }
+}

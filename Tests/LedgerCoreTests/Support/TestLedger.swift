@@ -1,0 +1,152 @@
+import LedgerCore
+
+/// A stored ledger in memory, as sealing would have left it, for altering its bytes.
+struct TestLedger {
+    /// The values of `events/<first>`, by number.
+    var blocks: [UInt64: [UInt8]] = [:]
+    var tiles: [TileID: [UInt8]] = [:]
+    var segments: [UInt64: [UInt8]] = [:]
+    var head = Head.empty
+    var checkpoint: Checkpoint?
+
+    /// All entries in order.
+    private(set) var entries: [[UInt8]] = []
+    private(set) var leaves: [Digest] = []
+    /// The size of each block.
+    private(set) var sizes: [Int] = []
+
+    /// A ledger whose blocks hold so many events each.
+    init(blocks sizes: [Int]) throws(InvalidEvent) {
+        self.sizes = sizes
+        for number in 1...UInt64(sizes.reduce(0, +)) {
+            let event = try sampleEvent("event \(number)")
+            append(
+                event, previousHash: entries.last.map { Digest.sha256($0) } ?? .zero,
+                timestamp: 1000 + Int64(number / 3))
+        }
+        store()
+    }
+
+    private mutating func append(
+        _ event: CertifiedEvent, previousHash: Digest, timestamp: Int64
+    ) {
+        entries.append(
+            EntryTemplate(event).bytes(
+                sequenceNumber: SequenceNumber(UInt64(entries.count) + 1),
+                sealedTimestamp: timestamp, previousHash: previousHash))
+    }
+
+    /// Writes blocks, tiles, segments and head from the entries.
+    private mutating func store() {
+        var stack = TileStack()
+        var index = IdIndex()
+        var position = 0
+        for size in sizes {
+            var value: [UInt8] = []
+            for offset in 0..<size {
+                let entry = entries[position + offset]
+                Block.append(entry, to: &value)
+                let leaf = MerkleTree.leafHash(of: entry)
+                leaves.append(leaf)
+                for tile in stack.append(leaf) { tiles[tile.id] = tile.bytes }
+                if let view = try? EntryView(decoding: entry[...]) {
+                    index.append(view.fingerprint, startsBlock: offset == 0)
+                }
+            }
+            blocks[UInt64(position) + 1] = value
+            position += size
+        }
+        for number in 0..<UInt64(entries.count / IdSegment.width) {
+            segments[number] = index.segmentBytes(number)
+        }
+        let last = entries.last.flatMap { try? EntryView(decoding: $0[...]) }
+        head = Head(
+            sequence: SequenceNumber(stack.size), eventHash: last?.eventHash ?? .zero,
+            sealedTimestamp: last?.sealedTimestamp ?? 0, tree: stack.frontier)
+    }
+
+    /// Changes an entry's bytes in its block, and nothing else.
+    mutating func alter(_ number: UInt64, _ change: (inout [UInt8]) -> Void) {
+        var first: UInt64 = 1
+        for size in sizes {
+            if number < first + UInt64(size) {
+                var value: [UInt8] = []
+                for entry in first..<first + UInt64(size) {
+                    var bytes = entries[Int(entry) - 1]
+                    if entry == number { change(&bytes) }
+                    Block.append(bytes, to: &value)
+                }
+                blocks[first] = value
+                return
+            }
+            first += UInt64(size)
+        }
+    }
+
+    /// Changes an event and links everything after it again, up to the head's event hash: what
+    /// somebody would do who has access to the store and wants the chain to hold. Tiles, segments
+    /// and the head's tree stay.
+    mutating func forge(_ number: UInt64, payload: [UInt8]) throws {
+        var previous = Digest.zero
+        for index in entries.indices {
+            let entry = try Entry(decoding: entries[index][...])
+            let event =
+                index == Int(number) - 1
+                ? try sampleEvent(entry.event.eventID.description, payload: payload) : entry.event
+            entries[index] = EntryTemplate(event).bytes(
+                sequenceNumber: entry.sequenceNumber, sealedTimestamp: entry.sealedTimestamp,
+                previousHash: previous)
+            previous = Digest.sha256(entries[index])
+        }
+        var position = 0
+        for size in sizes {
+            var value: [UInt8] = []
+            for entry in entries[position..<position + size] { Block.append(entry, to: &value) }
+            blocks[UInt64(position) + 1] = value
+            position += size
+        }
+        head = Head(
+            sequence: head.sequence, eventHash: previous, sealedTimestamp: head.sealedTimestamp,
+            tree: head.tree)
+    }
+
+    /// Verifies a range as a driver of the store does.
+    func verify(
+        _ first: UInt64 = 1, _ last: UInt64? = nil, withBase: Bool = true
+    ) throws -> LedgerVerifier {
+        let start = SequenceNumber(first)
+        let keys = blocks.keys.sorted()
+        var verifier = LedgerVerifier(
+            first: start, last: last.map { SequenceNumber($0) } ?? head.sequence, head: head,
+            base: withBase ? try base(LedgerVerifier.baseSize(first: start)) : nil,
+            checkpoint: checkpoint,
+            firstBlockBeyondHead: keys.first { $0 > head.sequence.rawValue }
+                .map { SequenceNumber($0) })
+        var pending: ArraySlice<UInt64>?
+        while verifier.need != .nothing {
+            switch verifier.need {
+            case .block(let number):
+                if pending == nil {
+                    let newest = keys.lastIndex { $0 <= number.rawValue } ?? 0
+                    pending = keys[min(newest, keys.count)...]
+                }
+                if let key = pending?.popFirst(), let value = blocks[key] {
+                    verifier.consume(block: SequenceNumber(key), value: value)
+                } else {
+                    verifier.consumeEndOfBlocks()
+                }
+            case .tile(let id): verifier.consume(tile: id, value: tiles[id])
+            case .segment(let number): verifier.consume(segment: number, value: segments[number])
+            case .nothing: break
+            }
+        }
+        return verifier
+    }
+
+    private func base(_ size: UInt64) throws -> MerkleFrontier {
+        let loaded = try TileStack.tilesToLoad(size: size).map {
+            try Tile(id: $0, bytes: tiles[$0] ?? [])
+        }
+        return try TileStack(size: size, tiles: loaded, tail: []).frontier
+    }
+}
