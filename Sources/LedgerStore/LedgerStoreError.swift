@@ -1,0 +1,41 @@
+package import EtcdGateway
+package import LedgerCore
+
+/// Why the ledger could not be read.
+package struct LedgerStoreError: Error, Sendable, CustomStringConvertible {
+    package enum Code: Sendable {
+        /// etcd did not answer, or not in time: nothing is known.
+        case unavailable
+        /// What is stored, or what was answered, is no ledger.
+        case inconsistent(LedgerInconsistency)
+        /// The `format` key says that another version wrote this ledger.
+        case unsupportedFormat(String)
+    }
+
+    package var code: Code
+    package var cause: EtcdError?
+
+    package init(_ code: Code, cause: EtcdError? = nil) {
+        self.code = code
+        self.cause = cause
+    }
+
+    package static func unavailable(_ cause: EtcdError) -> Self {
+        Self(.unavailable, cause: cause)
+    }
+
+    package static func inconsistent(_ reason: LedgerInconsistency) -> Self {
+        Self(.inconsistent(reason))
+    }
+
+    package var description: String {
+        switch code {
+        case .unavailable:
+            "etcd is not available: \(cause.map(String.init(describing:)) ?? "no answer")"
+        case .inconsistent(let reason):
+            "the stored ledger is inconsistent: \(reason)"
+        case .unsupportedFormat(let found):
+            "the ledger has format \"\(found)\"; this version reads and writes format \"1\""
+        }
+    }
+}

@@ -1,0 +1,147 @@
+package import EtcdGateway
+package import LedgerCore
+
+/// The ledger's transactions (FORMATS.md, "Keys in etcd") and what their answers mean. Pure: whoever performs
+/// them, etcd's client or a simulation, performs the same ones.
+package struct LedgerTransactions: Sendable {
+    package let keys: LedgerKeys
+
+    package init(keys: LedgerKeys) {
+        self.keys = keys
+    }
+
+    // MARK: Sealing
+
+    /// The compare-and-swap transaction that seals a batch.
+    ///
+    /// It compares the counter's revision, the head's bytes, and that every key which is written for ever does
+    /// not exist: the revision alone would match again after a restore (PROTOCOL.md 8). Its failure branch
+    /// returns what a lost race has to know, so that losing costs no round trip.
+    package func sealing(_ proposal: Proposal) -> EtcdTransaction {
+        let base = proposal.base
+        let isFirst = base.head.sequence == .zero
+        var immutable: [(key: [UInt8], value: [UInt8])] = [
+            (keys.block(proposal.first), proposal.block)
+        ]
+        if let segment = proposal.completedSegment {
+            immutable.append((keys.ids(segment.number), segment.value))
+        }
+        for tile in proposal.completedTiles {
+            immutable.append((keys.tile(tile.id), tile.bytes))
+        }
+        var compares: [EtcdCompare] = [
+            .modRevision(key: keys.counter, equals: base.revision.rawValue),
+            isFirst
+                ? .createRevision(key: keys.head, equals: 0)
+                : .value(key: keys.head, equals: base.headBytes),
+        ]
+        compares += immutable.map { .createRevision(key: $0.key, equals: 0) }
+        var puts: [EtcdOperation] = [
+            .put(key: keys.counter, value: proposal.head.sequence.canonicalDecimal),
+            .put(key: keys.head, value: proposal.headBytes),
+        ]
+        puts += immutable.map { .put(key: $0.key, value: $0.value) }
+        if isFirst { puts.append(.put(key: keys.format, value: LedgerKeys.formatValue)) }
+        return EtcdTransaction(
+            compares: compares, success: puts,
+            failure: [keys.counter, keys.head, keys.sealer].map {
+                .range(EtcdRangeRequest(key: $0))
+            })
+    }
+
+    /// What the answer to a sealing transaction means.
+    package func result(of response: EtcdTransactionResponse) -> TransmissionResult {
+        if response.succeeded {
+            return .applied(Revision(rawValue: response.header.revision))
+        }
+        guard let counter = response.range(0), let head = response.range(1),
+            let observation = try? observation(counter: counter, head: head)
+        else {
+            // The comparison failed, but what the store shows makes no sense: a read will tell more.
+            return .unknown
+        }
+        return .superseded(observation)
+    }
+
+    /// What a failed transmission means (ETCD.md, "What an answer means for a write").
+    package func result(of error: EtcdError) -> TransmissionResult {
+        switch error.failureClass {
+        case .notSent, .rejected: .refused
+        case .unknown: error.code == .noSpace ? .noSpace : .unknown
+        case .corrupt: .unknown
+        }
+    }
+
+    // MARK: Observing
+
+    /// Counter, head and format in one linearizable read; with `beyond`, also the first block key after that
+    /// number's, for verification while others seal (PROTOCOL.md 17).
+    package func observing(firstBlockKeyAfter beyond: SequenceNumber? = nil) -> EtcdTransaction {
+        var reads = [keys.counter, keys.head, keys.format].map { EtcdRangeRequest(key: $0) }
+        if let beyond {
+            let beyondBlocks = keys.blocks(from: beyond.next)
+            reads.append(
+                EtcdRangeRequest(
+                    key: beyondBlocks.key, rangeEnd: beyondBlocks.rangeEnd, limit: 1,
+                    keysOnly: true))
+        }
+        return EtcdTransaction(success: reads.map { .range($0) })
+    }
+
+    /// Decodes the answer to `observing`.
+    package func observation(
+        from response: EtcdTransactionResponse
+    ) throws(LedgerStoreError) -> LedgerObservation {
+        guard response.succeeded, let counter = response.range(0), let head = response.range(1),
+            let format = response.range(2)
+        else { throw .inconsistent(.malformed("an answer without counter, head and format")) }
+        let found = format.kvs.first?.value
+        if let found, found != LedgerKeys.formatValue {
+            throw LedgerStoreError(.unsupportedFormat(String(decoding: found, as: UTF8.self)))
+        }
+        let observation: LedgerObservation
+        do throws(LedgerInconsistency) {
+            observation = try self.observation(counter: counter, head: head)
+        } catch {
+            throw .inconsistent(error)
+        }
+        if found == nil, observation.head.sequence > .zero {
+            throw .inconsistent(.malformed("a ledger with events has no format key"))
+        }
+        return observation
+    }
+
+    /// Counter and head of one answer, which must agree (PROTOCOL.md 9).
+    private func observation(
+        counter: EtcdRangeResponse, head: EtcdRangeResponse
+    ) throws(LedgerInconsistency) -> LedgerObservation {
+        guard let counter = counter.kvs.first, let head = head.kvs.first else {
+            guard counter.kvs.isEmpty, head.kvs.isEmpty else {
+                throw .malformed("only one of counter and head exists")
+            }
+            return .empty
+        }
+        do throws(FormatError) {
+            let number = try SequenceNumber(canonicalDecimal: counter.value)
+            let decoded = try Head(decodingJSON: head.value)
+            guard number == decoded.sequence, number > .zero else {
+                throw FormatError(.inconsistent, "counter and head do not agree")
+            }
+            return LedgerObservation(
+                revision: Revision(rawValue: counter.modRevision), head: decoded,
+                headBytes: head.value)
+        } catch {
+            throw .malformed(error.message)
+        }
+    }
+}
+
+extension EtcdTransactionResponse {
+    /// The answer to the operation at a place, where that was a range.
+    package func range(_ place: Int) -> EtcdRangeResponse? {
+        guard responses.indices.contains(place), case .range(let range) = responses[place] else {
+            return nil
+        }
+        return range
+    }
+}
