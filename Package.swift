@@ -84,5 +84,12 @@ let package = Package(
         .executableTarget(
             name: "ledgerctl", dependencies: ["LedgerClient", "LedgerAPI", arguments],
             swiftSettings: strict),
+        .testTarget(
+            name: "LedgerServerTests",
+            dependencies: [
+                "LedgerServer", "LedgerAPI", "EtcdGateway", grpcCore, grpcTransport, grpcProtobuf,
+                protobuf, lifecycle, logging, metrics,
+            ],
+            swiftSettings: strict),
     ]
 )

@@ -28,10 +28,10 @@ find "$output" -name '*.swift' -delete
 protoc --proto_path=protos \
     --plugin="$plugins/protoc-gen-swift" \
     --swift_out="$output" \
-    --swift_opt=Visibility=Public,UseAccessLevelOnImports=true \
+    --swift_opt=Visibility=Public,UseAccessLevelOnImports=true,FileNaming=PathToUnderscores \
     --plugin="$plugins/protoc-gen-grpc-swift-2" \
     --grpc-swift-2_out="$output" \
-    --grpc-swift-2_opt=Visibility=Public,UseAccessLevelOnImports=true,Client=true,Server=true \
+    --grpc-swift-2_opt=Visibility=Public,UseAccessLevelOnImports=true,Client=true,Server=true,FileNaming=PathToUnderscores \
     "${protos[@]}"
 
 # Server reflection answers with the descriptors themselves.

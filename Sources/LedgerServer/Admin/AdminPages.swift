@@ -1,0 +1,55 @@
+import LedgerAPI
+
+/// What the admin port answers, apart from any HTTP library.
+package struct AdminPages: Sendable {
+    /// Answers for paths of its own, for example `/checkpoint` and `/tile/...`; nil for others.
+    package typealias FurtherPages = @Sendable (_ path: String) async -> AdminResponse?
+
+    private static let paths = "/livez, /readyz, /health, /metrics, /checkpoint, /tile/..."
+
+    private let reporter: HealthReporter
+    private let registry: PrometheusRegistry
+    private let further: FurtherPages
+
+    /// Makes the pages.
+    package init(
+        reporter: HealthReporter, registry: PrometheusRegistry,
+        further: @escaping FurtherPages = { _ in nil }
+    ) {
+        self.reporter = reporter
+        self.registry = registry
+        self.further = further
+    }
+
+    /// The answer to GET of a path without its query.
+    package func get(_ path: String) async -> AdminResponse {
+        switch path {
+        case "/livez":
+            return AdminResponse(line: "alive")
+        case "/readyz":
+            return readiness()
+        case "/health":
+            let health = await reporter.health()
+            return AdminResponse(
+                status: health.status == .unhealthy ? 503 : 200,
+                contentType: "application/json",
+                body: Array((HealthJSON.encode(health) + "\n").utf8))
+        case "/metrics":
+            return AdminResponse(
+                contentType: PrometheusRegistry.contentType,
+                body: Array(registry.exposition().utf8))
+        default:
+            return await further(path)
+                ?? AdminResponse(status: 404, line: "not found; there are \(Self.paths)")
+        }
+    }
+
+    private func readiness() -> AdminResponse {
+        let status = reporter.status
+        let text = status.message.isEmpty ? "" : ": \(status.message)"
+        // A message of several lines would break the promise of one.
+        let line = "\(status.state.rawValue)\(text)".split(whereSeparator: \.isNewline)
+        return AdminResponse(
+            status: status.isReady ? 200 : 503, line: line.joined(separator: " "))
+    }
+}

@@ -1,0 +1,85 @@
+package import GRPCCore
+import GRPCNIOTransportHTTP2
+package import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// A gRPC server as a service: it serves until the service group stops, then lets the open calls end.
+package final class GRPCPort: Service, Sendable {
+    /// The transport's limits that are settings.
+    package struct Limits: Sendable {
+        /// The most bytes of one message.
+        package var maxMessageBytes: Int
+        /// The most calls at once on one connection (`LEDGER_MAX_CONCURRENT_CALLS`).
+        package var maxConcurrentCalls: Int
+
+        package init(maxMessageBytes: Int = 1 << 20, maxConcurrentCalls: Int = 1_024) {
+            self.maxMessageBytes = maxMessageBytes
+            self.maxConcurrentCalls = maxConcurrentCalls
+        }
+    }
+
+    private let server: GRPCServer<HTTP2ServerTransport.Posix>
+    private let transport: HTTP2ServerTransport.Posix
+    private let name: String
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - name: what the log calls the port.
+    ///   - port: 0 picks a free one, see `boundPort()`.
+    ///   - tls: the server's files; plaintext without.
+    package init(
+        name: String, bindAddress: String, port: Int, tls: ServiceConfiguration.TLSFiles?,
+        limits: Limits = Limits(), services: [any RegistrableRPCService],
+        interceptors: [any ServerInterceptor] = [], logger: Logger
+    ) {
+        self.name = name
+        self.logger = logger
+        transport = HTTP2ServerTransport.Posix(
+            address: bindAddress.contains(":")
+                ? .ipv6(host: bindAddress, port: port) : .ipv4(host: bindAddress, port: port),
+            transportSecurity: tls.map(Self.security) ?? .plaintext,
+            config: .defaults {
+                $0.rpc.maxRequestPayloadSize = limits.maxMessageBytes
+                $0.http2.maxConcurrentStreams = limits.maxConcurrentCalls
+            })
+        server = GRPCServer(
+            transport: transport, services: services, interceptors: interceptors)
+    }
+
+    /// The port that is listened on, once it is.
+    package func boundPort() async throws -> Int? {
+        let address = try await transport.listeningAddress
+        return address.ipv4?.port ?? address.ipv6?.port
+    }
+
+    package func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await self.server.serve() }
+                group.addTask {
+                    let port = try await self.boundPort() ?? 0
+                    self.logger.notice("\(self.name) listens", metadata: ["port": "\(port)"])
+                }
+                try await group.waitForAll()
+            }
+        } onGracefulShutdown: {
+            self.server.beginGracefulShutdown()
+        }
+    }
+
+    private static func security(
+        _ files: ServiceConfiguration.TLSFiles
+    ) -> HTTP2ServerTransport.Posix.TransportSecurity {
+        let chain = [TLSConfig.CertificateSource.file(path: files.certificatePath, format: .pem)]
+        let key = TLSConfig.PrivateKeySource.file(path: files.keyPath, format: .pem)
+        guard let clientCA = files.clientCAPath else {
+            return .tls(certificateChain: chain, privateKey: key)
+        }
+        return .mTLS(certificateChain: chain, privateKey: key) {
+            $0.trustRoots = .certificates([.file(path: clientCA, format: .pem)])
+            $0.clientCertificateVerification = .noHostnameVerification
+            $0.requireALPN = true
+        }
+    }
+}

@@ -1,0 +1,141 @@
+import EtcdGateway
+import Foundation
+import GRPCCore
+import LedgerAPI
+import LedgerCore
+import LedgerStore
+package import Logging
+import Metrics
+import ServiceLifecycle
+package import UnixSignals
+
+/// The whole service, wired from its configuration. Tests start the very application that `main` starts.
+package struct LedgerApplication: Sendable {
+    /// The version that `ledger_build_info` shows.
+    package static let version = "0.1.0"
+    /// Open calls get this long to end after a signal to stop; then they are cut.
+    package static let shutdownLimit = Duration.seconds(25)
+
+    package let sealer: Sealer
+    package let board: StatusBoard
+    package let metrics: LedgerMetrics
+    package let admin: AdminServer
+    package let grpc: GRPCPort
+    private let services: [any Service]
+    private let logger: Logger
+
+    /// Wires the service; nothing is started or connected yet.
+    ///
+    /// - Throws: `ConfigurationError` for what only shows when files are read, `EtcdError` for settings of the
+    ///   client of etcd.
+    package init(configuration: ServiceConfiguration, logger: Logger) throws {
+        self.logger = logger
+        try Self.refuseUnsupported(configuration)
+        let metrics = LedgerMetrics(version: Self.version)
+        self.metrics = metrics
+        let client = try EtcdClient(
+            configuration: configuration.etcd, logger: logger, observer: metrics)
+        metrics.observeConnections { client.poolStatistics }
+        let clock = SystemClock(
+            maxSkewMilliseconds: configuration.maxClockSkew.nanoseconds / 1_000_000,
+            memberCount: configuration.etcd.endpoints.count)
+        let monitor = EtcdHealthMonitor(
+            client: client, configuration: configuration, logger: logger
+        ) { clock.record(memberID: $0, dateSeconds: $1, roundTrip: $2) }
+        board = StatusBoard()
+        let store = LedgerStore(store: client, keys: LedgerKeys(prefix: configuration.prefix))
+        let blocks = BlockReader(store: store, cacheBytes: configuration.cacheBytes)
+        sealer = Sealer(
+            settings: configuration.sealing, client: client, store: store, blocks: blocks,
+            clock: clock, board: board, metrics: metrics, logger: logger,
+            checkMembers: {
+                await monitor.check(timeout: .seconds(1))
+                return monitor.unsafeVersion == nil
+            })
+        let observer = HeadObserver(store: store, sealer: sealer, logger: logger)
+        let shutdown = ShutdownSignal()
+        let reporter = HealthReporter(
+            board: board, monitor: monitor, pool: { client.poolStatistics })
+        admin = AdminServer(
+            pages: AdminPages(reporter: reporter, registry: metrics.registry),
+            bindAddress: configuration.bindAddress, port: configuration.adminPort, logger: logger)
+        let ledger = ImmutableLedgerService(
+            submissions: SubmissionHandler(
+                intake: try Self.intake(configuration), sealer: sealer, metrics: metrics,
+                settings: configuration.sealing, shutdown: shutdown,
+                streamWindow: configuration.maxStreamEvents),
+            reads: ReadHandler(
+                reader: EventReader(sealer: sealer, blocks: blocks, observer: observer),
+                verifier: EventVerifier(store: store, metrics: metrics, logger: logger),
+                board: board, shutdown: shutdown))
+        grpc = GRPCPort(
+            name: "the gRPC port", bindAddress: configuration.bindAddress,
+            port: configuration.port, tls: configuration.tls,
+            limits: .init(maxConcurrentCalls: configuration.maxConcurrentCalls),
+            services: [ledger, HealthService(reporter: reporter), GRPCHealthService(board: board)]
+                + (try Self.reflection()),
+            logger: logger)
+        // Stopped from the last to the first.
+        services = [
+            EtcdConnection { await client.shutdown() }, monitor, sealer, observer, admin, grpc,
+            ShutdownCoordinator(sealer: sealer, board: board, signal: shutdown),
+        ]
+    }
+
+    /// Runs until a signal to stop, or an error that the service cannot live with.
+    package func run(stopSignals: [UnixSignal] = [.sigterm, .sigint]) async throws {
+        var configuration = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0) },
+            gracefulShutdownSignals: stopSignals, logger: logger)
+        configuration.maximumGracefulShutdownDuration = Self.shutdownLimit
+        try await ServiceGroup(configuration: configuration).run()
+    }
+
+    // MARK: Parts
+
+    /// What this version does not offer yet must not look as if it were in force.
+    private static func refuseUnsupported(
+        _ configuration: ServiceConfiguration
+    ) throws(ConfigurationError) {
+        if configuration.signingKeyPath != nil {
+            throw ConfigurationError(
+                "LEDGER_SIGNING_KEY", value: configuration.signingKeyPath ?? "",
+                accepted: "nothing yet: this version does not sign checkpoints")
+        }
+    }
+
+    private static func intake(
+        _ configuration: ServiceConfiguration
+    ) throws -> SubmissionIntake {
+        var keys: [VEPSVerifier.Key] = []
+        for path in configuration.vepsPublicKeyPaths {
+            guard let text = FileManager.default.contents(atPath: path),
+                let key = try? VEPSVerifier.Key(pem: Array(text))
+            else {
+                throw ConfigurationError(
+                    "LEDGER_VEPS_PUBLIC_KEYS", value: path,
+                    accepted: "readable PEM files with an Ed25519 or P-256 public key")
+            }
+            keys.append(key)
+        }
+        return SubmissionIntake(
+            limits: EventLimits(maxPayloadBytes: configuration.maxPayloadBytes),
+            allowedSubmitters: configuration.allowedSubmitters,
+            verifier: keys.isEmpty ? nil : VEPSVerifier(keys: keys))
+    }
+
+    private static func reflection() throws -> [any RegistrableRPCService] {
+        let index = try DescriptorIndex(base64: LedgerDescriptors.fileDescriptorSetBase64)
+        return [ReflectionServiceV1(index: index), ReflectionServiceV1Alpha(index: index)]
+    }
+}
+
+extension ServiceConfiguration {
+    /// The part of the configuration that the sealing loop lives by.
+    var sealing: SealingSettings {
+        SealingSettings(
+            commitDeadline: Nanoseconds(commitDeadline),
+            resolveDeadline: Nanoseconds(resolveDeadline), maxBatchEvents: maxBatchEvents,
+            maxQueuedEvents: maxQueuedEvents, maxQueuedBytes: maxQueuedBytes)
+    }
+}

@@ -1,0 +1,97 @@
+package import EtcdGateway
+package import Logging
+
+/// Every setting of the service, read once at the start and checked as a whole.
+package struct ServiceConfiguration: Sendable {
+    /// How lines of the log look.
+    package enum LogFormat: String, Sendable, CaseIterable {
+        /// Timestamp, level, label, message, `key=value`.
+        case text
+        /// One JSON object a line.
+        case json
+    }
+
+    /// The PEM files of the public and the internal port.
+    package struct TLSFiles: Sendable, Hashable {
+        /// `LEDGER_TLS_CERT`: the certificate chain.
+        package var certificatePath: String
+        /// `LEDGER_TLS_KEY`: the private key.
+        package var keyPath: String
+        /// `LEDGER_TLS_CLIENT_CA`: who may have signed a caller's certificate; nil without mTLS.
+        package var clientCAPath: String?
+
+        /// Names the three files.
+        package init(certificatePath: String, keyPath: String, clientCAPath: String? = nil) {
+            self.certificatePath = certificatePath
+            self.keyPath = keyPath
+            self.clientCAPath = clientCAPath
+        }
+    }
+
+    /// The connection to etcd: all `ETCD_` variables but the two of health checks.
+    package var etcd: EtcdConfiguration
+    /// `ETCD_HEALTH_CHECK_INTERVAL`, 1...3600 s.
+    package var etcdHealthCheckInterval: Duration = .seconds(30)
+    /// `ETCD_PING_TIMEOUT`, 1...60 s.
+    package var etcdPingTimeout: Duration = .seconds(5)
+
+    /// `LEDGER_PORT`, 0...65535.
+    package var port = 50051
+    /// `LEDGER_INTERNAL_PORT`, 0...65535.
+    package var internalPort = 50052
+    /// `LEDGER_ADMIN_PORT`, 0...65535.
+    package var adminPort = 9464
+    /// `LEDGER_BIND_ADDRESS`: an IP address or a host name.
+    package var bindAddress = "0.0.0.0"
+    /// `LEDGER_ADVERTISE_ADDRESS`: an IP address or a host name, without port and brackets.
+    package var advertiseAddress = "127.0.0.1"
+    /// `LEDGER_INTERNAL_TOKEN`: 1...1024 printable ASCII characters. A secret.
+    package var internalToken: String?
+
+    /// `LEDGER_PREFIX`: what every key in etcd begins with, 1...256 printable ASCII characters.
+    package var prefix = "ledger/"
+    /// `LEDGER_COMMIT_DEADLINE_MS`, 1...60000 ms: the commit contract.
+    package var commitDeadline: Duration = .milliseconds(50)
+    /// `LEDGER_RESOLVE_DEADLINE_MS`, 1...60000 ms, never below the commit deadline.
+    package var resolveDeadline: Duration = .milliseconds(100)
+    /// `LEDGER_MAX_PAYLOAD_BYTES`, 1...65000: an entry of 65,535 bytes must be able to hold it.
+    package var maxPayloadBytes = 49_152
+    /// `LEDGER_MAX_CLOCK_SKEW_MS`, 1...3600000 ms.
+    package var maxClockSkew: Duration = .milliseconds(5000)
+    /// `LEDGER_MAX_BATCH_EVENTS`, 1...1024.
+    package var maxBatchEvents = 1024
+    /// `LEDGER_MAX_QUEUED_EVENTS`, 1...1048576, never below the batch.
+    package var maxQueuedEvents = 16_384
+    /// `LEDGER_MAX_QUEUED_BYTES`, 65,536...2^30: bytes of entries that wait to be sealed.
+    package var maxQueuedBytes = 32 << 20
+    /// `LEDGER_MAX_STREAM_EVENTS`, 1...65536: events of one stream whose answers its caller has not taken.
+    package var maxStreamEvents = 4_096
+    /// `LEDGER_MAX_CONCURRENT_CALLS`, 1...65536: open calls of one connection.
+    package var maxConcurrentCalls = 1_024
+    /// `LEDGER_CACHE_BYTES`, 0...2^30: stored blocks that are kept in memory for reads.
+    package var cacheBytes = 16 << 20
+
+    /// `LEDGER_ORIGIN`: the name in checkpoints, 1...255 bytes without white space and `+`.
+    package var origin = "localhost/immutable-ledger"
+    /// `LEDGER_SIGNING_KEY`: a readable PEM file that should hold an Ed25519 private key.
+    package var signingKeyPath: String?
+    /// `LEDGER_TLS_CERT`, `LEDGER_TLS_KEY`, `LEDGER_TLS_CLIENT_CA`; nil for plaintext.
+    package var tls: TLSFiles?
+    /// `LEDGER_ALLOWED_SUBMITTERS`: SANs that may submit; empty for every caller.
+    package var allowedSubmitters: [String] = []
+    /// `LEDGER_VEPS_PUBLIC_KEYS`: readable PEM files; empty where signatures are not verified.
+    package var vepsPublicKeyPaths: [String] = []
+
+    /// `LOG_LEVEL`.
+    package var logLevel: Logger.Level = .info
+    /// `LOG_FORMAT`.
+    package var logFormat: LogFormat = .text
+
+    /// What should be logged once at the start: unknown names, settings that weaken something.
+    package var warnings: [String] = []
+
+    /// The defaults of every variable but those of etcd.
+    package init(etcd: EtcdConfiguration) {
+        self.etcd = etcd
+    }
+}

@@ -1,0 +1,50 @@
+/// Every environment variable of the service, by its exact name.
+package enum SettingName: String, Sendable, CaseIterable {
+    case etcdEndpoints = "ETCD_ENDPOINTS"
+    case etcdCACert = "ETCD_CA_CERT"
+    case etcdClientCert = "ETCD_CLIENT_CERT"
+    case etcdClientKey = "ETCD_CLIENT_KEY"
+    case etcdUsername = "ETCD_USERNAME"
+    case etcdPassword = "ETCD_PASSWORD"
+    case etcdMaxConnections = "ETCD_MAX_CONNECTIONS"
+    case etcdMaxIdleConnections = "ETCD_MAX_IDLE_CONNECTIONS"
+    case etcdConnectionMaxLifetime = "ETCD_CONNECTION_MAX_LIFETIME"
+    case etcdConnectionMaxIdleTime = "ETCD_CONNECTION_MAX_IDLE_TIME"
+    case etcdRequestTimeout = "ETCD_REQUEST_TIMEOUT_MS"
+    case etcdConnectTimeout = "ETCD_CONNECT_TIMEOUT_MS"
+    case etcdHealthCheckInterval = "ETCD_HEALTH_CHECK_INTERVAL"
+    case etcdPingTimeout = "ETCD_PING_TIMEOUT"
+    case port = "LEDGER_PORT"
+    case internalPort = "LEDGER_INTERNAL_PORT"
+    case adminPort = "LEDGER_ADMIN_PORT"
+    case bindAddress = "LEDGER_BIND_ADDRESS"
+    case advertiseAddress = "LEDGER_ADVERTISE_ADDRESS"
+    case internalToken = "LEDGER_INTERNAL_TOKEN"
+    case prefix = "LEDGER_PREFIX"
+    case commitDeadline = "LEDGER_COMMIT_DEADLINE_MS"
+    case resolveDeadline = "LEDGER_RESOLVE_DEADLINE_MS"
+    case maxPayloadBytes = "LEDGER_MAX_PAYLOAD_BYTES"
+    case maxClockSkew = "LEDGER_MAX_CLOCK_SKEW_MS"
+    case maxBatchEvents = "LEDGER_MAX_BATCH_EVENTS"
+    case maxQueuedEvents = "LEDGER_MAX_QUEUED_EVENTS"
+    case maxQueuedBytes = "LEDGER_MAX_QUEUED_BYTES"
+    case maxStreamEvents = "LEDGER_MAX_STREAM_EVENTS"
+    case maxConcurrentCalls = "LEDGER_MAX_CONCURRENT_CALLS"
+    case cacheBytes = "LEDGER_CACHE_BYTES"
+    case origin = "LEDGER_ORIGIN"
+    case signingKey = "LEDGER_SIGNING_KEY"
+    case tlsCert = "LEDGER_TLS_CERT"
+    case tlsKey = "LEDGER_TLS_KEY"
+    case tlsClientCA = "LEDGER_TLS_CLIENT_CA"
+    case allowedSubmitters = "LEDGER_ALLOWED_SUBMITTERS"
+    case vepsPublicKeys = "LEDGER_VEPS_PUBLIC_KEYS"
+    case logLevel = "LOG_LEVEL"
+    case logFormat = "LOG_FORMAT"
+    /// Not a setting of its own: the default of `LEDGER_ADVERTISE_ADDRESS`.
+    case podIP = "POD_IP"
+
+    /// Whether the value may never be shown.
+    package var isSecret: Bool {
+        self == .etcdPassword || self == .internalToken
+    }
+}

@@ -1,0 +1,179 @@
+package import EtcdGateway
+import Foundation
+package import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Asks every member of etcd at intervals how it is, and keeps what it learned.
+///
+/// It also feeds the clock guard, and refuses releases of etcd that lose data.
+package final class EtcdHealthMonitor: Service, Sendable {
+    /// Asks one member, until the deadline at most.
+    package typealias Probe =
+        @Sendable (EtcdEndpoint, ContinuousClock.Instant) async throws(EtcdError) ->
+        EtcdMemberStatus
+    /// Takes a member's clock: its id, whole seconds since 1970, and how long the request took.
+    package typealias ClockSink = @Sendable (UInt64, Int64, Duration) -> Void
+
+    /// Clock samples count for 60 s, so members are asked at least this often.
+    package static let longestInterval = Duration.seconds(20)
+    /// The longest wait of a check that a caller asked for.
+    package static let longestCheckOnDemand = Duration.seconds(1)
+
+    private struct State {
+        var members: [EtcdMemberHealth]
+        var onDemand: Task<Void, Never>?
+        var reportedVersions: Set<String> = []
+    }
+
+    private let state: Mutex<State>
+    private let interval: Duration
+    private let pingTimeout: Duration
+    private let probe: Probe
+    private let onClockSample: ClockSink
+    private let sleep: @Sendable (Duration) async throws -> Void
+    private let logger: Logger
+
+    /// Makes a monitor.
+    ///
+    /// - Parameters:
+    ///   - endpoints: the members.
+    ///   - interval: time between two rounds, at most `longestInterval`.
+    ///   - pingTimeout: the longest wait for one member.
+    ///   - probe: asks a member.
+    ///   - onClockSample: takes each member's clock.
+    ///   - sleep: waits; replaced in tests.
+    package init(
+        endpoints: [EtcdEndpoint], interval: Duration, pingTimeout: Duration, logger: Logger,
+        probe: @escaping Probe, onClockSample: @escaping ClockSink = { _, _, _ in },
+        sleep: @escaping @Sendable (Duration) async throws -> Void = {
+            try await Task.sleep(for: $0)
+        }
+    ) {
+        state = Mutex(State(members: endpoints.map { EtcdMemberHealth(endpoint: $0) }))
+        self.interval = min(interval, Self.longestInterval)
+        self.pingTimeout = pingTimeout
+        self.probe = probe
+        self.onClockSample = onClockSample
+        self.sleep = sleep
+        self.logger = logger
+    }
+
+    /// Makes a monitor of a client's members.
+    package convenience init(
+        client: EtcdClient, configuration: ServiceConfiguration, logger: Logger,
+        onClockSample: @escaping ClockSink = { _, _, _ in }
+    ) {
+        self.init(
+            endpoints: client.endpoints, interval: configuration.etcdHealthCheckInterval,
+            pingTimeout: configuration.etcdPingTimeout, logger: logger,
+            probe: { endpoint, deadline throws(EtcdError) in
+                try await client.status(
+                    of: endpoint, options: EtcdRequestOptions(deadline: deadline, only: endpoint))
+            }, onClockSample: onClockSample)
+    }
+
+    /// What was last learned of each member, in the order of the setting.
+    package var members: [EtcdMemberHealth] {
+        state.withLock { $0.members }
+    }
+
+    /// The version of a member that may lose committed transactions; nothing may be sealed while
+    /// there is one.
+    package var unsafeVersion: String? {
+        members.lazy.compactMap(\.status).first {
+            EtcdVersion($0.version)?.canLoseData == true
+        }?.version
+    }
+
+    /// Asks all members until the service group stops.
+    package func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await self.check(timeout: self.pingTimeout)
+                do {
+                    try await self.sleep(self.interval)
+                } catch {
+                    return
+                }
+            }
+        }
+    }
+
+    /// Asks all members now, for at most a second; callers at the same time share one check.
+    package func checkOnDemand() async -> [EtcdMemberHealth] {
+        let check = state.withLock { state in
+            if let running = state.onDemand {
+                return running
+            }
+            // A task of its own, for it must not end with the first of its callers.
+            let task = Task {
+                await self.check(timeout: min(self.pingTimeout, Self.longestCheckOnDemand))
+                self.state.withLock { $0.onDemand = nil }
+            }
+            state.onDemand = task
+            return task
+        }
+        await check.value
+        return members
+    }
+
+    /// Asks all members at once and records each answer as it comes.
+    package func check(timeout: Duration) async {
+        let deadline = ContinuousClock.now + timeout
+        await withTaskGroup(of: Void.self) { group in
+            for (index, member) in members.enumerated() {
+                group.addTask {
+                    await self.check(index, member.endpoint, deadline)
+                }
+            }
+        }
+    }
+
+    private func check(
+        _ index: Int, _ endpoint: EtcdEndpoint, _ deadline: ContinuousClock.Instant
+    ) async {
+        let start = ContinuousClock.now
+        let result: Result<EtcdMemberStatus, EtcdError>
+        do throws(EtcdError) {
+            result = .success(try await probe(endpoint, deadline))
+        } catch {
+            // A check that the shutdown interrupted says nothing about the member.
+            guard error.code != .cancelled, error.code != .shutDown else { return }
+            result = .failure(error)
+        }
+        let duration = start.duration(to: .now)
+        record(result, of: index, after: duration)
+        if case .success(let status) = result, let date = status.date {
+            onClockSample(status.memberID, date, duration)
+        }
+    }
+
+    private func record(
+        _ result: Result<EtcdMemberStatus, EtcdError>, of index: Int, after duration: Duration
+    ) {
+        let (before, after, isNews) = state.withLock { state in
+            let before = state.members[index].condition
+            state.members[index].record(result, after: duration, at: Date())
+            let member = state.members[index]
+            let isNews =
+                member.condition == .unsafeVersion
+                && state.reportedVersions.insert(member.status?.version ?? "").inserted
+            return (before, member, isNews)
+        }
+        if isNews {
+            logger.error(
+                "this release of etcd can lose committed transactions, nothing will be sealed",
+                metadata: [
+                    "member": "\(after.endpoint.hostPort)",
+                    "version": "\(after.status?.version ?? "")",
+                ])
+        }
+        guard before != after.condition else { return }
+        logger.notice(
+            "the condition of a member of etcd changed",
+            metadata: [
+                "member": "\(after.endpoint.hostPort)", "condition": "\(after.condition)",
+            ])
+    }
+}

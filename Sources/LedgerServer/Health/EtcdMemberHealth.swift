@@ -1,0 +1,67 @@
+package import EtcdGateway
+package import Foundation
+
+/// What was last learned of one member of etcd.
+package struct EtcdMemberHealth: Sendable {
+    /// How the member's answer, or its absence, is judged.
+    package enum Condition: Sendable, Hashable {
+        /// It has not been asked yet.
+        case unchecked
+        /// It answers and knows a leader.
+        case healthy
+        /// It answers, but something is wrong with it, in words without secrets.
+        case impaired(String)
+        /// Its version can lose committed transactions.
+        case unsafeVersion
+        /// It did not answer; the class of the error.
+        case unreachable(EtcdErrorCode)
+    }
+
+    /// The member's address.
+    package let endpoint: EtcdEndpoint
+    /// How it is.
+    package var condition: Condition = .unchecked
+    /// Its last answer; kept while it does not answer.
+    package var status: EtcdMemberStatus?
+    /// When the last check of it ended.
+    package var lastCheck: Date?
+    /// How long that check took.
+    package var responseTime: Duration = .zero
+
+    /// A member that has not been asked yet.
+    package init(endpoint: EtcdEndpoint) {
+        self.endpoint = endpoint
+    }
+
+    /// Takes in how a check ended.
+    mutating func record(
+        _ result: Result<EtcdMemberStatus, EtcdError>, after duration: Duration, at date: Date
+    ) {
+        lastCheck = date
+        responseTime = duration
+        switch result {
+        case .success(let answer):
+            status = answer
+            condition = Self.condition(of: answer)
+        case .failure(let error):
+            condition = .unreachable(error.code)
+        }
+    }
+
+    private static func condition(of status: EtcdMemberStatus) -> Condition {
+        if EtcdVersion(status.version)?.canLoseData == true {
+            return .unsafeVersion
+        }
+        if status.leader == 0 {
+            return .impaired("the member knows no leader")
+        }
+        if status.isLearner {
+            return .impaired("the member is a learner and does not vote")
+        }
+        // The member's own words may name keys or addresses, so they are only counted.
+        if !status.errors.isEmpty {
+            return .impaired("the member reports \(status.errors.count) error(s), see its alarms")
+        }
+        return .healthy
+    }
+}

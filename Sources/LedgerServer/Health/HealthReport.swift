@@ -1,0 +1,90 @@
+import EtcdGateway
+import Foundation
+import LedgerAPI
+import SwiftProtobuf
+
+/// Makes the detailed view of health out of what is known; pure.
+struct HealthReport {
+    let status: LedgerStatus
+    let members: [EtcdMemberHealth]
+    let pool: EtcdPoolStatistics?
+    let further: [Ledger_DependencyHealth]
+
+    /// HEALTHY: events can be sealed and all dependencies are well. DEGRADED: reads are served, but
+    /// sealing or a dependency is not well. UNHEALTHY: reads are not served.
+    var overall: Ledger_ServiceStatus {
+        guard status.isReady, status.state != .starting else { return .unhealthy }
+        guard status.state == .serving else { return .degraded }
+        return dependencies.allSatisfy { $0.status == .healthy } ? .healthy : .degraded
+    }
+
+    /// One sentence.
+    var message: String {
+        if !status.message.isEmpty { return status.message }
+        let unwell = dependencies.filter { $0.status != .healthy }.count
+        switch status.state {
+        case .serving where unwell == 0: return "events are sealed"
+        case .serving: return "events are sealed; \(unwell) dependencies are not well"
+        case .starting: return "the ledger is being loaded"
+        case .readOnly: return "events can be read but not sealed"
+        case .fenced: return "the store was rolled back; sealing waits for an operator"
+        case .stopping: return "the replica is stopping"
+        }
+    }
+
+    /// The members of etcd, and what else was given.
+    var dependencies: [Ledger_DependencyHealth] {
+        members.map(dependency) + further
+    }
+
+    private func dependency(_ member: EtcdMemberHealth) -> Ledger_DependencyHealth {
+        .with {
+            $0.name = "etcd/\(member.endpoint.hostPort)"
+            $0.type = .database
+            // Of several members one may be missing: what the service needs is a quorum.
+            $0.isCritical = members.count == 1
+            ($0.status, $0.message, $0.error) = Self.judgement(of: member)
+            $0.config = configuration(of: member)
+            $0.metadata = Self.metadata(of: member)
+            $0.lastCheck = member.lastCheck.map(Timestamp.rfc3339) ?? ""
+            $0.responseTimeMs = Int64((member.responseTime / .milliseconds(1)).rounded(.up))
+        }
+    }
+
+    private static func judgement(
+        of member: EtcdMemberHealth
+    ) -> (Ledger_ServiceStatus, message: String, error: String) {
+        switch member.condition {
+        case .unchecked: (.unspecified, "the member has not been asked yet", "")
+        case .healthy: (.healthy, "the member answers", "")
+        case .impaired(let reason): (.degraded, reason, "impaired")
+        case .unsafeVersion:
+            (.unhealthy, "this release can lose committed transactions", "unsafe_version")
+        case .unreachable(let code): (.unhealthy, "the member does not answer", code.rawValue)
+        }
+    }
+
+    private func configuration(of member: EtcdMemberHealth) -> Ledger_DependencyConfig {
+        .with {
+            $0.hostname = member.endpoint.host
+            $0.port = Int32(clamping: member.endpoint.port)
+            $0.protocol = member.endpoint.scheme.rawValue
+            guard let pool else { return }
+            $0.poolInfo = .with {
+                $0.maxConnections = Int32(clamping: pool.maxConnections)
+                $0.activeConnections = Int32(clamping: pool.active)
+                $0.idleConnections = Int32(clamping: pool.idle)
+                $0.waitCount = Int64(pool.waitCount)
+            }
+        }
+    }
+
+    private static func metadata(of member: EtcdMemberHealth) -> [String: String] {
+        guard let status = member.status else { return [:] }
+        return [
+            "version": status.version, "db_size": "\(status.dbSize)",
+            "leader": String(status.leader, radix: 16), "raft_term": "\(status.raftTerm)",
+            "member_id": String(status.memberID, radix: 16),
+        ]
+    }
+}

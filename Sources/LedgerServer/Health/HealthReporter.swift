@@ -1,0 +1,56 @@
+package import EtcdGateway
+import Foundation
+package import LedgerAPI
+import SwiftProtobuf
+
+/// Answers how this replica is, for gRPC and for the admin port alike.
+package final class HealthReporter: Sendable {
+    private let board: StatusBoard
+    private let monitor: EtcdHealthMonitor
+    private let pool: @Sendable () -> EtcdPoolStatistics?
+    private let further: @Sendable () -> [Ledger_DependencyHealth]
+    private let start = ContinuousClock.now
+
+    /// Makes a reporter.
+    ///
+    /// - Parameters:
+    ///   - pool: the connections to etcd; one pool for all members.
+    ///   - further: dependencies other than etcd's members, for example the sealing replica.
+    package init(
+        board: StatusBoard, monitor: EtcdHealthMonitor,
+        pool: @escaping @Sendable () -> EtcdPoolStatistics? = { nil },
+        further: @escaping @Sendable () -> [Ledger_DependencyHealth] = { [] }
+    ) {
+        self.board = board
+        self.monitor = monitor
+        self.pool = pool
+        self.further = further
+    }
+
+    /// What the replica can do now.
+    package var status: LedgerStatus { board.current }
+
+    /// Asks every member of etcd, for at most a second, and reports.
+    package func health() async -> Ledger_GetHealthResponse {
+        let began = ContinuousClock.now
+        let members = await monitor.checkOnDemand()
+        let report = HealthReport(
+            status: board.current, members: members, pool: pool(), further: further())
+        return .with {
+            $0.status = report.overall
+            $0.message = report.message
+            $0.dependencies = report.dependencies
+            $0.checkedAt = Timestamp.rfc3339(Date())
+            let duration = began.duration(to: .now)
+            $0.checkDurationMs = Int64((duration / .milliseconds(1)).rounded(.up))
+        }
+    }
+
+    /// Since when this process turns; that it answers is all there is to liveness.
+    package func liveness() -> Ledger_GetLivenessResponse {
+        .with {
+            $0.alive = true
+            $0.uptimeSeconds = start.duration(to: .now).components.seconds
+        }
+    }
+}

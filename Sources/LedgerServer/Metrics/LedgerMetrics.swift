@@ -1,0 +1,178 @@
+package import EtcdGateway
+import Synchronization
+
+/// The service's own metrics by their fixed names (the API's section "Admin HTTP").
+///
+/// Every series exists from the start with 0, so that an alert on a rate sees the first event.
+package final class LedgerMetrics: Sendable {
+    /// Bounds of `ledger_commit_seconds`; 0.05 is the commit contract.
+    package static let commitBounds = [
+        0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.25, 0.5, 1, 2.5,
+    ]
+    /// Bounds of `ledger_batch_events`, up to the largest batch.
+    package static let batchBounds: [Double] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]
+    /// Bounds of `ledger_etcd_request_seconds`.
+    package static let requestBounds = [
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+    ]
+    /// The label values of `operation`; anything else is counted as `other`.
+    package static let operations = [
+        "range", "txn", "lease_grant", "lease_keepalive", "lease_revoke", "status", "alarm",
+        "authenticate", "other",
+    ]
+    /// The label values of `result`; anything else is counted as `unknown`.
+    package static let results = ["ok", "not_sent", "rejected", "unknown", "corrupt"]
+
+    /// Where everything is registered.
+    package let registry: PrometheusRegistry
+
+    /// `ledger_commit_seconds`: from receipt to proved commit.
+    package let commitSeconds: PrometheusHistogram
+    /// `ledger_contract_violations_total`: sealed after the commit deadline.
+    package let contractViolations: PrometheusCounter
+    /// `ledger_head_sequence_number`: the newest number this replica knows.
+    package let headSequenceNumber: PrometheusGauge
+    /// `ledger_lost_races_total`: transactions that another replica's forestalled.
+    package let lostRaces: PrometheusCounter
+    /// `ledger_queue_events`: events waiting to be sealed.
+    package let queueEvents: PrometheusGauge
+    /// `ledger_batch_events`: events in each transaction.
+    package let batchEvents: PrometheusHistogram
+    /// `ledger_is_sealer`: 1 while this replica holds the hint.
+    package let isSealer: PrometheusGauge
+    /// `ledger_verified_events`: how far the background verification has come.
+    package let verifiedEvents: PrometheusGauge
+    /// `ledger_findings_total`: contradictions that verification found.
+    package let findings: PrometheusCounter
+
+    private let submissions: [SubmissionOutcome: PrometheusCounter]
+    private let etcdRequests: [String: [String: PrometheusCounter]]
+    private let etcdRequestSeconds: [String: PrometheusHistogram]
+    private let poolStatistics = Mutex<(@Sendable () -> EtcdPoolStatistics)?>(nil)
+
+    /// Registers every metric.
+    ///
+    /// - Parameter version: the value of `ledger_build_info`'s label.
+    package init(registry: PrometheusRegistry = PrometheusRegistry(), version: String = "dev") {
+        self.registry = registry
+        commitSeconds = registry.histogram(
+            "ledger_commit_seconds",
+            help: "Seconds from the receipt of an event to its proved commit.",
+            bounds: Self.commitBounds)
+        contractViolations = registry.counter(
+            "ledger_contract_violations_total",
+            help: "Events that were sealed later than the commit deadline.")
+        headSequenceNumber = registry.gauge(
+            "ledger_head_sequence_number",
+            help: "The newest sequence number that this replica knows.")
+        lostRaces = registry.counter(
+            "ledger_lost_races_total",
+            help: "Sealing transactions that another replica's transaction forestalled.")
+        queueEvents = registry.gauge(
+            "ledger_queue_events", help: "Events that wait to be sealed.")
+        batchEvents = registry.histogram(
+            "ledger_batch_events", help: "Events in a sealing transaction.",
+            bounds: Self.batchBounds)
+        isSealer = registry.gauge(
+            "ledger_is_sealer", help: "1 while this replica is the one that seals, else 0.")
+        verifiedEvents = registry.gauge(
+            "ledger_verified_events",
+            help: "How many events, from the first one, the background verification has checked.")
+        findings = registry.counter(
+            "ledger_findings_total", help: "Contradictions that verification found.")
+        submissions = Self.submissions(in: registry)
+        etcdRequests = Self.requests(in: registry)
+        etcdRequestSeconds = Self.requestSeconds(in: registry)
+        registry.sampled(
+            "ledger_build_info", .gauge, help: "Always 1; the label names the build.",
+            labels: [PrometheusLabel("version", version)]
+        ) { 1 }
+        ProcessMetrics.register(in: registry)
+        registerConnections()
+    }
+
+    /// Counts how a submission ended: `ledger_submissions_total`.
+    package func countSubmission(_ outcome: SubmissionOutcome, by amount: Int = 1) {
+        submissions[outcome]?.increment(by: Int64(amount))
+    }
+
+    /// How many submissions ended so, for tests.
+    package func submissions(_ outcome: SubmissionOutcome) -> Int64 {
+        submissions[outcome]?.total ?? 0
+    }
+
+    /// Names the source of `ledger_etcd_connections`, once the client exists.
+    package func observeConnections(
+        _ source: @escaping @Sendable () -> EtcdPoolStatistics
+    ) {
+        poolStatistics.withLock { $0 = source }
+    }
+}
+
+extension LedgerMetrics: EtcdRequestObserver {
+    package func etcdRequestEnded(operation: String, result: String, duration: Duration) {
+        let operation = etcdRequestSeconds[operation] == nil ? "other" : operation
+        let counters = etcdRequests[operation]
+        (counters?[result] ?? counters?["unknown"])?.increment()
+        etcdRequestSeconds[operation]?.observe(duration)
+    }
+}
+
+extension LedgerMetrics {
+    private static func submissions(
+        in registry: PrometheusRegistry
+    ) -> [SubmissionOutcome: PrometheusCounter] {
+        var counters: [SubmissionOutcome: PrometheusCounter] = [:]
+        for outcome in SubmissionOutcome.allCases {
+            counters[outcome] = registry.counter(
+                "ledger_submissions_total", help: "Submitted events by how they ended.",
+                labels: [PrometheusLabel("outcome", outcome.rawValue)])
+        }
+        return counters
+    }
+
+    private static func requests(
+        in registry: PrometheusRegistry
+    ) -> [String: [String: PrometheusCounter]] {
+        var counters: [String: [String: PrometheusCounter]] = [:]
+        for operation in operations {
+            for result in results {
+                counters[operation, default: [:]][result] = registry.counter(
+                    "ledger_etcd_requests_total",
+                    help: "Requests to etcd by operation and by what their answer means.",
+                    labels: [
+                        PrometheusLabel("operation", operation),
+                        PrometheusLabel("result", result),
+                    ])
+            }
+        }
+        return counters
+    }
+
+    private static func requestSeconds(
+        in registry: PrometheusRegistry
+    ) -> [String: PrometheusHistogram] {
+        var histograms: [String: PrometheusHistogram] = [:]
+        for operation in operations {
+            histograms[operation] = registry.histogram(
+                "ledger_etcd_request_seconds", help: "Seconds that requests to etcd took.",
+                labels: [PrometheusLabel("operation", operation)], bounds: requestBounds)
+        }
+        return histograms
+    }
+
+    private func registerConnections() {
+        let states: [(String, @Sendable (EtcdPoolStatistics) -> Int)] = [
+            ("active", { Int($0.active) }), ("idle", { Int($0.idle) }),
+        ]
+        for (state, value) in states {
+            registry.sampled(
+                "ledger_etcd_connections", .gauge, help: "Connections to etcd by state.",
+                labels: [PrometheusLabel("state", state)]
+            ) { [weak self] in
+                guard let source = self?.poolStatistics.withLock({ $0 }) else { return 0 }
+                return Double(value(source()))
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+import EtcdGateway
+import GRPCCore
+package import LedgerAPI
+import LedgerCore
+package import LedgerStore
+package import Logging
+import SwiftProtobuf
+import Synchronization
+
+/// Checks what is stored, from etcd and never from a cache, one run at a time and paced, so that sealing goes on
+/// beside it (PROTOCOL.md 17).
+package final class EventVerifier: Sendable {
+    /// The most runs that wait for their turn.
+    private static let maxWaiting = 8
+    private static let pageTimeout = Duration.seconds(10)
+    private static let tilePage: UInt64 = 64
+
+    private let store: LedgerStore
+    private let loader: LedgerLoader
+    private let metrics: LedgerMetrics
+    private let logger: Logger
+    private let turns = Turns(maxWaiting: EventVerifier.maxWaiting)
+
+    package init(store: LedgerStore, metrics: LedgerMetrics, logger: Logger) {
+        self.store = store
+        loader = LedgerLoader(store)
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    /// Verifies a range; zeros mean the first event and the head.
+    package func verify(first: UInt64, last: UInt64) async throws -> Ledger_VerifyEventsResponse {
+        if last != 0, max(first, 1) > last {
+            throw LedgerRPCError.invalidArgument(field: "first", "must not be above last")
+        }
+        guard await turns.take() else {
+            throw LedgerRPCError(
+                .resourceExhausted, .overloaded,
+                "too many verifications are waiting; try again later", retryDelay: .seconds(5))
+        }
+        defer { turns.giveBack() }
+        do {
+            return try await run(first: first, last: last)
+        } catch let error as LedgerStoreError {
+            throw error.asRPCError
+        }
+    }
+
+    private var options: EtcdRequestOptions { .init(deadline: .now.advanced(by: Self.pageTimeout)) }
+
+    private func run(first: UInt64, last: UInt64) async throws -> Ledger_VerifyEventsResponse {
+        let (observation, beyond) = try await store.observeBeyond(options: options)
+        let head = observation.head
+        guard let range = try Self.range(first: first, last: last, head: head.sequence) else {
+            return response(first: 0, last: 0, verified: 0, finding: beyond.map(Self.beyondHead))
+        }
+        var verifier = LedgerVerifier(
+            first: range.lowerBound, last: range.upperBound, head: head,
+            base: try await base(of: range.lowerBound), firstBlockBeyondHead: beyond)
+        try await feed(&verifier, head: head)
+        return response(
+            first: range.lowerBound.rawValue, last: range.upperBound.rawValue,
+            verified: verifier.eventsVerified, finding: verifier.finding)
+    }
+
+    private static func range(
+        first: UInt64, last: UInt64, head: SequenceNumber
+    ) throws -> ClosedRange<SequenceNumber>? {
+        if head == .zero, first <= 1, last == 0 { return nil }
+        let from = SequenceNumber(rawValue: max(first, 1))
+        let through = last == 0 ? head : SequenceNumber(rawValue: last)
+        guard from <= head, through <= head else {
+            throw LedgerRPCError.outOfRange("the range ends beyond the head, number \(head)")
+        }
+        return from...through
+    }
+
+    private static func beyondHead(_ number: SequenceNumber) -> VerificationFinding {
+        VerificationFinding(
+            sequenceNumber: number, kind: .beyondHead, expected: "no event beyond the head",
+            actual: "the block \(number)")
+    }
+
+    /// The tree below the range, nil where its tiles cannot be read.
+    private func base(of first: SequenceNumber) async throws -> MerkleFrontier? {
+        do throws(LedgerStoreError) {
+            let size = LedgerVerifier.baseSize(first: first)
+            return try await loader.tileStack(size: size, tail: []).frontier
+        } catch {
+            if case .inconsistent = error.code { return nil }
+            throw error
+        }
+    }
+
+    // MARK: Feeding
+
+    private func feed(_ verifier: inout LedgerVerifier, head: Head) async throws {
+        var source: BlockSource?
+        var tiles: [TileID: [UInt8]] = [:]
+        while true {
+            try Task.checkCancellation()
+            switch verifier.need {
+            case .nothing:
+                return
+            case .block(let number):
+                if source == nil { source = try await blocks(holding: number, head: head) }
+                if let block = try await source?.next(options: options) {
+                    verifier.consume(block: block.first, value: block.bytes)
+                } else {
+                    verifier.consumeEndOfBlocks()
+                }
+            case .tile(let id):
+                if tiles[id] == nil {
+                    if tiles.count > Int(Self.tilePage) * 4 { tiles = [:] }
+                    try await read(tilesFrom: id, into: &tiles)
+                }
+                verifier.consume(tile: id, value: tiles[id])
+            case .segment(let number):
+                let found = try await store.segments(
+                    from: number, end: number + 1, limit: 1, options: options)
+                verifier.consume(segment: number, value: found.first?.value)
+            }
+        }
+    }
+
+    private func blocks(holding number: SequenceNumber, head: Head) async throws -> BlockSource {
+        let start = try await store.newestBlockStart(atOrBelow: number, options: options)
+        return BlockSource(
+            pages: BlockPages(store, from: start ?? .first, through: head.sequence))
+    }
+
+    private func read(tilesFrom id: TileID, into tiles: inout [TileID: [UInt8]]) async throws {
+        let found = try await store.tileValues(
+            level: id.level, from: id.index, limit: Int(Self.tilePage), options: options)
+        for (found, value) in found { tiles[found] = value }
+    }
+
+    private func response(
+        first: UInt64, last: UInt64, verified: UInt64, finding: VerificationFinding?
+    ) -> Ledger_VerifyEventsResponse {
+        if let finding {
+            metrics.findings.increment()
+            logger.error("verification found a contradiction", metadata: ["finding": "\(finding)"])
+        }
+        return .with {
+            $0.valid = finding == nil
+            $0.eventsVerified = verified
+            $0.first = first
+            $0.last = last
+            if let finding {
+                $0.firstFinding = .with {
+                    $0.sequenceNumber = finding.sequenceNumber.rawValue
+                    $0.kind = finding.kind.rawValue
+                    $0.expected = finding.expected
+                    $0.actual = finding.actual
+                }
+            }
+        }
+    }
+}
+
+/// Hands out stored blocks one by one, and lets others have the processors between two pages.
+private struct BlockSource {
+    var pages: BlockPages
+    private var page: ArraySlice<StoredBlock> = []
+    private var readAt = ContinuousClock.now
+
+    init(pages: BlockPages) {
+        self.pages = pages
+    }
+
+    mutating func next(options: EtcdRequestOptions) async throws -> StoredBlock? {
+        if page.isEmpty {
+            let worked = readAt.duration(to: .now)
+            try await Task.sleep(for: min(worked / 2, .milliseconds(50)))
+            readAt = .now
+            page = try await pages.nextPage(options: options)[...]
+        }
+        return page.popFirst()
+    }
+}
+
+/// Lets one run at a time, in order, with a bounded number of others waiting.
+private final class Turns: Sendable {
+    private struct State {
+        var isTaken = false
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+    private let maxWaiting: Int
+
+    init(maxWaiting: Int) {
+        self.maxWaiting = maxWaiting
+    }
+
+    /// Waits for the turn; false when too many wait already.
+    func take() async -> Bool {
+        let mayWait = state.withLock { $0.waiting.count < maxWaiting }
+        guard mayWait else { return false }
+        await withCheckedContinuation { continuation in
+            state.withLock { state -> CheckedContinuation<Void, Never>? in
+                if !state.isTaken {
+                    state.isTaken = true
+                    return continuation
+                }
+                state.waiting.append(continuation)
+                return nil
+            }?.resume()
+        }
+        return true
+    }
+
+    func giveBack() {
+        state.withLock { state -> CheckedContinuation<Void, Never>? in
+            if state.waiting.isEmpty {
+                state.isTaken = false
+                return nil
+            }
+            return state.waiting.removeFirst()
+        }?.resume()
+    }
+}

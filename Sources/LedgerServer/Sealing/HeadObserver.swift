@@ -1,0 +1,133 @@
+import EtcdGateway
+package import LedgerCore
+package import LedgerStore
+package import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Reads counter and head for everybody who needs the newest, one read for all that wait (PROTOCOL.md 23).
+///
+/// Who asks gets an observation whose read began after the question; a read that is under way answers only
+/// those who asked before it. Every observation goes to the sealer, which thus follows other replicas; without
+/// questions one is made every second.
+package final class HeadObserver: Service, Sendable {
+    private typealias Waiter = CheckedContinuation<Result<LedgerObservation, LedgerStoreError>, Never>
+
+    private struct State {
+        var waiting: [UInt64: Waiter] = [:]
+        var nextKey: UInt64 = 0
+        var followers = 0
+        var isFinished = false
+    }
+
+    private static let idleInterval = Duration.seconds(1)
+    /// While somebody follows the ledger, events sealed by other replicas are to be seen soon.
+    private static let followingInterval = Duration.milliseconds(100)
+    private static let timeout = Duration.seconds(1)
+
+    private let state = Mutex(State())
+    private let store: LedgerStore
+    private let sealer: Sealer
+    private let logger: Logger
+    private let questions: AsyncStream<Void>
+    private let ask: AsyncStream<Void>.Continuation
+
+    package init(store: LedgerStore, sealer: Sealer, logger: Logger) {
+        self.store = store
+        self.sealer = sealer
+        self.logger = logger
+        (questions, ask) = AsyncStream.makeStream(
+            of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Counter and head as they are now, read linearizably, or an error.
+    package func observe() async throws(LedgerStoreError) -> LedgerObservation {
+        let key = state.withLock { state in
+            state.nextKey += 1
+            return state.nextKey
+        }
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { (continuation: Waiter) in
+                let isRefused = state.withLock { state in
+                    if state.isFinished || Task.isCancelled { return true }
+                    state.waiting[key] = continuation
+                    return false
+                }
+                if isRefused {
+                    continuation.resume(returning: .failure(LedgerStoreError(.unavailable)))
+                } else {
+                    ask.yield()
+                }
+            }
+        } onCancel: {
+            state.withLock { $0.waiting.removeValue(forKey: key) }?
+                .resume(returning: .failure(LedgerStoreError(.unavailable)))
+        }
+        return try result.get()
+    }
+
+    /// Looks for new events more often while `body` runs.
+    package func following<Value>(_ body: () async throws -> Value) async rethrows -> Value {
+        state.withLock { $0.followers += 1 }
+        ask.yield()
+        defer { state.withLock { $0.followers -= 1 } }
+        return try await body()
+    }
+
+    package func run() async throws {
+        defer { finish() }
+        try await withThrowingDiscardingTaskGroup { group in
+            group.addTask {
+                for await _ in self.questions { try await self.round() }
+            }
+            group.addTask {
+                while !Task.isCancelled {
+                    let isFollowed = self.state.withLock { $0.followers > 0 }
+                    try? await Task.sleep(
+                        for: isFollowed ? Self.followingInterval : Self.idleInterval)
+                    self.ask.yield()
+                }
+            }
+        }
+    }
+
+    /// One read, for all that wait when it begins.
+    private func round() async throws {
+        let waiting = state.withLock { state in
+            defer { state.waiting = [:] }
+            return state.waiting.values.map { $0 }
+        }
+        let known = sealer.knownObservation
+        let result: Result<LedgerObservation, LedgerStoreError>
+        let begin = ContinuousClock.now
+        do throws(LedgerStoreError) {
+            let (observation, header) = try await store.observe(
+                options: .init(deadline: begin.advanced(by: Self.timeout)))
+            sealer.recordClock(header, since: begin)
+            result = .success(observation)
+        } catch {
+            result = .failure(error)
+        }
+        switch result {
+        case .success(let observation):
+            if let known { sealer.noticed(observation, knownBefore: known) }
+        case .failure(let error):
+            if case .unsupportedFormat = error.code {
+                waiting.forEach { $0.resume(returning: result) }
+                throw error
+            }
+            if case .unavailable = error.code { sealer.noteQuorum(lost: true) }
+            logger.debug("counter and head cannot be read", metadata: ["error": "\(error)"])
+        }
+        waiting.forEach { $0.resume(returning: result) }
+    }
+
+    private func finish() {
+        let waiting = state.withLock { state in
+            state.isFinished = true
+            defer { state.waiting = [:] }
+            return state.waiting.values.map { $0 }
+        }
+        waiting.forEach { $0.resume(returning: .failure(LedgerStoreError(.unavailable))) }
+    }
+}

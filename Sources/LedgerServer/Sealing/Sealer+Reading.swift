@@ -1,0 +1,57 @@
+package import LedgerCore
+import Synchronization
+
+extension Sealer {
+    /// The newest number that this replica's index covers; nil until the ledger was read.
+    package var coveredNumber: SequenceNumber? {
+        state.withLock { $0.machine.state?.head.sequence }
+    }
+
+    /// What this replica knows of counter and head; nil until the ledger was read.
+    package var knownObservation: LedgerObservation? {
+        state.withLock { $0.machine.state?.observation }
+    }
+
+    /// Where the block begins that holds a number; nil where the index does not cover it.
+    package func blockStart(of number: SequenceNumber) -> SequenceNumber? {
+        state.withLock { $0.machine.state?.index.blockStart(containing: number) }
+    }
+
+    /// The numbers of the events that may have this id; empty where there are none up to the covered number.
+    package func candidates(for fingerprint: Fingerprint) -> [SequenceNumber] {
+        state.withLock { $0.machine.state?.index.candidates(for: fingerprint) ?? [] }
+    }
+
+    /// Somebody read counter and head; `known` was the replica's own knowledge before that read began.
+    func noticed(_ observation: LedgerObservation, knownBefore known: LedgerObservation) {
+        send { state, moment in
+            state.lostQuorum = false
+            return state.machine.noticed(observation, knownBefore: known, at: moment)
+        }
+    }
+
+    /// Whether counter and head can be read.
+    func noteQuorum(lost: Bool) {
+        send { state, _ in
+            state.lostQuorum = lost
+            return []
+        }
+    }
+
+    /// Waits until the index covers a number, or the task is cancelled.
+    package func waitUntilCovered(_ number: SequenceNumber) async {
+        let key = state.withLock { $0.readers.makeKey() }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                state.withLock { state -> CheckedContinuation<Void, Never>? in
+                    let covered = state.machine.state?.head.sequence ?? .zero
+                    if covered >= number || Task.isCancelled { return continuation }
+                    state.readers.add(key, number, continuation)
+                    return nil
+                }?.resume()
+            }
+        } onCancel: {
+            state.withLock { $0.readers.remove(key) }?.resume()
+        }
+    }
+}

@@ -1,0 +1,235 @@
+package import EtcdGateway
+package import LedgerCore
+package import LedgerStore
+package import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+
+/// Drives the sealing state machine: it takes the lock, sends the event, releases the lock, and performs the
+/// actions that come back.
+///
+/// Answers are given by whoever sent the event that caused them; everything that waits for etcd runs in the
+/// task group of `run`.
+package final class Sealer: Service, Sendable {
+    /// Called once, with how the submission ended; from any thread, so it must be quick.
+    package typealias Answer = @Sendable (LedgerCore.SubmissionOutcome) -> Void
+
+    struct State {
+        var machine: SealingStateMachine
+        var answers: [SubmissionToken: Answer] = [:]
+        var nextToken: UInt64 = 1
+        var nextStream: UInt64 = 1
+        /// The transaction of the open proposal, encoded once, so that it can be sent again byte for byte.
+        var encoded: (proposal: UInt64, transaction: EtcdEncodedTransaction)?
+        /// When `tick` is due next.
+        var alarm: MonotonicInstant?
+        var scheduled: Scheduled<Void>?
+        var readers = HeadWaiters()
+        var streams = StreamWaiters()
+        var lastReported: SealingCondition?
+        var drained: [CheckedContinuation<Void, Never>] = []
+        var isDrained = false
+        var lostQuorum = false
+        var lastAnswering: EtcdEndpoint?
+    }
+
+    let state: Mutex<State>
+    let settings: SealingSettings
+    let client: EtcdClient
+    let store: LedgerStore
+    let blocks: BlockReader
+    let clock: SystemClock
+    let board: StatusBoard
+    let metrics: LedgerMetrics
+    let logger: Logger
+    let checkMembers: @Sendable () async -> Bool
+    private let eventLoop: any EventLoop
+    private let actions: AsyncStream<SealingAction>
+    let performLater: AsyncStream<SealingAction>.Continuation
+
+    /// - Parameter checkMembers: asks etcd's members before the ledger is loaded, for their clocks and releases; false
+    ///   while one runs a release that can lose committed transactions.
+    package init(
+        settings: SealingSettings, client: EtcdClient, store: LedgerStore, blocks: BlockReader,
+        clock: SystemClock, board: StatusBoard, metrics: LedgerMetrics, logger: Logger,
+        checkMembers: @escaping @Sendable () async -> Bool
+    ) {
+        self.settings = settings
+        self.client = client
+        self.store = store
+        self.blocks = blocks
+        self.clock = clock
+        self.board = board
+        self.metrics = metrics
+        self.logger = logger
+        self.checkMembers = checkMembers
+        state = Mutex(State(machine: SealingStateMachine(settings: settings)))
+        eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        // Unbounded, but never longer than the lookups of a full queue and a handful of other actions.
+        (actions, performLater) = AsyncStream.makeStream(of: SealingAction.self)
+    }
+
+    /// Reads the ledger, then seals until the service stops and every accepted submission is answered.
+    package func run() async throws {
+        try await withThrowingDiscardingTaskGroup { group in
+            group.addTask { try await self.load() }
+            for await action in self.actions {
+                group.addTask { await self.perform(action) }
+            }
+            group.cancelAll()
+        }
+    }
+
+    // MARK: Submitting
+
+    /// Gives a stream of submissions its name.
+    package func makeStreamID() -> StreamID {
+        state.withLock { state in
+            defer { state.nextStream += 1 }
+            return StreamID(rawValue: state.nextStream)
+        }
+    }
+
+    /// What the caller of `submit` needs to know.
+    package struct Ticket: Sendable {
+        /// For `cancel`.
+        package let token: SubmissionToken
+        /// Whether the stream may be read further; if not, `waitForRoom` tells when.
+        package let mayReadFurther: Bool
+    }
+
+    /// Submits a validated event; `answer` is called exactly once.
+    ///
+    /// - Parameters:
+    ///   - receivedAt: from when the contract counts.
+    ///   - callerDeadline: when the caller stops waiting, where it said so.
+    @discardableResult
+    package func submit(
+        _ event: CertifiedEvent, stream: StreamID? = nil, receivedAt: MonotonicInstant,
+        callerDeadline: MonotonicInstant?, answer: @escaping Answer
+    ) -> Ticket {
+        let template = EntryTemplate(event)
+        var token = SubmissionToken(rawValue: 0)
+        var mayReadFurther = true
+        send { state, moment in
+            token = SubmissionToken(rawValue: state.nextToken)
+            state.nextToken += 1
+            state.answers[token] = answer
+            let submission = Submission(
+                token: token, stream: stream, event: event, template: template,
+                receivedAt: receivedAt, callerDeadline: callerDeadline, settings: self.settings)
+            let actions = state.machine.submit(submission, at: moment)
+            if let stream { mayReadFurther = state.machine.mayRead(stream) }
+            return actions
+        }
+        return Ticket(token: token, mayReadFurther: mayReadFurther)
+    }
+
+    /// The caller of a submission is gone.
+    package func cancel(_ token: SubmissionToken) {
+        send { state, _ in state.machine.cancel(token) }
+    }
+
+    /// Waits until a stream may be read further.
+    package func waitForRoom(_ stream: StreamID) async {
+        await withCheckedContinuation { continuation in
+            state.withLock { state -> CheckedContinuation<Void, Never>? in
+                if state.machine.mayRead(stream) || state.machine.fence != nil {
+                    return continuation
+                }
+                state.streams.add(stream, continuation)
+                return nil
+            }?.resume()
+        }
+    }
+
+    // MARK: Stopping
+
+    /// Refuses everything new from now on; what was accepted is answered as always.
+    package func beginStopping() {
+        send { state, moment in state.machine.stop(at: moment) }
+    }
+
+    /// Returns when everything that was accepted before `beginStopping` has been answered.
+    package func waitUntilDrained() async {
+        await withCheckedContinuation { continuation in
+            state.withLock { state -> CheckedContinuation<Void, Never>? in
+                if state.isDrained { return continuation }
+                state.drained.append(continuation)
+                return nil
+            }?.resume()
+        }
+    }
+
+    /// Ends `run`.
+    package func finish() {
+        performLater.finish()
+    }
+
+    // MARK: Sending events
+
+    /// Sends an event to the state machine and does at once what needs no waiting.
+    func send(_ event: (inout State, Moment) -> [SealingAction]) {
+        for action in sendCollecting(event) { performLater.yield(action) }
+    }
+
+    /// As `send`, but returns the actions that wait for etcd, for the caller to perform.
+    func sendCollecting(
+        _ event: (inout State, Moment) -> [SealingAction]
+    ) -> [SealingAction] {
+        var waiting: [SealingAction] = []
+        var given: [(Answer, LedgerCore.SubmissionOutcome)] = []
+        var resumed: [CheckedContinuation<Void, Never>] = []
+        state.withLock { state in
+            // The moment is taken under the lock: events must not be older than those before them.
+            let moment = clock.moment
+            let actions = event(&state, moment)
+            for action in actions {
+                switch action {
+                case .answer(let token, let outcome):
+                    if let answer = state.answers.removeValue(forKey: token) {
+                        given.append((answer, outcome))
+                    }
+                case .reportFenced(let reason):
+                    logger.critical("sealing has stopped", metadata: ["reason": "\(reason)"])
+                case .reportLostRace:
+                    metrics.lostRaces.increment()
+                case .reportDrained:
+                    state.isDrained = true
+                    resumed += state.drained
+                    state.drained = []
+                case .propose, .transmit, .observe, .readBlocks, .reload, .lookUp:
+                    waiting.append(action)
+                }
+            }
+            resumed += state.readers.resumeAll(upTo: state.machine.state?.head.sequence)
+            resumed += state.streams.resume { state.machine.mayRead($0) }
+            setAlarm(&state, at: moment.now)
+            report(&state, at: moment)
+        }
+        for continuation in resumed { continuation.resume() }
+        for (answer, outcome) in given { answer(outcome) }
+        return waiting
+    }
+
+    // MARK: Time
+
+    /// Schedules the next tick. An alarm that has become later is left to fire early, which is harmless and
+    /// saves rescheduling with every event.
+    private func setAlarm(_ state: inout State, at now: MonotonicInstant) {
+        guard let wake = state.machine.nextWake else { return }
+        if let alarm = state.alarm, alarm <= wake { return }
+        state.scheduled?.cancel()
+        state.alarm = wake
+        let delay = max(0, (wake - now).count)
+        state.scheduled = eventLoop.scheduleTask(in: .nanoseconds(delay)) { [weak self] in
+            self?.send { state, moment in
+                state.alarm = nil
+                state.scheduled = nil
+                return state.machine.tick(at: moment)
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+package import GRPCCore
+import GRPCNIOTransportHTTP2
+import SwiftASN1
+import X509
+
+/// Who calls, as the caller's certificate says.
+package struct CallerIdentity: Hashable, Sendable {
+    /// The certificate's subject alternative names, as bare values: URIs first, then DNS names.
+    package let names: [String]
+
+    /// What is sealed as `submitter`: the first URI name, else the first DNS name, else nothing.
+    package var submitter: [UInt8] { Array((names.first ?? "").utf8) }
+
+    package init(names: [String]) {
+        self.names = names
+    }
+
+    /// The identity that the transport has authenticated; without a client certificate it has no names.
+    package init(_ context: ServerContext) {
+        guard let transport = context.transportSpecific as? HTTP2ServerTransport.Posix.Context,
+            let certificate = transport.peerCertificate,
+            let alternatives = try? certificate.extensions.subjectAlternativeNames
+        else {
+            self.init(names: [])
+            return
+        }
+        var uris: [String] = []
+        var hosts: [String] = []
+        for name in alternatives {
+            switch name {
+            case .uniformResourceIdentifier(let uri): uris.append(uri)
+            case .dnsName(let host): hosts.append(host)
+            default: break
+            }
+        }
+        self.init(names: uris + hosts)
+    }
+}

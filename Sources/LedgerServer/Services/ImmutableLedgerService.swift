@@ -1,0 +1,91 @@
+package import GRPCCore
+import GRPCProtobuf
+import LedgerAPI
+import SwiftProtobuf
+
+/// The gRPC service `ledger.ImmutableLedger`.
+///
+/// Its methods are registered one by one instead of through the generated protocol, because the two submitting
+/// ones decode `Submission`: the same wire format as `CertifiedEvent`, with bytes for strings, so that a string
+/// that is not UTF-8 can be answered with the name of its field.
+package struct ImmutableLedgerService: RegistrableRPCService {
+    private typealias Method = Ledger_ImmutableLedger.Method
+
+    private let submissions: SubmissionHandler
+    private let reads: ReadHandler
+
+    package init(submissions: SubmissionHandler, reads: ReadHandler) {
+        self.submissions = submissions
+        self.reads = reads
+    }
+
+    package func registerMethods<Transport: ServerTransport>(
+        with router: inout RPCRouter<Transport>
+    ) {
+        unary(Method.SubmitEvent.descriptor, &router, submissions.submitEvent)
+        router.registerHandler(
+            forMethod: Method.SubmitEvents.descriptor,
+            deserializer: ProtobufDeserializer<Ledger_Internal_Submission>(),
+            serializer: ProtobufSerializer<Ledger_SubmitResult>(),
+            handler: submissions.submitEvents)
+        unary(Method.GetEvent.descriptor, &router, reads.getEvent)
+        unary(Method.GetEventById.descriptor, &router, reads.getEventByID)
+        router.registerHandler(
+            forMethod: Method.ListEvents.descriptor,
+            deserializer: ProtobufDeserializer<Ledger_ListEventsRequest>(),
+            serializer: ProtobufSerializer<Ledger_SealedEvent>()
+        ) { request, _ in
+            try await reads.listEvents(ServerRequest(stream: request))
+        }
+        unary(Method.VerifyEvents.descriptor, &router, reads.verifyEvents)
+        unary(Method.HealthCheck.descriptor, &router, reads.healthCheck)
+        registerUnimplemented(with: &router)
+    }
+
+    /// The proof and checkpoint calls belong to the contract but are not offered yet; they are registered so that
+    /// their error carries an ErrorInfo like any other.
+    private func registerUnimplemented<Transport: ServerTransport>(
+        with router: inout RPCRouter<Transport>
+    ) {
+        unary(Method.GetCheckpoint.descriptor, &router) {
+            (_: ServerRequest<Ledger_GetCheckpointRequest>, _) -> Ledger_GetCheckpointResponse in
+            throw Self.unimplemented
+        }
+        unary(Method.GetInclusionProof.descriptor, &router) {
+            (_: ServerRequest<Ledger_GetInclusionProofRequest>, _)
+                -> Ledger_GetInclusionProofResponse in
+            throw Self.unimplemented
+        }
+        unary(Method.GetConsistencyProof.descriptor, &router) {
+            (_: ServerRequest<Ledger_GetConsistencyProofRequest>, _)
+                -> Ledger_GetConsistencyProofResponse in
+            throw Self.unimplemented
+        }
+        unary(Method.GetReceipt.descriptor, &router) {
+            (_: ServerRequest<Ledger_GetReceiptRequest>, _) -> Ledger_GetReceiptResponse in
+            throw Self.unimplemented
+        }
+    }
+
+    private static var unimplemented: LedgerRPCError {
+        LedgerRPCError(
+            .unimplemented, .unimplemented, "this service does not offer the call yet")
+    }
+
+    private func unary<
+        Transport: ServerTransport, Input: SwiftProtobuf.Message & Sendable,
+        Output: SwiftProtobuf.Message & Sendable
+    >(
+        _ method: MethodDescriptor, _ router: inout RPCRouter<Transport>,
+        _ handler: @escaping @Sendable (ServerRequest<Input>, ServerContext) async throws -> Output
+    ) {
+        router.registerHandler(
+            forMethod: method, deserializer: ProtobufDeserializer<Input>(),
+            serializer: ProtobufSerializer<Output>()
+        ) { request, context in
+            let single = try await ServerRequest(stream: request)
+            let message = try await handler(single, context)
+            return StreamingServerResponse(single: ServerResponse(message: message))
+        }
+    }
+}

@@ -1,0 +1,115 @@
+package import GRPCCore
+package import LedgerAPI
+import LedgerCore
+import SwiftProtobuf
+
+/// Serves the reading calls, `VerifyEvents` and `HealthCheck`.
+package struct ReadHandler: Sendable {
+    private let reader: EventReader
+    private let verifier: EventVerifier
+    private let board: StatusBoard
+    private let shutdown: ShutdownSignal
+
+    package init(
+        reader: EventReader, verifier: EventVerifier, board: StatusBoard, shutdown: ShutdownSignal
+    ) {
+        self.reader = reader
+        self.verifier = verifier
+        self.board = board
+        self.shutdown = shutdown
+    }
+
+    package func getEvent(
+        _ request: ServerRequest<Ledger_GetEventRequest>, _ context: ServerContext
+    ) async throws -> Ledger_SealedEvent {
+        let number = SequenceNumber(rawValue: request.message.sequenceNumber)
+        return Ledger_SealedEvent(try await reader.event(number))
+    }
+
+    package func getEventByID(
+        _ request: ServerRequest<Ledger_GetEventByIdRequest>, _ context: ServerContext
+    ) async throws -> Ledger_SealedEvent {
+        Ledger_SealedEvent(try await reader.event(id: Array(request.message.eventID.utf8)))
+    }
+
+    // MARK: ListEvents
+
+    package func listEvents(
+        _ request: ServerRequest<Ledger_ListEventsRequest>
+    ) async throws -> StreamingServerResponse<Ledger_SealedEvent> {
+        let message = request.message
+        let range = try await reader.range(
+            first: message.first, last: message.last, follow: message.follow)
+        let first = SequenceNumber(rawValue: max(message.first, 1))
+        return StreamingServerResponse { writer in
+            var next = first
+            if let range {
+                try await write(range, to: writer)
+                next = range.upperBound.next
+            }
+            if message.follow { try await follow(from: next, to: writer) }
+            return [:]
+        }
+    }
+
+    private func write(
+        _ range: ClosedRange<SequenceNumber>, to writer: RPCWriter<Ledger_SealedEvent>
+    ) async throws {
+        var next = range.lowerBound
+        while next <= range.upperBound {
+            try Task.checkCancellation()
+            if shutdown.isRaised { throw LedgerRPCError.stopping() }
+            let block = try await reader.block(holding: next)
+            let wanted = block.filter {
+                (next...range.upperBound).contains($0.entry.sequenceNumber)
+            }
+            guard let last = wanted.last else {
+                throw LedgerRPCError.corrupt("the block that should hold number \(next) does not")
+            }
+            try await writer.write(contentsOf: wanted.map { Ledger_SealedEvent($0) })
+            next = last.entry.sequenceNumber.next
+        }
+    }
+
+    /// Goes on with new events until the caller cancels or the replica stops.
+    private func follow(
+        from first: SequenceNumber, to writer: RPCWriter<Ledger_SealedEvent>
+    ) async throws {
+        let failure = await shutdown.interrupting {
+            try await reader.following {
+                var next = first
+                while true {
+                    try await reader.waitForMore(after: next.previous)
+                    guard let head = reader.coveredNumber else { continue }
+                    try await write(next...head, to: writer)
+                    next = head.next
+                }
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    // MARK: VerifyEvents
+
+    package func verifyEvents(
+        _ request: ServerRequest<Ledger_VerifyEventsRequest>, _ context: ServerContext
+    ) async throws -> Ledger_VerifyEventsResponse {
+        try await verifier.verify(first: request.message.first, last: request.message.last)
+    }
+
+    // MARK: HealthCheck
+
+    /// `healthy` only while events can be sealed. The number is the head as it is now, or the newest that this
+    /// replica knows when etcd does not answer.
+    package func healthCheck(
+        _ request: ServerRequest<Ledger_HealthCheckRequest>, _ context: ServerContext
+    ) async throws -> Ledger_HealthCheckResponse {
+        let head = try? await reader.linearizableHead()
+        let status = board.current
+        return .with {
+            $0.healthy = status.state == .serving
+            $0.status = status.state.rawValue
+            $0.lastSequenceNumber = max(head?.rawValue ?? 0, status.lastSequenceNumber)
+        }
+    }
+}

@@ -1,0 +1,179 @@
+package import GRPCCore
+package import LedgerAPI
+package import LedgerCore
+import Synchronization
+
+/// Serves `SubmitEvent` and `SubmitEvents`.
+package struct SubmissionHandler: Sendable {
+    private let intake: SubmissionIntake
+    private let sealer: Sealer
+    private let metrics: LedgerMetrics
+    private let settings: SealingSettings
+    private let shutdown: ShutdownSignal
+    /// The most events of one stream that are accepted and not yet answered to its caller.
+    private let streamWindow: Int
+
+    package init(
+        intake: SubmissionIntake, sealer: Sealer, metrics: LedgerMetrics,
+        settings: SealingSettings, shutdown: ShutdownSignal, streamWindow: Int
+    ) {
+        self.intake = intake
+        self.sealer = sealer
+        self.metrics = metrics
+        self.settings = settings
+        self.shutdown = shutdown
+        self.streamWindow = streamWindow
+    }
+
+    // MARK: SubmitEvent
+
+    package func submitEvent(
+        _ request: ServerRequest<Ledger_Internal_Submission>, _ context: ServerContext
+    ) async throws -> Ledger_SealedEvent {
+        let receivedAt = sealer.clock.now
+        let caller = CallerIdentity(context)
+        let event: CertifiedEvent
+        do throws(LedgerRPCError) {
+            try intake.authorize(caller)
+            event = try intake.validate(request.message, from: caller)
+        } catch {
+            count(error)
+            throw error
+        }
+        let deadline = request.metadata.timeout.map { receivedAt + Nanoseconds($0) }
+        let outcome = await outcome(of: event, receivedAt: receivedAt, deadline: deadline)
+        count(outcome)
+        return try SubmissionReport(outcome, of: event).unaryAnswer()
+    }
+
+    private func outcome(
+        of event: CertifiedEvent, receivedAt: MonotonicInstant, deadline: MonotonicInstant?
+    ) async -> LedgerCore.SubmissionOutcome {
+        let submitted = SubmittedToken()
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let ticket = sealer.submit(
+                    event, receivedAt: receivedAt, callerDeadline: deadline
+                ) { continuation.resume(returning: $0) }
+                submitted.set(ticket.token)
+            }
+        } onCancel: {
+            if let token = submitted.value { sealer.cancel(token) }
+        }
+    }
+
+    // MARK: SubmitEvents
+
+    package func submitEvents(
+        _ request: StreamingServerRequest<Ledger_Internal_Submission>, _ context: ServerContext
+    ) async throws -> StreamingServerResponse<Ledger_SubmitResult> {
+        let caller = CallerIdentity(context)
+        do throws(LedgerRPCError) {
+            try intake.authorize(caller)
+        } catch {
+            count(error)
+            throw error
+        }
+        let answers = StreamAnswers(window: streamWindow)
+        let timeout = request.metadata.timeout.map { Nanoseconds($0) }
+        return StreamingServerResponse { writer in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    await read(request.messages, from: caller, timeout: timeout, into: answers)
+                }
+                do {
+                    while let ready = await answers.next() {
+                        try await writer.write(contentsOf: ready.map(\.streamAnswer))
+                    }
+                } catch {
+                    answers.abandon()
+                    group.cancelAll()
+                    throw error
+                }
+            }
+            if let error = answers.readError { throw error }
+            return [:]
+        }
+    }
+
+    /// Takes the stream's events until it ends, breaks, or the replica stops.
+    private func read(
+        _ messages: RPCAsyncSequence<Ledger_Internal_Submission, any Error>,
+        from caller: CallerIdentity, timeout: Nanoseconds?, into answers: StreamAnswers
+    ) async {
+        let stream = sealer.makeStreamID()
+        let failure = await shutdown.interrupting {
+            for try await message in messages {
+                let receivedAt = sealer.clock.now
+                let place = answers.reserve()
+                do throws(LedgerRPCError) {
+                    let event = try intake.validate(message, from: caller)
+                    let ticket = sealer.submit(
+                        event, stream: stream, receivedAt: receivedAt,
+                        callerDeadline: timeout.map { receivedAt + $0 }
+                    ) { outcome in
+                        count(outcome)
+                        answers.fill(place, .outcome(outcome, event))
+                    }
+                    if !ticket.mayReadFurther { await sealer.waitForRoom(stream) }
+                } catch {
+                    count(error)
+                    answers.fill(place, .invalid(error, eventID: message.displayedID))
+                }
+                guard await answers.waitForRoom() else { return }
+            }
+        }
+        answers.endReading(failure)
+    }
+
+    // MARK: Counting
+
+    private func count(_ outcome: LedgerCore.SubmissionOutcome) {
+        switch outcome {
+        case .sealed(_, let latency):
+            metrics.countSubmission(.sealed)
+            metrics.commitSeconds.observe(latency.seconds)
+            if latency > settings.commitDeadline { metrics.contractViolations.increment() }
+        case .duplicate: metrics.countSubmission(.duplicate)
+        case .conflicting: metrics.countSubmission(.conflicting)
+        case .notSealed(.overloaded), .notSealed(.storageFull):
+            metrics.countSubmission(.overloaded)
+        case .notSealed: metrics.countSubmission(.notSealed)
+        case .unknown: metrics.countSubmission(.unknown)
+        }
+    }
+
+    private func count(_ error: LedgerRPCError) {
+        metrics.countSubmission(error.reason == .invalidEvent ? .invalid : .denied)
+    }
+}
+
+/// The token of a submission, for a cancellation that can come before it is known.
+private final class SubmittedToken: Sendable {
+    private let token = Mutex<SubmissionToken?>(nil)
+
+    var value: SubmissionToken? { token.withLock { $0 } }
+
+    func set(_ value: SubmissionToken) {
+        token.withLock { $0 = value }
+    }
+}
+
+extension Metadata {
+    /// How long the caller waits, from `grpc-timeout` (the gRPC protocol over HTTP/2): at most eight digits and a
+    /// unit.
+    package var timeout: Duration? {
+        guard let text = self[stringValues: "grpc-timeout"].first(where: { _ in true }),
+            let unit = text.last, text.utf8.count <= 9, let value = Int64(text.dropLast()), value >= 0
+        else { return nil }
+        switch unit {
+        case "H": return .seconds(value * 3_600)
+        case "M": return .seconds(value * 60)
+        case "S": return .seconds(value)
+        case "m": return .milliseconds(value)
+        case "u": return .microseconds(value)
+        case "n": return .nanoseconds(value)
+        default: return nil
+        }
+    }
+}

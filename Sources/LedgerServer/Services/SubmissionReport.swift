@@ -1,0 +1,160 @@
+import Foundation
+import GRPCCore
+package import LedgerAPI
+package import LedgerCore
+import SwiftProtobuf
+
+/// What a caller is told of its submission: the sealed event, or an error that says whether it was sealed.
+package enum SubmissionReport: Sendable {
+    case sealed(Ledger_SealedEvent)
+    /// `original` is the event that was sealed before, for a duplicate.
+    case rejected(LedgerRPCError, eventID: String, original: Ledger_SealedEvent?)
+
+    /// The most bytes of error details: gRPC clients refuse trailers of 8 to 16 KiB (DESIGN.md, "Outcomes").
+    private static let maxDetailBytes = 4_096
+    /// What status, ErrorInfo and message take of them.
+    private static let reservedBytes = 1_024
+
+    package init(_ outcome: LedgerCore.SubmissionOutcome, of event: CertifiedEvent) {
+        let id = String(decoding: event.eventID.utf8, as: UTF8.self)
+        switch outcome {
+        case .sealed(let seal, let latency):
+            self = .sealed(Ledger_SealedEvent(event, seal, latency: latency))
+        case .duplicate(let original):
+            let sealed = Ledger_SealedEvent(original)
+            self = .rejected(
+                .duplicateEvent(of: sealed.sequenceNumber), eventID: id, original: sealed)
+        case .conflicting(let number):
+            self = .rejected(.conflictingEvent(with: number), eventID: id, original: nil)
+        case .notSealed(let reason):
+            self = .rejected(.notSealed(reason), eventID: id, original: nil)
+        case .unknown:
+            self = .rejected(.outcomeUnknown, eventID: id, original: nil)
+        }
+    }
+
+    /// The answer of `SubmitEvent`.
+    ///
+    /// - Throws: the rejection; the original of a duplicate is in its details, without payload and then without
+    ///   metadata where it would be too long.
+    package func unaryAnswer() throws(LedgerRPCError) -> Ledger_SealedEvent {
+        switch self {
+        case .sealed(let event):
+            return event
+        case .rejected(let error, _, nil):
+            throw error
+        case .rejected(let error, _, let original?):
+            throw error.with(details: [Self.packed(original)].compactMap { $0 })
+        }
+    }
+
+    /// The answer in a stream, with a duplicate's original complete.
+    package var streamAnswer: Ledger_SubmitResult {
+        switch self {
+        case .sealed(let event):
+            return .with { $0.sealed = event }
+        case .rejected(let error, let eventID, let original):
+            return .with {
+                $0.rejection = .with {
+                    $0.eventID = eventID
+                    $0.code = Int32(error.code.rawValue)
+                    $0.message = error.message
+                    $0.reason = error.reason.rawValue
+                    if let original { $0.original = original }
+                }
+            }
+        }
+    }
+
+    private static func packed(_ original: Ledger_SealedEvent) -> Google_Protobuf_Any? {
+        var event = original
+        if let any = fitting(event) { return any }
+        event.payload = .init()
+        if let any = fitting(event) { return any }
+        event.metadata = [:]
+        return fitting(event)
+    }
+
+    private static func fitting(_ event: Ledger_SealedEvent) -> Google_Protobuf_Any? {
+        guard let any = try? Google_Protobuf_Any(message: event) else { return nil }
+        return any.value.count <= maxDetailBytes - reservedBytes ? any : nil
+    }
+}
+
+extension LedgerRPCError {
+    /// The event was sealed before, under that number.
+    static func duplicateEvent(of number: UInt64) -> Self {
+        Self(
+            .alreadyExists, .duplicateEvent,
+            "this event is sealed already, as number \(number); nothing more is to be done",
+            metadata: ["sequence_number": String(number)])
+    }
+
+    /// Another event has the id.
+    static func conflictingEvent(with number: SequenceNumber) -> Self {
+        Self(
+            .alreadyExists, .conflictingEvent,
+            "another event with this event_id is sealed as number \(number); this one was not "
+                + "sealed: give it an event_id of its own",
+            metadata: ["sequence_number": String(number.rawValue)])
+    }
+
+    /// Nothing certain can be said yet.
+    static var outcomeUnknown: Self {
+        Self(
+            .deadlineExceeded, .outcomeUnknown,
+            "the event was sent to the store, which has not answered in time; it may be sealed or "
+                + "not: submit the same event again, which cannot seal it twice")
+    }
+
+    /// The event is certainly not sealed, and why.
+    static func notSealed(_ reason: NotSealedReason) -> Self {
+        switch reason {
+        case .overloaded(let retryAfter):
+            Self(
+                .resourceExhausted, .overloaded,
+                "more is waiting than can be sealed in time; the event was not sealed: submit it "
+                    + "again later", retryDelay: retryAfter.duration)
+        case .storageFull:
+            Self(
+                .resourceExhausted, .storageFull,
+                "the store has no space left; the event was not sealed: an operator must enlarge or "
+                    + "compact it", retryDelay: .seconds(10))
+        case .deadlineExceeded:
+            Self(
+                .deadlineExceeded, .notSealed,
+                "the event could not be sealed in time and was not sealed: submit it again")
+        case .storeUnavailable:
+            unavailable("the store does not answer", .milliseconds(200))
+        case .starting:
+            unavailable("the ledger is still being loaded", .milliseconds(200))
+        case .stopping:
+            unavailable("the replica is stopping", .milliseconds(50))
+        case .clockUntrusted:
+            unavailable(
+                "this replica's clock disagrees with the store's members", .seconds(1))
+        case .lookupFailed:
+            unavailable(
+                "it could not be checked whether the event_id is sealed already",
+                .milliseconds(200))
+        case .rolledBack:
+            Self(
+                .failedPrecondition, .ledgerRolledBack,
+                "the store no longer holds what was sealed; the event was not sealed, and nothing "
+                    + "will be until an operator has decided")
+        }
+    }
+
+    private static func unavailable(_ what: String, _ delay: Duration) -> Self {
+        Self(
+            .unavailable, .notSealed,
+            "\(what); the event was not sealed: submit it again", retryDelay: delay)
+    }
+
+    /// The same error with further details.
+    func with(details: [Google_Protobuf_Any]) -> Self {
+        Self(
+            code, reason, message, fieldViolations: fieldViolations, retryDelay: retryDelay,
+            metadata: metadata, extraDetails: extraDetails + details)
+    }
+}

@@ -1,0 +1,146 @@
+import Foundation
+import Testing
+
+@testable import LedgerServer
+
+/// A value of one variable and whether the service starts with it, other things being equal.
+struct SettingCase: CustomTestStringConvertible, Sendable {
+    let variable: String
+    let value: String
+    let others: [String: String]
+
+    var testDescription: String { "\(variable)=\(value)" }
+
+    /// One variable with several values.
+    static func cases(
+        _ variable: String, _ values: [String], with others: [String: String] = [:]
+    ) -> [SettingCase] {
+        values.map { SettingCase(variable: variable, value: $0, others: others) }
+    }
+}
+
+@Suite("One setting at a time")
+struct SettingValueTests {
+    static let good: [SettingCase] =
+        SettingCase.cases(
+            "ETCD_ENDPOINTS",
+            ["http://localhost:2379", "http://a:1, http://b:65535", "http://[::1]:2379", ""])
+        + SettingCase.cases("ETCD_USERNAME", ["ledger"], with: ["ETCD_PASSWORD": "x"])
+        + SettingCase.cases("ETCD_PASSWORD", ["p w"], with: ["ETCD_USERNAME": "ledger"])
+        + SettingCase.cases("ETCD_MAX_CONNECTIONS", ["1", "25", "1000", " 7 "])
+        + SettingCase.cases("ETCD_MAX_IDLE_CONNECTIONS", ["0", "25"])
+        + SettingCase.cases("ETCD_CONNECTION_MAX_LIFETIME", ["1", "604800"])
+        + SettingCase.cases("ETCD_CONNECTION_MAX_IDLE_TIME", ["1", "604800"])
+        + SettingCase.cases("ETCD_REQUEST_TIMEOUT_MS", ["1", "60000"])
+        + SettingCase.cases("ETCD_CONNECT_TIMEOUT_MS", ["1", "60000"])
+        + SettingCase.cases("ETCD_HEALTH_CHECK_INTERVAL", ["1", "3600"])
+        + SettingCase.cases("ETCD_PING_TIMEOUT", ["1", "60"])
+        + SettingCase.cases("LEDGER_PORT", ["0", "1", "65535"])
+        + SettingCase.cases("LEDGER_INTERNAL_PORT", ["0", "1", "65535"])
+        + SettingCase.cases("LEDGER_ADMIN_PORT", ["0", "1", "65535"])
+        + SettingCase.cases("LEDGER_BIND_ADDRESS", ["127.0.0.1", "::", "[::1]", "localhost"])
+        + SettingCase.cases(
+            "LEDGER_ADVERTISE_ADDRESS", ["10.1.2.3", "fd00::1", "ledger-0.ledger.svc"])
+        + SettingCase.cases("POD_IP", ["10.1.2.3", "fd00::1"])
+        + SettingCase.cases("LEDGER_INTERNAL_TOKEN", ["t", "0123456789abcdef"])
+        + SettingCase.cases("LEDGER_PREFIX", ["ledger/", "/a/b/"])
+        + SettingCase.cases("LEDGER_COMMIT_DEADLINE_MS", ["1", "100", "60000"])
+        + SettingCase.cases("LEDGER_RESOLVE_DEADLINE_MS", ["50", "60000"])
+        + SettingCase.cases("LEDGER_MAX_PAYLOAD_BYTES", ["1", "65000"])
+        + SettingCase.cases("LEDGER_MAX_CLOCK_SKEW_MS", ["1", "3600000"])
+        + SettingCase.cases("LEDGER_MAX_BATCH_EVENTS", ["1", "1024"])
+        + SettingCase.cases("LEDGER_MAX_QUEUED_EVENTS", ["1024", "1048576"])
+        + SettingCase.cases("LEDGER_ORIGIN", ["ledger.example.com/payments"])
+        + SettingCase.cases("LOG_LEVEL", ["trace", "debug", "info", "WARNING", "critical"])
+        + SettingCase.cases("LOG_FORMAT", ["text", "json", "JSON"])
+
+    static let bad: [SettingCase] =
+        SettingCase.cases(
+            "ETCD_ENDPOINTS",
+            [
+                "localhost:2379", "ftp://a:1", "http://a:0", "http://a:65536", "http://a:1,",
+                "http://a:1,https://b:1", "http://a:1,http://a:1", "http://a:1/path",
+            ])
+        + SettingCase.cases("ETCD_USERNAME", ["ledger"])
+        + SettingCase.cases("ETCD_CA_CERT", ["/nowhere/ca.pem", "/"])
+        + SettingCase.cases("ETCD_CLIENT_CERT", ["/nowhere/client.pem"])
+        + SettingCase.cases("ETCD_CLIENT_KEY", ["/nowhere/client-key.pem"])
+        + SettingCase.cases("ETCD_MAX_CONNECTIONS", ["0", "1001", "-1", "many", "1.5", "٣"])
+        + SettingCase.cases("ETCD_MAX_IDLE_CONNECTIONS", ["26", "-1"])
+        + SettingCase.cases("ETCD_CONNECTION_MAX_LIFETIME", ["0", "604801", "1h"])
+        + SettingCase.cases("ETCD_CONNECTION_MAX_IDLE_TIME", ["0", "604801", "1h"])
+        + SettingCase.cases("ETCD_REQUEST_TIMEOUT_MS", ["0", "60001"])
+        + SettingCase.cases("ETCD_CONNECT_TIMEOUT_MS", ["0", "60001"])
+        + SettingCase.cases("ETCD_HEALTH_CHECK_INTERVAL", ["0", "3601"])
+        + SettingCase.cases("ETCD_PING_TIMEOUT", ["0", "61"])
+        + SettingCase.cases(
+            "LEDGER_PORT",
+            ["-1", "65536", "http", "99999999999999999999", "tcp://10.0.0.1:50051", "50052"])
+        + SettingCase.cases("LEDGER_INTERNAL_PORT", ["-1", "65536", "50051"])
+        + SettingCase.cases("LEDGER_ADMIN_PORT", ["-1", "65536", "50051", "50052"])
+        + SettingCase.cases("LEDGER_BIND_ADDRESS", ["300.1.1.1", "a b", "1.2.3.4:80", "[x]"])
+        + SettingCase.cases("LEDGER_ADVERTISE_ADDRESS", ["10.1.2", "http://a", "a:50052", "-a"])
+        + SettingCase.cases("POD_IP", ["10.1.2"])
+        + SettingCase.cases("LEDGER_PREFIX", ["a b", "é", "a\u{0}b", String(repeating: "a", count: 257)])
+        + SettingCase.cases("LEDGER_COMMIT_DEADLINE_MS", ["0", "60001", "50ms"])
+        + SettingCase.cases("LEDGER_RESOLVE_DEADLINE_MS", ["0", "49", "60001"])
+        + SettingCase.cases("LEDGER_MAX_PAYLOAD_BYTES", ["0", "65001"])
+        + SettingCase.cases("LEDGER_MAX_CLOCK_SKEW_MS", ["0", "3600001"])
+        + SettingCase.cases("LEDGER_MAX_BATCH_EVENTS", ["0", "1025"])
+        + SettingCase.cases("LEDGER_MAX_QUEUED_EVENTS", ["0", "1023", "1048577"])
+        + SettingCase.cases(
+            "LEDGER_ORIGIN", ["a b", "a+b", "a\u{85}b", String(repeating: "a", count: 256)])
+        + SettingCase.cases("LEDGER_SIGNING_KEY", ["/nowhere/key.pem"])
+        + SettingCase.cases("LEDGER_TLS_CERT", ["/nowhere/cert.pem"])
+        + SettingCase.cases("LEDGER_TLS_KEY", ["/nowhere/key.pem"])
+        + SettingCase.cases("LEDGER_TLS_CLIENT_CA", ["/nowhere/ca.pem"])
+        + SettingCase.cases("LEDGER_ALLOWED_SUBMITTERS", ["a", "a,,b", "a,a"])
+        + SettingCase.cases("LEDGER_VEPS_PUBLIC_KEYS", ["/nowhere/a.pem", ","])
+        + SettingCase.cases("LOG_LEVEL", ["verbose", "1"])
+        + SettingCase.cases("LOG_FORMAT", ["xml"])
+
+    @Test("A value within bounds is accepted", arguments: good)
+    func accepts(_ setting: SettingCase) throws {
+        try withTemporaryDirectory { directory in
+            var environment = setting.others
+            environment[setting.variable] = setting.value
+            _ = try ServiceConfiguration.load(
+                environment: environment, workingDirectory: directory)
+        }
+    }
+
+    @Test("A value out of bounds stops the start with one line", arguments: bad)
+    func refuses(_ setting: SettingCase) throws {
+        try withTemporaryDirectory { directory in
+            var environment = setting.others
+            environment[setting.variable] = setting.value
+            let error = #expect(throws: ConfigurationError.self) {
+                try ServiceConfiguration.load(
+                    environment: environment, workingDirectory: directory)
+            }
+            let message = try #require(error?.message)
+            #expect(message.hasPrefix(error?.variable ?? "?"))
+            #expect(message.contains(setting.variable))
+            #expect(!message.contains { $0.isNewline })
+            #expect(message.contains(": "))
+        }
+    }
+
+    @Test("Every variable has a case that is refused, but for those whose values are checked later")
+    func tableIsComplete() {
+        let tested = Set(Self.bad.map(\.variable))
+        let missing = SettingName.allCases.map(\.rawValue).filter { !tested.contains($0) }
+        // Their refusals are secret and tested by themselves.
+        #expect(missing.sorted() == ["ETCD_PASSWORD", "LEDGER_INTERNAL_TOKEN"])
+    }
+
+    @Test("A value of Kubernetes' service links is explained")
+    func serviceLinks() throws {
+        let error = #expect(throws: ConfigurationError.self) {
+            try ServiceConfiguration.load(
+                environment: ["LEDGER_PORT": "tcp://10.0.0.1:50051"],
+                workingDirectory: "/nonexistent")
+        }
+        #expect(error?.message.contains("enableServiceLinks") == true)
+    }
+}
