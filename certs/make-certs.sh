@@ -29,16 +29,13 @@ TEXT
 readonly validity_days=825
 readonly renewal_seconds=$((30 * 24 * 3600))
 
-# Replaces the file in one step: a reader sees the whole old one or the whole new one.
 new_key() {
     local name=$1
-    openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \
-        -out "$work/$name-key.pem" 2>/dev/null ||
-        openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \
-            -out "$work/$name-key.pem"
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$work/$name-key.pem"
     chmod 0600 "$work/$name-key.pem"
 }
 
+# Replaces a file in one step: a reader sees the whole old one or the whole new one.
 install_pair() {
     local name=$1
     chmod 0644 "$work/$name.pem"

@@ -1,0 +1,72 @@
+# Everything a developer does here. `make` alone lists it.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+GENERATED := Sources/LedgerAPI/Generated
+SHELL_SCRIPTS = $(shell find . -path ./.build -prune -o -path ./.local -prune -o \
+	-name '*.sh' -type f -print) .ci/run
+# All Swift sources but the generated ones; made when used, after nothing else touched the tree.
+SWIFT_SOURCES = find Package.swift Sources Tests -name '*.swift' -not -path '$(GENERATED)/*' -print0
+
+.PHONY: help
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what is missing, make certificates and the Python environment
+	./setup-env.sh
+
+.PHONY: run
+run: ## run three etcd members and the ledger on this machine until Ctrl-C
+	@scripts/run-local.sh
+
+.PHONY: build
+build: ## build everything for debugging, tests included
+	swift build --build-tests
+
+.PHONY: release
+release: ## build the service and the command line, optimised
+	swift build -c release --product ledger-service
+	swift build -c release --product ledgerctl
+
+.PHONY: test
+test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the Python client
+	swift build --build-tests
+	.local/venv/bin/python Tests/python/formats_test.py
+	scripts/test-local.sh --bin "$$(swift build --show-bin-path)"
+	swift test
+
+.PHONY: bench
+bench: setup ## measure throughput and latency with a local cluster
+	scripts/bench.sh
+
+.PHONY: format
+format: ## format all Swift sources in place
+	$(SWIFT_SOURCES) | xargs -0 swift format --in-place --parallel
+
+.PHONY: format-check
+format-check: ## fail where a Swift source is not formatted
+	$(SWIFT_SOURCES) | xargs -0 swift format lint --strict --parallel
+
+.PHONY: lint
+lint: format-check ## format-check, and shellcheck of every script
+	shellcheck --external-sources $(SHELL_SCRIPTS)
+
+.PHONY: proto
+proto: ## generate the Swift code of protos/ anew
+	scripts/generate-proto.sh
+
+.PHONY: proto-check
+proto-check: ## fail where the committed generated code is not that of protos/
+	@fresh="$$(mktemp -d)"; trap 'rm -rf "$$fresh"' EXIT; \
+	scripts/generate-proto.sh "$$fresh"; \
+	diff --recursive --brief $(GENERATED) "$$fresh" || \
+		{ echo "The generated code is not that of protos/: run make proto" >&2; exit 1; }; \
+	echo "The generated code is that of protos/."
+
+.PHONY: clean
+clean: ## remove what was built; local data in .local and certificates stay
+	swift package clean

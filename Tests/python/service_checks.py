@@ -1,0 +1,205 @@
+"""Health in its three forms, server reflection, and the calls that do not exist yet."""
+
+import datetime
+
+import grpc
+from google.protobuf import descriptor_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
+
+from checking import Unexpected, check, eventually, expect, expect_equal
+from ledger import RPC_SECONDS, Ledger
+from stubs import messages
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+# The messages of both versions are the same on the wire.
+REFLECTION_VERSIONS = ("v1", "v1alpha")
+UNIMPLEMENTED_CALLS = {
+    "GetCheckpoint": messages.GetCheckpointRequest(),
+    "GetInclusionProof": messages.GetInclusionProofRequest(sequence_number=1),
+    "GetConsistencyProof": messages.GetConsistencyProofRequest(first_size=1),
+    "GetReceipt": messages.GetReceiptRequest(sequence_number=1),
+}
+
+
+@check("HealthCheck is healthy, SERVING, and knows the last number")
+def health_check(ledger: Ledger) -> None:
+    head = ledger.seal().sequence_number
+    answer = ledger.stub.HealthCheck(messages.HealthCheckRequest(), timeout=RPC_SECONDS)
+    expect(answer.healthy, "not healthy")
+    expect_equal("status", answer.status, "SERVING")
+    expect_equal("last_sequence_number", answer.last_sequence_number, head)
+
+
+def moment(text: str) -> datetime.datetime:
+    """Reads an RFC 3339 time."""
+    try:
+        parsed = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise Unexpected(f"{text!r} is no RFC 3339 time") from None
+    expect(parsed.tzinfo is not None and "T" in text, f"{text!r} is no RFC 3339 time")
+    return parsed
+
+
+@check("ledger.Health tells of every etcd member")
+def get_health(ledger: Ledger) -> None:
+    def healthy():
+        answer = ledger.health.GetHealth(messages.GetHealthRequest(), timeout=RPC_SECONDS)
+        return answer if answer.status == messages.HEALTHY else None
+
+    answer = eventually(healthy, "the service is not HEALTHY")
+    moment(answer.checked_at)
+    expect(answer.message, "no message")
+    expect(answer.check_duration_ms >= 0, "check_duration_ms is negative")
+    expect(answer.dependencies, "no dependency")
+    for dependency in answer.dependencies:
+        config = dependency.config
+        expect_equal("the name", dependency.name, f"etcd/{config.hostname}:{config.port}")
+        expect_equal("the type", dependency.type, messages.DATABASE)
+        expect_equal(f"the status of {dependency.name}", dependency.status, messages.HEALTHY)
+        expect_equal("the error", dependency.error, "")
+        expect(config.protocol, "no protocol")
+        expect(config.pool_info.max_connections > 0, "no pool information")
+        expect(dependency.response_time_ms >= 0, "response_time_ms is negative")
+        moment(dependency.last_check)
+
+
+@check("ledger.Health is alive, and its uptime does not go back")
+def get_liveness(ledger: Ledger) -> None:
+    answers = [
+        ledger.health.GetLiveness(messages.GetLivenessRequest(), timeout=RPC_SECONDS)
+        for _ in range(2)
+    ]
+    expect(all(answer.alive for answer in answers), "not alive")
+    expect(0 <= answers[0].uptime_seconds <= answers[1].uptime_seconds, "the uptime is wrong")
+
+
+@check("grpc.health.v1 Check: both names are SERVING, another is NOT_FOUND")
+def standard_check(ledger: Ledger) -> None:
+    stub = health_pb2_grpc.HealthStub(ledger.channel)
+    for name in ("", "ledger.ImmutableLedger"):
+        request = health_pb2.HealthCheckRequest(service=name)
+        expect_equal(repr(name), stub.Check(request, timeout=RPC_SECONDS).status, SERVING)
+    request = health_pb2.HealthCheckRequest(service="ledger.Unknown")
+    failure = ledger.failure(stub.Check, request, timeout=RPC_SECONDS)
+    expect_equal("the code", failure.code, grpc.StatusCode.NOT_FOUND)
+
+
+@check("grpc.health.v1 Watch: the status at once, SERVICE_UNKNOWN for another name")
+def standard_watch(ledger: Ledger) -> None:
+    stub = health_pb2_grpc.HealthStub(ledger.channel)
+    expected = {"": SERVING, "ledger.ImmutableLedger": SERVING, "ledger.Unknown": SERVICE_UNKNOWN}
+    for name, status in expected.items():
+        request = health_pb2.HealthCheckRequest(service=name)
+        call = stub.Watch(request, timeout=RPC_SECONDS)
+        expect_equal(repr(name), next(call).status, status)
+        call.cancel()
+
+
+@check("grpc.health.v1 List: both names")
+def standard_list(ledger: Ledger) -> None:
+    stub = health_pb2_grpc.HealthStub(ledger.channel)
+    statuses = stub.List(health_pb2.HealthListRequest(), timeout=RPC_SECONDS).statuses
+    for name in ("", "ledger.ImmutableLedger"):
+        expect(name in statuses, f"{name!r} is missing")
+        expect_equal(repr(name), statuses[name].status, SERVING)
+
+
+def reflect(ledger: Ledger, version: str, *requests) -> list:
+    """Sends the requests in one stream and returns the answers."""
+    call = ledger.channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )
+    answers = list(call(iter(requests), timeout=RPC_SECONDS))
+    expect_equal("the number of answers", len(answers), len(requests))
+    return answers
+
+
+def files(answer) -> "list[descriptor_pb2.FileDescriptorProto]":
+    """The files in an answer."""
+    kind = answer.WhichOneof("message_response")
+    expect_equal("the answer", kind, "file_descriptor_response")
+    encoded = answer.file_descriptor_response.file_descriptor_proto
+    return [descriptor_pb2.FileDescriptorProto.FromString(file) for file in encoded]
+
+
+def shape(file) -> tuple:
+    """What two compilers must agree on: services, methods, messages, fields, numbers, types."""
+    found_services = {
+        service.name: [
+            (m.name, m.input_type, m.output_type, m.client_streaming, m.server_streaming)
+            for m in service.method
+        ]
+        for service in file.service
+    }
+    found_messages = {
+        message.name: [(f.name, f.number, f.type, f.label, f.type_name) for f in message.field]
+        for message in file.message_type
+    }
+    return file.package, found_services, found_messages
+
+
+def reflection_check(version: str) -> None:
+    """Registers the checks of one version of the reflection service."""
+    request = reflection_pb2.ServerReflectionRequest
+
+    @check(f"grpc.reflection.{version} lists the services")
+    def list_services(ledger: Ledger) -> None:
+        (answer,) = reflect(ledger, version, request(list_services=""))
+        names = {service.name for service in answer.list_services_response.service}
+        for name in (
+            "ledger.ImmutableLedger",
+            "ledger.Health",
+            "grpc.health.v1.Health",
+            "grpc.reflection.v1.ServerReflection",
+        ):
+            expect(name in names, f"{name} is not among {sorted(names)}")
+
+    @check(f"grpc.reflection.{version} gives the file of a service, message, method and name")
+    def file_of_symbol(ledger: Ledger) -> None:
+        own = descriptor_pb2.FileDescriptorProto()
+        messages.DESCRIPTOR.CopyToProto(own)
+        answers = reflect(
+            ledger,
+            version,
+            request(file_containing_symbol="ledger.ImmutableLedger"),
+            request(file_containing_symbol="ledger.SealedEvent"),
+            request(file_containing_symbol="ledger.ImmutableLedger.SubmitEvent"),
+            request(file_by_filename="ledger.proto"),
+        )
+        for answer in answers:
+            matching = [file for file in files(answer) if file.name == "ledger.proto"]
+            expect(matching, "ledger.proto is not in the answer")
+            expect_equal("the contract", shape(matching[0]), shape(own))
+        (answer,) = reflect(
+            ledger, version, request(file_containing_symbol="grpc.health.v1.Health")
+        )
+        expect_equal("the package", files(answer)[0].package, "grpc.health.v1")
+
+    @check(f"grpc.reflection.{version} answers NOT_FOUND for what is not there")
+    def unknown_symbol(ledger: Ledger) -> None:
+        answers = reflect(
+            ledger,
+            version,
+            request(file_containing_symbol="ledger.Nothing"),
+            request(file_by_filename="nothing.proto"),
+        )
+        for answer in answers:
+            kind = answer.WhichOneof("message_response")
+            expect_equal("the answer", kind, "error_response")
+            code = answer.error_response.error_code
+            expect_equal("the code", code, grpc.StatusCode.NOT_FOUND.value[0])
+
+
+for _version in REFLECTION_VERSIONS:
+    reflection_check(_version)
+
+
+@check("the calls for proofs, receipts and checkpoints are UNIMPLEMENTED")
+def unimplemented(ledger: Ledger) -> None:
+    for name, request in UNIMPLEMENTED_CALLS.items():
+        failure = ledger.failure(getattr(ledger.stub, name), request, timeout=RPC_SECONDS)
+        expect_equal(f"the code of {name}", failure.code, grpc.StatusCode.UNIMPLEMENTED)

@@ -1,0 +1,349 @@
+#!/usr/bin/env bash
+# Runs the whole ledger on this machine: three etcd members with mutual TLS and one ledger-service.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+Usage: scripts/run-local.sh [--bin FOLDER]
+
+Prepares the machine (setup-env.sh), builds ledger-service and ledgerctl, starts three etcd
+members and the service on loopback, seals a few events, and runs until Ctrl-C or SIGTERM. Then
+it stops the service first and etcd after it. Events stay: the next start finds them.
+
+  --bin FOLDER   take ledger-service and ledgerctl from there instead of building them
+
+Environment (default):
+  LOCAL_STATE            data and logs (.local: etcd/ and logs/ below it)
+  LOCAL_CERTS            certificates (certs/dev)
+  LOCAL_ETCD_PORT        the first of six ports in a row for etcd (23790)
+  LEDGER_PORT            gRPC (50051)
+  LEDGER_INTERNAL_PORT   between replicas (50052)
+  LEDGER_ADMIN_PORT      health and metrics over HTTP (9464)
+and every other setting of ledger-service.
+
+Exit status: 0 after a clean stop, 1 when something could not be started, ended by itself or had
+to be killed.
+TEXT
+}
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+# shellcheck source=scripts/local-env.sh
+source "$root/scripts/local-env.sh"
+# shellcheck source=scripts/processes.sh
+source "$root/scripts/processes.sh"
+
+# A background job of a plain shell starts with SIGINT ignored, and bash cannot trap a signal that
+# was ignored from the start: begin again with the default.
+if [[ "$(trap -p INT)" == "trap -- '' SIGINT" ]]; then
+    exec env --default-signal=INT "$0" "$@"
+fi
+
+readonly members=(m1 m2 m3)
+readonly start_seconds=90
+readonly service_stop_seconds=30
+readonly etcd_stop_seconds=15
+
+binaries=""
+service_pid=""
+declare -A member_pids=()
+
+client_port() {
+    echo $((LOCAL_ETCD_PORT + 2 * $1))
+}
+
+peer_port() {
+    echo $((LOCAL_ETCD_PORT + 2 * $1 + 1))
+}
+
+check_ports() {
+    local i
+    for i in "${!members[@]}"; do
+        check_port "$(client_port "$i")" "etcd ${members[i]}, clients" LOCAL_ETCD_PORT
+        check_port "$(peer_port "$i")" "etcd ${members[i]}, peers" LOCAL_ETCD_PORT
+    done
+    check_port "$LEDGER_PORT" "gRPC" LEDGER_PORT
+    check_port "$LEDGER_INTERNAL_PORT" "between replicas" LEDGER_INTERNAL_PORT
+    check_port "$LEDGER_ADMIN_PORT" "admin HTTP" LEDGER_ADMIN_PORT
+}
+
+# The members' addresses are part of their data: with others, the cluster would not form.
+check_state() {
+    local recorded=$LOCAL_STATE/etcd/port
+    mkdir -p "$LOCAL_STATE/etcd" "$LOCAL_STATE/logs"
+    chmod 0700 "$LOCAL_STATE/etcd"
+    exec 9>"$LOCAL_STATE/lock"
+    if command -v flock >/dev/null && ! flock --nonblock 9; then
+        die "a ledger already runs with the data in $LOCAL_STATE; set LOCAL_STATE to another folder"
+    fi
+    if [[ -s "$recorded" && "$(<"$recorded")" != "$LOCAL_ETCD_PORT" ]]; then
+        die "the data in $LOCAL_STATE/etcd were made with LOCAL_ETCD_PORT=$(<"$recorded");" \
+            "use that, or set LOCAL_STATE to another folder"
+    fi
+    echo "$LOCAL_ETCD_PORT" >"$recorded"
+}
+
+build() {
+    local program
+    if [[ -z "$binaries" ]]; then
+        say "Building (the first time takes some minutes)"
+        for program in ledger-service ledgerctl; do
+            if ! swift build -c release --product "$program"; then
+                [[ $stop_requested == no ]] || exit 0
+                die "the build of $program failed"
+            fi
+        done
+        binaries="$(swift build -c release --show-bin-path)"
+    fi
+    for program in ledger-service ledgerctl; do
+        [[ -x "$binaries/$program" ]] || die "$binaries/$program is missing"
+    done
+}
+
+start_etcd() {
+    local i cluster="" log
+    for i in "${!members[@]}"; do
+        cluster+="${cluster:+,}${members[i]}=https://127.0.0.1:$(peer_port "$i")"
+    done
+    say "Starting three etcd members on $ETCD_ENDPOINTS"
+    for i in "${!members[@]}"; do
+        log=$LOCAL_STATE/logs/etcd-${members[i]}.log
+        : >"$log"
+        start "$log" "$root/scripts/etcd-member.sh" "${members[i]}" \
+            "$LOCAL_STATE/etcd/${members[i]}" "$LOCAL_CERTS" \
+            "$(client_port "$i")" "$(peer_port "$i")" "$cluster"
+        member_pids[${members[i]}]=$started_pid
+        disown "$started_pid"
+    done
+    for i in "${!members[@]}"; do
+        wait_for_member "${members[i]}" "$(client_port "$i")"
+    done
+}
+
+wait_for_member() {
+    local member=$1 port=$2 deadline=$((SECONDS + start_seconds))
+    local log=$LOCAL_STATE/logs/etcd-$member.log
+    until curl --silent --fail --max-time 2 --cacert "$ETCD_CA_CERT" --cert "$ETCD_CLIENT_CERT" \
+        --key "$ETCD_CLIENT_KEY" "https://127.0.0.1:$port/health" 2>/dev/null |
+        grep -q '"health":"true"'; do
+        if ! is_running "${member_pids[$member]}"; then
+            show_log "etcd $member" "$log"
+            die "etcd $member ended while it started"
+        fi
+        if ((SECONDS >= deadline)); then
+            show_log "etcd $member" "$log"
+            die "etcd $member was not healthy within $start_seconds s"
+        fi
+        pause
+    done
+}
+
+start_service() {
+    local log=$LOCAL_STATE/logs/ledger-service.log deadline=$((SECONDS + start_seconds))
+    say "Starting ledger-service (gRPC $LEDGER_ADDRESS, HTTP 127.0.0.1:$LEDGER_ADMIN_PORT)"
+    : >"$log"
+    # The local cluster has no etcd users, so what a shell holds for another cluster is taken away;
+    # and the service warns of names that are only for ledgerctl and etcdctl.
+    start "$log" env -u ETCD_USERNAME -u ETCD_PASSWORD -u LEDGER_ADDRESS -u ETCDCTL_API \
+        -u ETCDCTL_ENDPOINTS -u ETCDCTL_CACERT -u ETCDCTL_CERT -u ETCDCTL_KEY \
+        LEDGER_BIND_ADDRESS="${LEDGER_BIND_ADDRESS:-127.0.0.1}" \
+        "$binaries/ledger-service"
+    service_pid=$started_pid
+    until curl --silent --fail --max-time 2 --output /dev/null \
+        "http://127.0.0.1:$LEDGER_ADMIN_PORT/readyz"; do
+        if ! is_running "$service_pid"; then
+            show_log ledger-service "$log"
+            die "ledger-service ended while it started"
+        fi
+        if ((SECONDS >= deadline)); then
+            show_log ledger-service "$log"
+            die "ledger-service was not ready within $start_seconds s"
+        fi
+        pause
+    done
+}
+
+# Sealing becomes possible a moment after reading: the first event is submitted until it is sealed.
+# The same event may be submitted again whatever the answer was.
+seal() {
+    local id=$1 payload=$2 deadline=$((SECONDS + start_seconds)) answer
+    until answer=$("$binaries/ledgerctl" submit --id "$id" --payload "$payload" 2>&1); do
+        if ((SECONDS >= deadline)) || ! is_running "$service_pid"; then
+            echo "$answer" >&2
+            show_log ledger-service "$LOCAL_STATE/logs/ledger-service.log"
+            die "no event could be sealed within $start_seconds s"
+        fi
+        pause
+    done
+    echo "$answer"
+}
+
+head_number() {
+    curl --silent --max-time 2 "http://127.0.0.1:$LEDGER_ADMIN_PORT/metrics" |
+        awk '$1 ~ /^ledger_head_sequence_number/ { printf "%d", $2 }' || true
+}
+
+demonstrate() {
+    local run number head first
+    run=$(date -u +%Y%m%dT%H%M%SZ)
+    head=$(head_number)
+    if ((${head:-0} > 0)); then
+        say "This ledger already holds $head events"
+    fi
+    say "Sealing three events"
+    for number in 1 2 3; do
+        seal "demo-$run-$number" "payload $number of $run"
+    done
+    head=$(head_number)
+    first=$((${head:-1} > 6 ? head - 5 : 1))
+    say "Events from number $first on (ledgerctl list --first $first)"
+    "$binaries/ledgerctl" list --first "$first" || die "ledgerctl list failed"
+    say "Checking every event's bytes against the chain and the tree (ledgerctl verify)"
+    "$binaries/ledgerctl" verify || die "ledgerctl verify failed"
+}
+
+suggest() {
+    cat <<TEXT
+
+==> ImmutableLedger is running. Ctrl-C stops it. Things to try in another terminal:
+
+  cd $root
+  ${port_settings}source setup-env.sh
+  ledgerctl submit --id my-event-1 --payload hello
+  ledgerctl tail
+  ledgerctl health
+  grpcurl -plaintext $LEDGER_ADDRESS list
+  grpcurl -plaintext -d '{"event_id":"my-event-2","payload":"aGVsbG8="}' \\
+      $LEDGER_ADDRESS ledger.ImmutableLedger/SubmitEvent
+  etcdctl endpoint status --write-out table
+  etcdctl get ledger/head
+  curl http://127.0.0.1:$LEDGER_ADMIN_PORT/metrics
+  .local/venv/bin/python Tests/python/client_test.py --server $LEDGER_ADDRESS \\
+      --admin 127.0.0.1:$LEDGER_ADMIN_PORT
+
+Logs: $LOCAL_STATE/logs
+
+TEXT
+}
+
+# Looks once a second whether all still run. A lost etcd member is only told of: with two of three
+# the ledger goes on, and seeing that is one of the things to try.
+watch() {
+    local member
+    while [[ $stop_requested == no ]]; do
+        if ! is_running "$service_pid"; then
+            show_log ledger-service "$LOCAL_STATE/logs/ledger-service.log"
+            die "ledger-service ended by itself"
+        fi
+        for member in "${!member_pids[@]}"; do
+            if ! is_running "${member_pids[$member]}"; then
+                show_log "etcd $member" "$LOCAL_STATE/logs/etcd-$member.log"
+                echo "etcd $member ended by itself; the ledger seals while two of three run" >&2
+                unset "member_pids[$member]"
+                failed=yes
+            fi
+        done
+        # In the background and waited for: bash runs a trap at once in wait, after a command else.
+        sleep 1 &
+        wait $! || true
+    done
+}
+
+stop_service() {
+    local status=0
+    if [[ -z "$service_pid" ]] || ! is_running "$service_pid"; then
+        return
+    fi
+    say "Stopping ledger-service"
+    stop_process ledger-service "$service_pid" "$service_stop_seconds"
+    wait "$service_pid" || status=$?
+    if ((status != 0)); then
+        echo "ledger-service ended with status $status" >&2
+        show_log ledger-service "$LOCAL_STATE/logs/ledger-service.log"
+        failed=yes
+    fi
+}
+
+stop_etcd() {
+    local member
+    if ((${#member_pids[@]} == 0)); then
+        return
+    fi
+    say "Stopping etcd"
+    # One after the other: a leader hands over to a member that still runs, and where all stop at
+    # once it waits seconds for one that does not.
+    for member in "${!member_pids[@]}"; do
+        stop_process "etcd $member" "${member_pids[$member]}" "$etcd_stop_seconds"
+    done
+}
+
+# The EXIT trap: whichever way the script ends, nothing that it started goes on.
+clean_up() {
+    local status=$?
+    trap - EXIT
+    trap '' INT TERM HUP
+    set +e
+    stop_service
+    stop_etcd
+    if ((status == 0)) && [[ $failed == yes ]]; then
+        status=1
+    fi
+    if ((status == 0)); then
+        say "Stopped cleanly"
+    fi
+    exit "$status"
+}
+
+while (($# > 0)); do
+    case $1 in
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        --bin)
+            if [[ -z ${2:-} ]]; then
+                usage >&2
+                exit 2
+            fi
+            binaries="$(cd "$2" && pwd)"
+            shift
+            ;;
+        *)
+            usage >&2
+            exit 2
+            ;;
+    esac
+    shift
+done
+
+# What another terminal has to set to find this ledger: only what is not the default.
+port_settings=""
+local_env "$root"
+for name in LOCAL_STATE LOCAL_CERTS LOCAL_ETCD_PORT LEDGER_PORT LEDGER_ADMIN_PORT; do
+    default=$(
+        unset "$name"
+        local_env "$root"
+        echo "${!name}"
+    )
+    if [[ "${!name}" != "$default" ]]; then
+        port_settings+="export $name=${!name}; "
+    fi
+done
+
+trap 'stop_requested=yes' INT TERM HUP
+trap clean_up EXIT
+
+cd "$root"
+say "Preparing this machine"
+"$root/setup-env.sh"
+[[ "$LOCAL_CERTS" == "$root/certs/dev" ]] || "$root/certs/make-certs.sh" "$LOCAL_CERTS"
+build
+if [[ $stop_requested == yes ]]; then
+    exit 0
+fi
+check_state
+check_ports
+start_etcd
+start_service
+demonstrate
+suggest
+watch
