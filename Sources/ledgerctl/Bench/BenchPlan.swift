@@ -1,0 +1,36 @@
+internal import ArgumentParser
+internal import LedgerClient
+
+/// How load is generated.
+enum BenchMode: String, ExpressibleByArgument, CaseIterable, Sendable {
+    /// Callers that submit one event after another.
+    case unary
+    /// Streams with a window of unanswered events.
+    case stream
+    /// Events at a constant rate, whatever the service does.
+    case openLoop = "open-loop"
+}
+
+/// Everything that a run of the load generator is told.
+struct BenchPlan: Sendable {
+    var mode = BenchMode.unary
+    var address: ServerAddress
+    var security = TransportSecurity.plaintext
+    var deadlineMs = 100
+    /// Concurrent callers, or streams.
+    var inFlight = 64
+    /// Unanswered events of a stream.
+    var window = 1024
+    /// Events a second, for the open loop.
+    var rate = 1000.0
+    /// The most unanswered events of the open loop.
+    var openLoopCap = 20_000
+    var connections = 1
+    var payloadBytes = 256
+    var warmupSeconds = 2.0
+    var durationSeconds = 10.0
+    /// The number of measured events that ends the run early.
+    var events: Int?
+    var checksHashes = false
+    var contractMs: Int64 = 50
+}

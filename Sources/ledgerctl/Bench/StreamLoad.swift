@@ -1,0 +1,112 @@
+internal import GRPCCore
+internal import LedgerAPI
+internal import LedgerClient
+internal import Synchronization
+
+/// Parallel streams, each with a window of unanswered events.
+struct StreamLoad {
+    let run: BenchRun
+    let connections: [BenchConnection]
+
+    /// What was measured, and the first failure that ended a stream early.
+    func perform() async -> (tally: BenchTally, failure: String?) {
+        await withTaskGroup(of: (BenchTally, String?).self) { group in
+            for index in 0..<run.plan.inFlight {
+                let stream = BenchStream(
+                    run: run, connection: connections[index % connections.count])
+                group.addTask { await stream.perform() }
+            }
+            var total = BenchTally()
+            var failure: String?
+            for await (tally, streamFailure) in group {
+                total.merge(tally)
+                failure = failure ?? streamFailure
+            }
+            return (total, failure)
+        }
+    }
+}
+
+/// One stream of the load generator.
+final class BenchStream: Sendable {
+    /// When the unanswered events were handed over, in the order of their answers.
+    private struct State {
+        var sentAt: [UInt64] = []
+        var first = 0
+        var tally = BenchTally()
+
+        mutating func takeFirst() -> UInt64? {
+            guard first < sentAt.count else { return nil }
+            defer {
+                first += 1
+                if first >= 8192 {
+                    sentAt.removeFirst(first)
+                    first = 0
+                }
+            }
+            return sentAt[first]
+        }
+    }
+
+    private let run: BenchRun
+    private let connection: BenchConnection
+    private let window: Gate
+    private let state = Mutex(State())
+
+    init(run: BenchRun, connection: BenchConnection) {
+        self.run = run
+        self.connection = connection
+        window = Gate(permits: run.plan.window)
+    }
+
+    func perform() async -> (BenchTally, String?) {
+        var failure: String?
+        let request = StreamingClientRequest<Ledger_CertifiedEvent> { try await self.send($0) }
+        do {
+            try await connection.stub.submitEvents(request: request) { response in
+                try await self.receive(response)
+            }
+        } catch {
+            failure = LedgerError.summary(error)
+        }
+        return state.withLock { state in
+            let open = state.sentAt[state.first...]
+            state.tally.recordUnanswered(open.count { self.run.isMeasured(beganAt: $0) })
+            return (state.tally, failure)
+        }
+    }
+
+    private func send(_ writer: RPCWriter<Ledger_CertifiedEvent>) async throws {
+        // Batches spare most of the changes between tasks; a small window is not taken at once, or
+        // sending and answering would alternate.
+        let batch = max(1, min(64, run.plan.window / 4))
+        while run.mayGoOn {
+            let count = await window.acquire(upTo: batch)
+            guard count > 0 else { return }
+            let events = (0..<count).map { _ in run.nextEvent() }
+            let now = BenchClock.microseconds
+            state.withLock { $0.sentAt.append(contentsOf: repeatElement(now, count: count)) }
+            try await writer.write(contentsOf: events)
+        }
+    }
+
+    private func receive(_ response: StreamingClientResponse<Ledger_SubmitResult>) async throws {
+        let batch = max(1, run.plan.window / 16)
+        var answered = 0
+        for try await answer in response.messages {
+            let outcome = connection.outcome(answer)
+            let now = BenchClock.microseconds
+            state.withLock { state in
+                guard let begin = state.takeFirst(), run.isMeasured(beganAt: begin) else { return }
+                state.tally.record(
+                    BenchConnection.Sample(microseconds: now - begin, outcome: outcome),
+                    contractMs: run.plan.contractMs)
+            }
+            answered += 1
+            if answered >= batch {
+                window.release(answered)
+                answered = 0
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+internal import ArgumentParser
+internal import Foundation
+internal import LedgerClient
+
+struct BenchCommand: ClientCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Generate load and measure it. Seals events for ever: never on a real ledger.",
+        discussion: """
+            unary      --in-flight callers, each with one event after another
+            stream     --in-flight streams, each with at most --window unanswered events; latency \
+            counts from handing an event to the stream
+            open-loop  --rate events a second, whatever the service does; latency counts from when \
+            an event was due
+
+            Nothing is tried again. The exit code is 1 where no event was sealed.
+            """)
+
+    @OptionGroup var options: GlobalOptions
+
+    @Option(name: .long, help: "unary, stream or open-loop.")
+    var mode = BenchMode.unary
+
+    @Option(name: .long, help: "Concurrent callers, or streams. (default: 64 callers, 2 streams)")
+    var inFlight: Int?
+
+    @Option(name: .long, help: "Unanswered events of a stream.")
+    var window = 1024
+
+    @Option(name: .long, help: "Events a second, for open-loop.")
+    var rate = 1000.0
+
+    @Option(name: .long, help: "The most unanswered events of open-loop.")
+    var cap = 20_000
+
+    @Option(name: .long, help: "Seconds to measure.")
+    var duration: Double?
+
+    @Option(name: .long, help: "Events to measure, instead of seconds.")
+    var events: Int?
+
+    @Option(name: .long, help: "Bytes of each payload.")
+    var payloadBytes = 256
+
+    @Option(name: .long, help: "Seconds before measuring begins.")
+    var warmup = 2.0
+
+    @Option(name: .long, help: "Connections to share the load.")
+    var connections = 1
+
+    @Flag(name: .long, help: "Check the hash of every answer, which costs processor time.")
+    var check = false
+
+    mutating func validate() throws {
+        guard (inFlight ?? 1) > 0, window > 0, cap > 0, connections > 0, (events ?? 1) > 0 else {
+            throw ValidationError("Numbers of callers, events and connections must be positive.")
+        }
+        guard rate > 0, rate <= 10_000_000, warmup >= 0, warmup <= 86_400 else {
+            throw ValidationError("--rate and --warmup must be sensible.")
+        }
+        guard (duration ?? 1) > 0, (duration ?? 1) <= 86_400 else {
+            throw ValidationError("--duration must be above 0 and at most 86400 seconds.")
+        }
+        guard (0...1_000_000).contains(payloadBytes) else {
+            throw ValidationError("--payload-bytes must be 0 to 1000000.")
+        }
+    }
+
+    /// The plan that the options describe.
+    func plan() throws -> BenchPlan {
+        var plan = BenchPlan(
+            address: try options.address(environment: ProcessInfo.processInfo.environment))
+        plan.mode = mode
+        plan.security = options.security
+        plan.deadlineMs = options.deadlineMs
+        plan.inFlight = inFlight ?? (mode == .stream ? 2 : 64)
+        plan.window = window
+        plan.rate = rate
+        plan.openLoopCap = cap
+        plan.connections = connections
+        plan.payloadBytes = payloadBytes
+        plan.warmupSeconds = warmup
+        // With a number of events the time only bounds how long that may take.
+        plan.durationSeconds = duration ?? (events == nil ? 10 : 600)
+        plan.events = events
+        plan.checksHashes = check
+        return plan
+    }
+
+    func run() async throws {
+        let report: BenchReport
+        do {
+            report = try await Benchmark(plan: try plan()).perform()
+        } catch let error as LedgerError {
+            self.report(error)
+            throw ExitCode(ExitCodes.code(for: error))
+        }
+        switch options.output {
+        case .text: try Console.write(report.text)
+        case .json: try Console.write(JSONLine.encode(report))
+        }
+        if report.outcomes["sealed"] == nil { throw ExitCode(ExitCodes.failure) }
+    }
+}

@@ -1,0 +1,111 @@
+import ArgumentParser
+import LedgerClient
+import Testing
+
+@testable import ledgerctl
+
+@Suite("Arguments of ledgerctl")
+struct ArgumentTests {
+    private func parse<Command>(_ type: Command.Type, _ line: String) throws -> Command {
+        let arguments = line.split(separator: " ").map(String.init)
+        return try #require(try Ledgerctl.parseAsRoot(arguments) as? Command)
+    }
+
+    @Test("An event to submit")
+    func submit() throws {
+        let command = try parse(
+            SubmitCommand.self,
+            "submit --id e --payload x --signature s --timestamp 5 --metadata a=1 --metadata b=c=d")
+        #expect(command.id == "e")
+        #expect(command.timestamp == 5)
+        #expect(try command.parsedMetadata() == ["a": "1", "b": "c=d"])
+    }
+
+    @Test(
+        "Command lines that are refused",
+        arguments: [
+            "submit", "submit --id e", "submit --id e --payload x --payload-file y",
+            "submit --jsonl f --id e", "submit --id e --payload x --metadata a",
+            "submit --id e --payload x --metadata =a",
+            "submit --id e --payload x --metadata a=1 --metadata a=2", "get", "get 1 --id e",
+            "get x", "get -1", "get 1 --tls-cert c", "get 1 --server a:b", "get 1 --deadline-ms 0",
+            "get 1 --output xml", "bench --mode fast", "bench --rate 0", "bench --window 0",
+            "frobnicate",
+        ])
+    func refused(line: String) {
+        let error = #expect(throws: (any Error).self) {
+            try Ledgerctl.parseAsRoot(line.split(separator: " ").map(String.init))
+        }
+        #expect(error.map { Ledgerctl.exitCode(for: $0).rawValue } == 64)
+    }
+
+    @Test("The address comes from the option, then the environment, then the default")
+    func address() throws {
+        let given = try parse(GetCommand.self, "get 1 --server a:1").options
+        #expect(try given.address(environment: ["LEDGER_ADDRESS": "b:2"]).description == "a:1")
+        let open = try parse(GetCommand.self, "get 1").options
+        #expect(try open.address(environment: ["LEDGER_ADDRESS": "b:2"]).description == "b:2")
+        #expect(try open.address(environment: [:]).description == "127.0.0.1:50051")
+        #expect(
+            try open.address(environment: ["LEDGER_ADDRESS": ""]).description == "127.0.0.1:50051")
+        #expect(throws: (any Error).self) {
+            try open.address(environment: ["LEDGER_ADDRESS": "::"])
+        }
+    }
+
+    @Test("Any TLS option turns TLS on")
+    func security() throws {
+        func security(_ options: String) throws -> TransportSecurity {
+            try parse(GetCommand.self, "get 1 " + options).options.security
+        }
+        #expect(try security("") == .plaintext)
+        #expect(
+            try security("--tls") == .tls(caCertificatePath: nil, clientCertificate: nil))
+        #expect(
+            try security("--tls-ca ca.pem")
+                == .tls(caCertificatePath: "ca.pem", clientCertificate: nil))
+        let certificate = ClientCertificate(certificatePath: "c", privateKeyPath: "k")
+        #expect(
+            try security("--tls-cert c --tls-key k")
+                == .tls(caCertificatePath: nil, clientCertificate: certificate))
+    }
+
+    @Test("Deadline and retries reach the client")
+    func client() throws {
+        let options = try parse(
+            GetCommand.self, "get 1 --deadline-ms 250 --retry-for 3 --server a:1"
+        ).options
+        let configuration = try options.clientConfiguration()
+        #expect(configuration.submissionDeadline == .milliseconds(250))
+        #expect(configuration.retryPolicy.overallTime == .seconds(3))
+        let once = try parse(GetCommand.self, "get 1 --no-retry --server a:1").options
+        #expect(try once.clientConfiguration().retryPolicy.maximumAttempts == 1)
+    }
+
+    @Test("A benchmark's plan")
+    func bench() throws {
+        let stream = try parse(BenchCommand.self, "bench --mode stream --server a:1").plan()
+        #expect(stream.inFlight == 2)
+        #expect(stream.window == 1024)
+        #expect(stream.durationSeconds == 10)
+        let counted = try parse(
+            BenchCommand.self, "bench --events 5 --server a:1 --connections 3"
+        ).plan()
+        #expect(counted.events == 5)
+        #expect(counted.durationSeconds == 600)
+        #expect(counted.inFlight == 64)
+        #expect(counted.connections == 3)
+        let open = try parse(
+            BenchCommand.self, "bench --mode open-loop --rate 250.5 --server a:1"
+        ).plan()
+        #expect(open.rate == 250.5)
+    }
+
+    @Test("The help explains every exit code")
+    func help() {
+        let help = Ledgerctl.helpMessage()
+        for code in ["0", "1", "3", "4", "5", "6", "7", "8", "64"] {
+            #expect(help.contains("  \(code) "))
+        }
+    }
+}
