@@ -8,7 +8,7 @@ extension EtcdClient {
         }
     }
 
-    /// Sends a transaction, once.
+    /// Sends a transaction, once; one that only reads may be asked of further members like any read.
     ///
     /// - Throws: An error whose `failureClass` says what is known of the transaction. `corrupt`
     ///   (a 200 that could not be read) must be resolved like `unknown`.
@@ -27,7 +27,10 @@ extension EtcdClient {
     ) async throws(EtcdError) -> EtcdTransactionResponse {
         let successKinds = transaction.successKinds
         let failureKinds = transaction.failureKinds
-        return try await answer(.transaction, transaction.body, options) {
+        let kinds = successKinds + failureKinds
+        let operation: EtcdCall.Operation =
+            kinds.allSatisfy { $0 == .range } ? .readingTransaction : .transaction
+        return try await answer(operation, transaction.body, options) {
             decoding, body throws(JSONFailure) in
             try decoding.transaction(
                 body, successKinds: successKinds, failureKinds: failureKinds)

@@ -61,15 +61,22 @@ package final class EtcdClient: Sendable {
                 return try await self.executor.run(
                     call, token: token ?? nil, options: options, decode: decode)
             } catch {
-                guard let login = self.login, error.code == .unauthenticated,
-                    error.failureClass == .rejected
-                else { throw error }
+                guard let login = self.login, Self.mayNeedLogin(error, token ?? nil) else {
+                    throw error
+                }
                 login.refuse(token ?? nil)
             }
             let newToken = try await self.login?.token(before: options.deadline)
             return try await self.executor.run(
                 call, token: newToken ?? nil, options: options, decode: decode)
         }
+    }
+
+    /// Without a token, etcd may take the gateway's own certificate for the user, and find that
+    /// user without permission: its RBAC was turned on after the last login.
+    private static func mayNeedLogin(_ error: EtcdError, _ token: String?) -> Bool {
+        guard error.failureClass == .rejected else { return false }
+        return error.code == .unauthenticated || (token == nil && error.code == .permissionDenied)
     }
 
     private static func authenticate(
@@ -102,7 +109,7 @@ package final class EtcdClient: Sendable {
         var result = "ok"
         defer {
             observer.etcdRequestEnded(
-                operation: operation.rawValue, result: result, duration: .now - begin)
+                operation: operation.name, result: result, duration: .now - begin)
         }
         do throws(EtcdError) {
             return try await request()

@@ -35,19 +35,23 @@ struct Base64Tests {
         #expect(output == Array("beforeZm9vYmFy".utf8))
     }
 
-    @Test("knows the vectors of RFC 4648", arguments: [
-        ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="),
-        ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
-    ])
+    @Test(
+        "knows the vectors of RFC 4648",
+        arguments: [
+            ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy"),
+        ])
     func vectors(text: String, expected: String) {
         #expect(encoded(Array(text.utf8)) == expected)
         #expect(decoded(expected) == Array(text.utf8))
     }
 
-    @Test("refuses what is not canonical base64", arguments: [
-        "Z", "Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zm9v=", "Zm9vYg=", "Z=9v", "Zm=v",
-        "Zm9v\n", " Zm9", "Zm9-", "Zm9_", "Zm9vZm9*", "Zh==", "Zm9=", "Zm8=Zm8=", "Zm\u{80}9",
-    ])
+    @Test(
+        "refuses what is not canonical base64",
+        arguments: [
+            "Z", "Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zm9v=", "Zm9vYg=", "Z=9v", "Zm=v",
+            "Zm9v\n", " Zm9", "Zm9-", "Zm9_", "Zm9vZm9*", "Zh==", "Zm9=", "Zm8=Zm8=", "Zm\u{80}9",
+        ])
     func refuses(text: String) {
         #expect(decoded(text) == nil)
     }

@@ -86,7 +86,8 @@ struct EndpointSelectorTests {
         #expect(selector.choose(at: start, avoiding: members[0]) == members[1])
         let tried = [members[1], members[2]]
         #expect(selector.choose(at: start, tried: tried, avoiding: members[0]) == members[0])
-        #expect(EndpointSelector([members[0]]).choose(at: start, avoiding: members[0]) == members[0])
+        #expect(
+            EndpointSelector([members[0]]).choose(at: start, avoiding: members[0]) == members[0])
     }
 
     @Test("asks the one member that is named, once")

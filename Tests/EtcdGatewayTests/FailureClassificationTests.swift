@@ -16,26 +16,37 @@ struct FailureClassificationTests {
             endpoint: endpoint)
     }
 
-    @Test("a parsed 400, 401 or 403 refuses the transmission; everything else is unknown", arguments: [
-        (400, 3, "etcdserver: duplicate key given in txn request", EtcdFailureClass.rejected, EtcdErrorCode.invalidArgument),
-        (400, 3, "etcdserver: request is too large", .rejected, .tooLarge),
-        (400, 3, "etcdserver: user name is empty", .rejected, .unauthenticated),
-        (400, 3, "etcdserver: revision of auth store is old", .rejected, .unauthenticated),
-        (400, 3, "etcdserver: authentication failed, invalid user ID or password", .rejected, .unauthenticated),
-        (400, 9, "etcdserver: authentication is not enabled", .rejected, .invalidArgument),
-        (400, 11, "etcdserver: mvcc: required revision has been compacted", .rejected, .outOfRange),
-        (401, 16, "etcdserver: invalid auth token", .rejected, .unauthenticated),
-        (403, 7, "etcdserver: permission denied", .rejected, .permissionDenied),
-        (404, 5, "etcdserver: requested lease not found", .unknown, .notFound),
-        (429, 8, "etcdserver: mvcc: database space exceeded", .unknown, .noSpace),
-        (429, 8, "etcdserver: too many requests", .unknown, .unavailable),
-        (429, 8, "grpc: received message larger than max (3 vs. 2)", .unknown, .tooLarge),
-        (408, 1, "context canceled", .unknown, .cancelled),
-        (500, 2, "context deadline exceeded", .unknown, .unavailable),
-        (503, 14, "etcdserver: request timed out", .unknown, .unavailable),
-        (504, 4, "context deadline exceeded", .unknown, .timeout),
-        (302, 3, "a redirection", .unknown, .invalidArgument),
-    ])
+    @Test(
+        "a parsed 400, 401 or 403 refuses the transmission; everything else is unknown",
+        arguments: [
+            (
+                400, 3, "etcdserver: duplicate key given in txn request", EtcdFailureClass.rejected,
+                EtcdErrorCode.invalidArgument
+            ),
+            (400, 3, "etcdserver: request is too large", .rejected, .tooLarge),
+            (400, 3, "etcdserver: user name is empty", .rejected, .unauthenticated),
+            (400, 3, "etcdserver: revision of auth store is old", .rejected, .unauthenticated),
+            (
+                400, 3, "etcdserver: authentication failed, invalid user ID or password", .rejected,
+                .unauthenticated
+            ),
+            (400, 9, "etcdserver: authentication is not enabled", .rejected, .invalidArgument),
+            (
+                400, 11, "etcdserver: mvcc: required revision has been compacted", .rejected,
+                .outOfRange
+            ),
+            (401, 16, "etcdserver: invalid auth token", .rejected, .unauthenticated),
+            (403, 7, "etcdserver: permission denied", .rejected, .permissionDenied),
+            (404, 5, "etcdserver: requested lease not found", .unknown, .notFound),
+            (429, 8, "etcdserver: mvcc: database space exceeded", .unknown, .noSpace),
+            (429, 8, "etcdserver: too many requests", .unknown, .unavailable),
+            (429, 8, "grpc: received message larger than max (3 vs. 2)", .unknown, .tooLarge),
+            (408, 1, "context canceled", .unknown, .cancelled),
+            (500, 2, "context deadline exceeded", .unknown, .unavailable),
+            (503, 14, "etcdserver: request timed out", .unknown, .unavailable),
+            (504, 4, "context deadline exceeded", .unknown, .timeout),
+            (302, 3, "a redirection", .unknown, .invalidArgument),
+        ])
     func answers(
         status: Int, code: Int, message: String, failureClass: EtcdFailureClass,
         errorCode: EtcdErrorCode
@@ -57,11 +68,15 @@ struct FailureClassificationTests {
         }
     }
 
-    @Test("a refusal whose body is not etcd's is believed by nobody", arguments: [
-        400, 401, 403, 429, 500, 503,
-    ])
+    @Test(
+        "a refusal whose body is not etcd's is believed by nobody",
+        arguments: [
+            400, 401, 403, 429, 500, 503,
+        ])
     func unparsed(status: Int) {
-        for body in ["", "{}", "<html>Bad Request</html>", #"{"code":3}"#, #"{"code":3,"error":"x""#] {
+        for body in [
+            "", "{}", "<html>Bad Request</html>", #"{"code":3}"#, #"{"code":3,"error":"x""#,
+        ] {
             let error = FailureClassification.error(
                 for: HTTPAnswer(status: status, body: Array(body.utf8)), operation: .transaction,
                 endpoint: endpoint)
@@ -79,12 +94,14 @@ struct FailureClassificationTests {
         #expect(error.code == .unauthenticated)
     }
 
-    @Test("a transfer that broke is harmless only before its body was offered", arguments: [
-        (6, EtcdErrorCode.connect), (7, .connect), (35, .tls), (58, .tls), (60, .tls),
-        (28, .timeout), (18, .connectionLost), (52, .connectionLost), (55, .connectionLost),
-        (56, .connectionLost), (65, .connectionLost), (92, .connectionLost),
-        (42, .connectionLost),
-    ])
+    @Test(
+        "a transfer that broke is harmless only before its body was offered",
+        arguments: [
+            (6, EtcdErrorCode.connect), (7, .connect), (35, .tls), (58, .tls), (60, .tls),
+            (28, .timeout), (18, .connectionLost), (52, .connectionLost), (55, .connectionLost),
+            (56, .connectionLost), (65, .connectionLost), (92, .connectionLost),
+            (42, .connectionLost),
+        ])
     func curlCodes(number: Int, code: EtcdErrorCode) {
         for offered in [false, true] {
             let error = FailureClassification.error(

@@ -10,31 +10,38 @@ struct JSONReaderTests {
         try reader.end()
     }
 
-    @Test("skips every form of value", arguments: [
-        "0", "-0", "12", "-1.5e+10", "1E5", "1e-7", "0.5", "true", "false", "null", "\"\"",
-        #""a\"\\\/\b\f\n\r\t\u0041\uD83D\uDE00é""#, "[]", "[1, 2 ,[3]]", "{}",
-        #"{"a":1,"b":{"c":[null]}}"#, " \t\r\n{ } \n",
-    ])
+    @Test(
+        "skips every form of value",
+        arguments: [
+            "0", "-0", "12", "-1.5e+10", "1E5", "1e-7", "0.5", "true", "false", "null", "\"\"",
+            #""a\"\\\/\b\f\n\r\t\u0041\uD83D\uDE00é""#, "[]", "[1, 2 ,[3]]", "{}",
+            #"{"a":1,"b":{"c":[null]}}"#, " \t\r\n{ } \n",
+        ])
     func skipsValues(text: String) throws {
         try skipping(text)
     }
 
-    @Test("refuses what is not JSON", arguments: [
-        "", " ", "01", "-", "1.", ".5", "1e", "1e+", "+1", "0x1", "tru", "True", "nul", "\"",
-        "\"a", #""\x""#, #""\u12""#, #""\u12G4""#, #""\uD83D""#, #""\uD83Dx""#, #""\uDE00""#,
-        #""\uD83D\u0041""#, "\"\u{01}\"", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "{", "{\"a\"",
-        "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{a:1}", "{1:1}", "{\"a\" 1}",
-        "{\"a\":1 \"b\":2}", "1 2", "{} x", "[]]", "\"a\"\"b\"", #"{"a":1,"a":2}"#,
-        #"{"a":1,"\u0061":2}"#,
-    ])
+    @Test(
+        "refuses what is not JSON",
+        arguments: [
+            "", " ", "01", "-", "1.", ".5", "1e", "1e+", "+1", "0x1", "tru", "True", "nul", "\"",
+            "\"a", #""\x""#, #""\u12""#, #""\u12G4""#, #""\uD83D""#, #""\uD83Dx""#, #""\uDE00""#,
+            #""\uD83D\u0041""#, "\"\u{01}\"", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "{",
+            "{\"a\"",
+            "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{a:1}", "{1:1}", "{\"a\" 1}",
+            "{\"a\":1 \"b\":2}", "1 2", "{} x", "[]]", "\"a\"\"b\"", #"{"a":1,"a":2}"#,
+            #"{"a":1,"\u0061":2}"#,
+        ])
     func refuses(text: String) {
         #expect(throws: JSONFailure.self) { try skipping(text) }
     }
 
-    @Test("refuses strings that are not UTF-8", arguments: [
-        [0x22, 0xFF, 0x22], [0x22, 0xC3, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22],
-        [0x22, 0x5C, 0x6E, 0xC3, 0x22],
-    ] as [[UInt8]])
+    @Test(
+        "refuses strings that are not UTF-8",
+        arguments: [
+            [0x22, 0xFF, 0x22], [0x22, 0xC3, 0x22], [0x22, 0xED, 0xA0, 0x80, 0x22],
+            [0x22, 0x5C, 0x6E, 0xC3, 0x22],
+        ] as [[UInt8]])
     func refusesInvalidUTF8(bytes: [UInt8]) {
         #expect(throws: JSONFailure.self) {
             var reader = JSONReader(bytes)

@@ -6,7 +6,7 @@ import TestSupport
 final class LoopbackListener: Sendable {
     let port: Int
     private let descriptor: Int32
-    private let open = Mutex<Set<Int32>>([])
+    private let open = Mutex<[ObjectIdentifier: LoopbackConnection]>([:])
 
     init(_ serve: @escaping @Sendable (LoopbackConnection) -> Void) throws {
         port = try EtcdClusterPorts.free(1)[0]
@@ -26,12 +26,12 @@ final class LoopbackListener: Sendable {
                     close(descriptor)
                     return
                 }
-                open.withLock { _ = $0.insert(accepted) }
+                let connection = LoopbackConnection(accepted)
+                open.withLock { $0[ObjectIdentifier(connection)] = connection }
                 Thread.detachNewThread { [self] in
-                    let connection = LoopbackConnection(accepted)
                     serve(connection)
-                    open.withLock { _ = $0.remove(accepted) }
-                    close(accepted)
+                    connection.disconnect()
+                    open.withLock { $0[ObjectIdentifier(connection)] = nil }
                 }
             }
         }
@@ -39,7 +39,7 @@ final class LoopbackListener: Sendable {
 
     /// Breaks every open connection.
     func disconnectAll() {
-        open.withLock { for descriptor in $0 { shutdown(descriptor, Int32(SHUT_RDWR)) } }
+        open.withLock { for connection in $0.values { connection.disconnect() } }
     }
 
     /// Accepts nothing any more, and breaks every open connection.
@@ -50,7 +50,10 @@ final class LoopbackListener: Sendable {
 }
 
 /// One end of a TCP connection, with calls that block.
-struct LoopbackConnection: Sendable {
+///
+/// The socket is closed when nobody holds this any more, and not before: its number could by then
+/// be another connection's.
+final class LoopbackConnection: Sendable {
     private let descriptor: Int32
 
     init(_ descriptor: Int32) {
@@ -61,10 +64,11 @@ struct LoopbackConnection: Sendable {
     init?(to port: Int) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard Self.withAddress(port, { connect(descriptor, $0, $1) }) == 0 else {
-            close(descriptor)
             return nil
         }
     }
+
+    deinit { close(descriptor) }
 
     /// What has come, nil at the end of the connection.
     func read() -> [UInt8]? {
@@ -85,7 +89,7 @@ struct LoopbackConnection: Sendable {
         }
     }
 
-    /// Ends the connection in both directions; the listener closes the descriptor.
+    /// Ends the connection in both directions.
     func disconnect() {
         shutdown(descriptor, Int32(SHUT_RDWR))
     }

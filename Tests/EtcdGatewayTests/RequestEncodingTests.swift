@@ -37,11 +37,13 @@ struct RequestEncodingTests {
             ])
         #expect(
             text(RequestEncoding.transaction(transaction))
-                == #"{"compare":[{"result":"EQUAL","target":"MOD","key":"aw==","mod_revision":"0"},"#
+                == #"{"compare":["#
+                + #"{"result":"EQUAL","target":"MOD","key":"aw==","mod_revision":"0"},"#
                 + #"{"result":"EQUAL","target":"CREATE","key":"aw==","create_revision":"1"},"#
                 + #"{"result":"EQUAL","target":"VERSION","key":"aw==","version":"2"},"#
                 + #"{"result":"EQUAL","target":"VALUE","key":"aw==","value":"dg=="},"#
-                + #"{"result":"EQUAL","target":"LEASE","key":"aw==","lease":"9223372036854775807"}],"#
+                + #"{"result":"EQUAL","target":"LEASE","key":"aw==","#
+                + #""lease":"9223372036854775807"}],"#
                 + #""success":[{"request_put":{"key":"aw==","value":""}},"#
                 + #"{"request_put":{"key":"aw==","value":"dg==","lease":"5"}}],"#
                 + #""failure":[{"request_range":{"key":"aw=="}},"#

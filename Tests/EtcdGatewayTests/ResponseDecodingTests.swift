@@ -100,31 +100,55 @@ struct ResponseDecodingTests {
         }
     }
 
-    @Test("refuses a range that is not what etcd sends", arguments: [
-        #"{}"#, #"[]"#, #"null"#, #""text""#, #"<html></html>"#, #"{"header":{}}x"#,
-        #"{"header":[]}"#, #"{"header":{"revision":42}}"#, #"{"header":{"revision":"-"}}"#,
-        #"{"header":{"member_id":"-1"}}"#, #"{"header":{},"kvs":{}}"#, #"{"header":{},"kvs":[1]}"#,
-        #"{"header":{},"count":3}"#, #"{"header":{},"more":"true"}"#, #"{"header":{},"header":{}}"#,
-        #"{"header":{},"kvs":[{"key":"Zg==","create_revision":"1","mod_revision":"1","version":"1"}]}"#,
-        #"{"header":{},"count":"1","kvs":[{"key":"Zg","create_revision":"1","mod_revision":"1","version":"1"}]}"#,
-        #"{"header":{},"count":"1","kvs":[{"key":"Zg==","create_revision":"1","mod_revision":"1"}]}"#,
-        #"{"header":{},"count":"1","kvs":[{"create_revision":"1","mod_revision":"1","version":"1"}]}"#,
-        #"{"header":{},"count":"1","kvs":[{"key":"Zg==","create_revision":"2","mod_revision":"1","version":"1"}]}"#,
-    ])
+    @Test(
+        "refuses a range that is not what etcd sends",
+        arguments: [
+            #"{}"#, #"[]"#, #"null"#, #""text""#, #"<html></html>"#, #"{"header":{}}x"#,
+            #"{"header":[]}"#, #"{"header":{"revision":42}}"#, #"{"header":{"revision":"-"}}"#,
+            #"{"header":{"member_id":"-1"}}"#, #"{"header":{},"kvs":{}}"#,
+            #"{"header":{},"kvs":[1]}"#,
+            #"{"header":{},"count":3}"#, #"{"header":{},"more":"true"}"#,
+            #"{"header":{},"header":{}}"#,
+        ])
     func refusesRange(text: String) {
         #expect(throws: JSONFailure.self) { try decoding.range(Array(text.utf8)) }
     }
 
-    @Test("refuses a transaction's answer that is not what etcd sends", arguments: [
-        #"{"succeeded":true,"responses":[{"response_put":{}}]}"#,
-        #"{"header":{},"succeeded":"true","responses":[{"response_put":{}}]}"#,
-        #"{"header":{},"succeeded":true,"responses":[{}]}"#,
-        #"{"header":{},"succeeded":true,"responses":[{"response_put":{},"response_range":{}}]}"#,
-        #"{"header":{},"succeeded":true,"responses":{"response_put":{}}}"#,
-        #"{"header":{},"succeeded":true,"responses":[{"response_put":[]}]}"#,
-        #"{"header":{},"succeeded":true,"responses":[{"response_txn":{}}]}"#,
-        #"{"header":{},"succeeded":true}"#,
-    ])
+    @Test(
+        "refuses a key that lacks what every key has, or was not counted",
+        arguments: [
+            ("", ""),
+            (#""key":"Zg","create_revision":"1","mod_revision":"1","version":"1""#, "1"),
+            (#""key":"Zg==","create_revision":"1","mod_revision":"1""#, "1"),
+            (#""create_revision":"1","mod_revision":"1","version":"1""#, "1"),
+            (#""key":"Zg==","create_revision":"2","mod_revision":"1","version":"1""#, "1"),
+            (#""key":"Zg==","create_revision":"1","mod_revision":"1","version":"1""#, "0"),
+        ])
+    func refusesKey(fields: String, count: String) {
+        let text = "{\"header\":{},\"count\":\"\(count)\",\"kvs\":[{\(fields)}]}"
+        #expect(throws: JSONFailure.self) { try decoding.range(Array(text.utf8)) }
+    }
+
+    @Test("reads the key that those differ from")
+    func acceptsKey() throws {
+        let text =
+            #"{"header":{},"count":"1","kvs":"#
+            + #"[{"key":"Zg==","create_revision":"1","mod_revision":"1","version":"1"}]}"#
+        #expect(try decoding.range(Array(text.utf8)).kvs.count == 1)
+    }
+
+    @Test(
+        "refuses a transaction's answer that is not what etcd sends",
+        arguments: [
+            #"{"succeeded":true,"responses":[{"response_put":{}}]}"#,
+            #"{"header":{},"succeeded":"true","responses":[{"response_put":{}}]}"#,
+            #"{"header":{},"succeeded":true,"responses":[{}]}"#,
+            #"{"header":{},"succeeded":true,"responses":[{"response_put":{},"response_txn":1},2]}"#,
+            #"{"header":{},"succeeded":true,"responses":{"response_put":{}}}"#,
+            #"{"header":{},"succeeded":true,"responses":[{"response_put":[]}]}"#,
+            #"{"header":{},"succeeded":true,"responses":[{"response_txn":{}}]}"#,
+            #"{"header":{},"succeeded":true}"#,
+        ])
     func refusesTransaction(text: String) {
         #expect(throws: JSONFailure.self) {
             try decoding.transaction(
@@ -140,13 +164,16 @@ struct ResponseDecodingTests {
 
     @Test("reads leases")
     func leases() throws {
-        let granted = try decoding.leaseGrant(Array("{\(Self.header),\"ID\":\"7\",\"TTL\":\"3\"}".utf8))
+        let granted = try decoding.leaseGrant(
+            Array("{\(Self.header),\"ID\":\"7\",\"TTL\":\"3\"}".utf8))
         #expect(granted == EtcdLease(id: 7, ttlSeconds: 3))
         let alive = "{\"result\":{\(Self.header),\"ID\":\"7\",\"TTL\":\"3\"}}\n"
         #expect(try decoding.leaseKeepAlive(Array(alive.utf8), id: 7) == 3)
         let expired = "{\"result\":{\(Self.header),\"ID\":\"7\"}}\n"
         #expect(try decoding.leaseKeepAlive(Array(expired.utf8), id: 7) == nil)
-        for wrong in ["{\"result\":{\"ID\":\"8\"}}", "{}", "{\"error\":{\"code\":1}}", alive + alive] {
+        for wrong in [
+            "{\"result\":{\"ID\":\"8\"}}", "{}", "{\"error\":{\"code\":1}}", alive + alive,
+        ] {
             #expect(throws: JSONFailure.self) {
                 try decoding.leaseKeepAlive(Array(wrong.utf8), id: 7)
             }
@@ -179,10 +206,12 @@ struct ResponseDecodingTests {
             ])
     }
 
-    @Test("refuses a token that could end its header line", arguments: [
-        #"{"token":"a\r\nX: y"}"#, #"{"token":"a b"}"#, #"{"token":""}"#, #"{}"#,
-        #"{"token":"é"}"#,
-    ])
+    @Test(
+        "refuses a token that could end its header line",
+        arguments: [
+            #"{"token":"a\r\nX: y"}"#, #"{"token":"a b"}"#, #"{"token":""}"#, #"{}"#,
+            #"{"token":"é"}"#,
+        ])
     func refusesToken(text: String) {
         #expect(throws: JSONFailure.self) { try decoding.token(Array(text.utf8)) }
     }

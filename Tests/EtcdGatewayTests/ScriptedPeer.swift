@@ -22,7 +22,8 @@ final class ScriptedPeer: Sendable {
     }
 
     /// What etcd says in every answer.
-    static let header = #""header":{"cluster_id":"1","member_id":"2","revision":"3","raft_term":"4"}"#
+    static let header =
+        #""header":{"cluster_id":"1","member_id":"2","revision":"3","raft_term":"4"}"#
 
     private let listener: LoopbackListener
     private let received: Received
@@ -95,7 +96,8 @@ final class ScriptedPeer: Sendable {
     private static func reply(_ reply: Reply, on connection: LoopbackConnection) -> Bool {
         switch reply {
         case .answer(let status, let body, let headers):
-            let lines = ["HTTP/1.1 \(status) Whatever", "Content-Length: \(body.utf8.count)"] + headers
+            let lines =
+                ["HTTP/1.1 \(status) Whatever", "Content-Length: \(body.utf8.count)"] + headers
             connection.write((lines.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8)
             return true
         case .raw(let text):

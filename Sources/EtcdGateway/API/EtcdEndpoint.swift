@@ -69,7 +69,10 @@ private struct EndpointParts {
         if rest.hasPrefix("[") {
             guard let end = rest.firstIndex(of: "]") else { return nil }
             let host = rest[rest.index(after: rest.startIndex)..<end]
-            guard host.utf8.allSatisfy({ isHexDigit($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".") }),
+            guard
+                host.utf8.allSatisfy({
+                    isHexDigit($0) || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ".")
+                }),
                 host.utf8.contains(UInt8(ascii: ":"))
             else { return nil }
             let tail = rest[rest.index(after: end)...]

@@ -17,14 +17,18 @@ enum FailureClassification {
         guard let refusal = try? GatewayRefusal(answer.body) else {
             return EtcdError(
                 failureClass: .unknown,
-                code: answer.status >= 500 || answer.status == 429 ? .unavailable : .malformedAnswer,
+                code: answer.status >= 500 || answer.status == 429
+                    ? .unavailable : .malformedAnswer,
                 httpStatus: answer.status, message: "an answer that is not etcd's",
                 endpoint: endpoint)
         }
         var isCertain = [400, 401, 403].contains(answer.status)
-        // An unknown lease, on calls that do nothing but look for it.
-        if answer.status == 404, operation == .leaseRevoke || operation == .leaseKeepAlive {
-            isCertain = true
+        if operation.isRead {
+            // A login where RBAC is off is 412 in etcd 3.4.
+            isCertain = (400..<500).contains(answer.status) && answer.status != 429
+        } else if answer.status == 404 {
+            // An unknown lease, on calls that do nothing but look for it.
+            isCertain = operation == .leaseRevoke || operation == .leaseKeepAlive
         }
         return EtcdError(
             failureClass: isCertain ? .rejected : .unknown,

@@ -226,7 +226,8 @@ extension JSONReader {
         let start = position
         _ = take(UInt8(ascii: "-"))
         while position < bytes.count, isDigit(bytes[position]) { position += 1 }
-        guard isCanonicalInteger(bytes[start..<position]) || bytes[start..<position] == [0x2D, 0x30]
+        guard
+            isCanonicalInteger(bytes[start..<position]) || bytes[start..<position] == [0x2D, 0x30]
         else { throw failure("not a number") }
         if take(UInt8(ascii: ".")) { try skipDigits() }
         if position < bytes.count, bytes[position] | 0x20 == UInt8(ascii: "e") {

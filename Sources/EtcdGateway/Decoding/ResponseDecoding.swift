@@ -118,19 +118,17 @@ struct ResponseDecoding {
 
     func alarms(_ body: [UInt8]) throws(JSONFailure) -> [EtcdAlarm] {
         try whole(body) { reader throws(JSONFailure) in
-            var header: EtcdResponseHeader?
+            // etcd 3.4 answers `{}` where there is no alarm: not even a header.
             var alarms: [EtcdAlarm] = []
             try reader.object { name, reader throws(JSONFailure) in
-                switch name {
-                case "header": header = try self.header(&reader)
-                case "alarms":
+                if name == "alarms" {
                     try reader.array { reader throws(JSONFailure) in
                         alarms.append(try alarm(&reader))
                     }
-                default: try reader.skip()
+                } else {
+                    try reader.skip()
                 }
             }
-            guard header != nil else { throw reader.failure("no header") }
             return alarms
         }
     }

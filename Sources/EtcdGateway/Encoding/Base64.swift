@@ -62,7 +62,8 @@ enum Base64 {
         unsafe input.withUnsafeBufferPointer { source in
             unsafe pairs.withUnsafeBufferPointer { pairs in
                 for group in 0..<whole {
-                    let bits = unsafe Int(source[group * 3]) << 16
+                    let bits =
+                        unsafe Int(source[group * 3]) << 16
                         | Int(source[group * 3 + 1]) << 8 | Int(source[group * 3 + 2])
                     unsafe target.storeBytes(
                         of: pairs[bits >> 12], toByteOffset: group * 4, as: UInt16.self)
@@ -95,7 +96,8 @@ enum Base64 {
             let whole = (text.count - (padding > 0 ? 4 : 0)) / 4
             var seen: UInt32 = 0
             for group in 0..<whole {
-                let bits = unsafe table[Int(text[group * 4])]
+                let bits =
+                    unsafe table[Int(text[group * 4])]
                     | table[256 + Int(text[group * 4 + 1])]
                     | table[512 + Int(text[group * 4 + 2])]
                     | table[768 + Int(text[group * 4 + 3])]

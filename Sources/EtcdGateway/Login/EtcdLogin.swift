@@ -80,7 +80,8 @@ final class EtcdLogin: Sendable {
 
     private func enqueue(_ continuation: CheckedContinuation<Outcome, Never>, as id: UInt64) {
         enum Action {
-            case answer(String?), start, wait
+            case answer(String?)
+            case start, wait
         }
         let action = state.withLock { state -> Action in
             if let known = state.known { return .answer(known) }

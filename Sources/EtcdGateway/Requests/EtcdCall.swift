@@ -1,20 +1,36 @@
 /// One request as it goes to etcd: what it does, and the bytes of its body.
 struct EtcdCall: Sendable {
     /// The gateway's methods that are used here.
-    enum Operation: String, Sendable {
+    enum Operation: Sendable {
         case range
-        case transaction = "txn"
-        case leaseGrant = "lease_grant"
-        case leaseKeepAlive = "lease_keepalive"
-        case leaseRevoke = "lease_revoke"
+        case transaction
+        /// A transaction that writes in neither branch.
+        case readingTransaction
+        case leaseGrant
+        case leaseKeepAlive
+        case leaseRevoke
         case status
         case alarm
         case authenticate
 
+        /// What observers are told.
+        var name: String {
+            switch self {
+            case .range: "range"
+            case .transaction, .readingTransaction: "txn"
+            case .leaseGrant: "lease_grant"
+            case .leaseKeepAlive: "lease_keepalive"
+            case .leaseRevoke: "lease_revoke"
+            case .status: "status"
+            case .alarm: "alarm"
+            case .authenticate: "authenticate"
+            }
+        }
+
         var path: StaticString {
             switch self {
             case .range: "/v3/kv/range"
-            case .transaction: "/v3/kv/txn"
+            case .transaction, .readingTransaction: "/v3/kv/txn"
             case .leaseGrant: "/v3/lease/grant"
             case .leaseKeepAlive: "/v3/lease/keepalive"
             case .leaseRevoke: "/v3/lease/revoke"
@@ -27,7 +43,7 @@ struct EtcdCall: Sendable {
         /// Whether sending it once more can do no harm, whatever became of it before.
         var isRead: Bool {
             switch self {
-            case .range, .status, .alarm, .authenticate: true
+            case .range, .readingTransaction, .status, .alarm, .authenticate: true
             case .transaction, .leaseGrant, .leaseKeepAlive, .leaseRevoke: false
             }
         }

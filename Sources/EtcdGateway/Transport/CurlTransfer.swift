@@ -197,7 +197,8 @@ extension CurlTransfer {
     }
 
     private func setUpTLS(_ settings: CurlSettings) -> Bool {
-        var isSet = set(CURLOPT_SSL_VERIFYPEER, 1) && set(CURLOPT_SSL_VERIFYHOST, 2)
+        var isSet =
+            set(CURLOPT_SSL_VERIFYPEER, 1) && set(CURLOPT_SSL_VERIFYHOST, 2)
             && set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         // By default the authorities would be kept for a day after their file was replaced.
         isSet = isSet && set(CURLOPT_CA_CACHE_TIMEOUT, 300)

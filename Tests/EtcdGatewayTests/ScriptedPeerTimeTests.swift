@@ -1,0 +1,139 @@
+import Testing
+
+@testable import EtcdGateway
+
+/// How requests end that no answer ends, over HTTP/1.1.
+@Suite("EtcdClient, deadlines, cancellation and bounds")
+struct ScriptedPeerTimeTests {
+    @Test("silence is unknown to a write when its deadline passes, and not later")
+    func silence() async throws {
+        let peer = try ScriptedPeer { _, _ in .silence }
+        defer { peer.stop() }
+        let client = try ScriptedClient.make([peer.endpoint]) { $0.requestTimeout = .seconds(60) }
+        let begin = ContinuousClock.now
+        let error = await ScriptedClient.putError(
+            client, EtcdRequestOptions(deadline: begin + .milliseconds(60)))
+        let duration = ContinuousClock.now - begin
+        #expect(error?.failureClass == .unknown)
+        #expect(error?.code == .timeout)
+        #expect(duration >= .milliseconds(60))
+        #expect(duration < .seconds(10))
+        #expect(peer.requests.count == 1)
+        await client.shutdown()
+    }
+
+    @Test("a read leaves a silent member in time for another to answer")
+    func silentMember() async throws {
+        let peer = try ScriptedPeer { _, _ in .silence }
+        let other = try ScriptedPeer { _, _ in .answer(200, ScriptedClient.emptyRange) }
+        defer {
+            peer.stop()
+            other.stop()
+        }
+        let client = try ScriptedClient.make([peer.endpoint, other.endpoint])
+        let response = try await client.range(
+            EtcdRangeRequest(key: [1]), options: .init(deadline: .now + .seconds(2)))
+        #expect(response.header?.endpoint == other.endpoint)
+        await client.shutdown()
+    }
+
+    @Test("a member that left everything unanswered for long gets a new connection")
+    func silentConnectionIsGivenUp() async throws {
+        let peer = try ScriptedPeer { number, _ in
+            number == 0 ? .silence : .answer(200, ScriptedClient.applied)
+        }
+        defer { peer.stop() }
+        let client = try ScriptedClient.make([peer.endpoint]) {
+            $0.requestTimeout = .milliseconds(50)
+        }
+        _ = await ScriptedClient.putError(client)
+        try await eventually("the connection's end") { client.poolStatistics.idle == 0 }
+        #expect(try await client.transaction(ScriptedClient.put).succeeded)
+        await client.shutdown()
+    }
+
+    @Test("a cancelled request ends at once, and is unknown when it was sent")
+    func cancellation() async throws {
+        let peer = try ScriptedPeer { _, _ in .silence }
+        defer { peer.stop() }
+        let client = try ScriptedClient.make([peer.endpoint])
+        let task = Task {
+            try await client.transaction(
+                ScriptedClient.put, options: EtcdRequestOptions(deadline: .now + .seconds(60)))
+        }
+        try await eventually("the request's arrival") { peer.requests.count == 1 }
+        let begin = ContinuousClock.now
+        task.cancel()
+        let error = await #expect(throws: EtcdError.self) { _ = try await task.value }
+        #expect(.now - begin < .seconds(5))
+        #expect(error?.failureClass == .unknown)
+        #expect(error?.code == .cancelled)
+        await client.shutdown()
+    }
+
+    @Test("a request of a cancelled task, or past its deadline, is not sent")
+    func neverSent() async throws {
+        let peer = try ScriptedPeer { _, _ in .answer(200, ScriptedClient.applied) }
+        defer { peer.stop() }
+        let client = try ScriptedClient.make([peer.endpoint])
+        let late = await ScriptedClient.putError(
+            client, EtcdRequestOptions(deadline: .now - .milliseconds(1)))
+        #expect(late?.failureClass == .notSent)
+        #expect(late?.code == .timeout)
+        let task = Task {
+            while !Task.isCancelled { await Task.yield() }
+            return try await client.transaction(ScriptedClient.put)
+        }
+        task.cancel()
+        let cancelled = await #expect(throws: EtcdError.self) { _ = try await task.value }
+        #expect(cancelled?.failureClass == .notSent)
+        #expect(cancelled?.code == .cancelled)
+        #expect(peer.requests.isEmpty)
+        await client.shutdown()
+    }
+
+    @Test("shutting down ends what is open, and refuses what comes later")
+    func shutdown() async throws {
+        let peer = try ScriptedPeer { _, _ in .silence }
+        defer { peer.stop() }
+        let client = try ScriptedClient.make([peer.endpoint])
+        let task = Task {
+            try await client.transaction(
+                ScriptedClient.put, options: EtcdRequestOptions(deadline: .now + .seconds(60)))
+        }
+        try await eventually("the request's arrival") { peer.requests.count == 1 }
+        await client.shutdown()
+        let open = await #expect(throws: EtcdError.self) { _ = try await task.value }
+        #expect(open?.failureClass == .unknown)
+        #expect(open?.code == .shutDown)
+        let later = await ScriptedClient.putError(client)
+        #expect(later?.failureClass == .notSent)
+        #expect(later?.code == .shutDown)
+        await client.shutdown()
+        #expect(client.poolStatistics.active == 0)
+        #expect(client.poolStatistics.idle == 0)
+    }
+
+    @Test("over HTTP/1.1 the connections stay within their bound, and requests wait")
+    func boundedConnections() async throws {
+        let peer = try ScriptedPeer { _, _ in .answer(200, ScriptedClient.emptyRange) }
+        defer { peer.stop() }
+        let client = try ScriptedClient.make([peer.endpoint]) {
+            $0.maxConnections = 2
+            $0.maxIdleConnections = 1
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<40 {
+                group.addTask { _ = try await client.range(EtcdRangeRequest(key: [1])) }
+            }
+            for try await _ in group {
+                let statistics = client.poolStatistics
+                #expect(statistics.active + statistics.idle <= 2)
+            }
+        }
+        #expect(client.poolStatistics.maxConnections == 2)
+        #expect(client.poolStatistics.waitCount > 0)
+        #expect(peer.requests.count == 40)
+        await client.shutdown()
+    }
+}
