@@ -21,12 +21,17 @@ package struct IdIndex: Sendable {
 
     /// An index without events.
     ///
-    /// - Parameter seed: a random number, so that nobody can prepare event ids that crowd one place
-    ///   of the table.
-    package init(seed: UInt64 = 0) {
+    /// - Parameters:
+    ///   - seed: a random number, so that nobody can prepare event ids that crowd one place of the
+    ///     table.
+    ///   - expectedCount: how many events will be loaded at once, so that the table does not grow
+    ///     meanwhile.
+    package init(seed: UInt64 = 0, expectedCount: UInt64 = 0) {
         self.seed = seed
         segments = [IdSegment(number: 0)]
-        shards = (0..<1 << Self.shardBits).map { IdIndexShard(number: $0, of: 1 << Self.shardBits) }
+        let count = 1 << Int(Self.shardBits)
+        let share = Int(min(expectedCount, Self.maxCount)) / count
+        shards = (0..<count).map { IdIndexShard(number: $0, of: count, expected: share) }
     }
 
     /// The number of events: the index covers 1...count.

@@ -6,10 +6,14 @@ struct IdIndexShard: Sendable {
     private var slots: [UInt32]
     private var count = 0
 
+    /// An empty shard with room for `expected` positions.
+    ///
     /// The first capacities of the shards lie between 16 and 24 and each growth is by half, so that
     /// the shards of an index grow at evenly spread times instead of all at once.
-    init(number: Int, of shards: Int) {
-        slots = Array(repeating: 0, count: 16 + number * 8 / shards)
+    init(number: Int, of shards: Int, expected: Int) {
+        var capacity = 16 + number * 8 / shards
+        while capacity / 5 * 4 < expected { capacity += capacity / 2 }
+        slots = Array(repeating: 0, count: capacity)
     }
 
     private init(capacity: Int) {
@@ -58,7 +62,7 @@ struct IdIndexShard: Sendable {
     }
 
     private func home(of hash: UInt32) -> Int {
-        Int(UInt64(hash) * UInt64(slots.count) >> 32)
+        Int((UInt64(hash) * UInt64(slots.count)) >> 32)
     }
 
     private func next(_ slot: Int) -> Int {

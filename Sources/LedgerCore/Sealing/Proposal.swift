@@ -5,6 +5,13 @@ package struct BatchPlan: Sendable {
     package let base: BatchBase
     /// Epoch milliseconds; never below the base's head.
     package let sealedTimestamp: Int64
+
+    package init(id: UInt64, submissions: [Submission], base: BatchBase, sealedTimestamp: Int64) {
+        self.id = id
+        self.submissions = submissions
+        self.base = base
+        self.sealedTimestamp = sealedTimestamp
+    }
 }
 
 /// The part of the ledger's state that the next batch continues. Copying it shares storage.

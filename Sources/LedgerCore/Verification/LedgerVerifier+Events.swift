@@ -21,7 +21,10 @@ extension LedgerVerifier {
         end(through: number.previous)
         if finding != nil { return false }
         settled = first.distance(to: number)
-        if number > last { return false }
+        if number > last {
+            closeRange()
+            return false
+        }
 
         checkPlace(of: entry)
         let leaf = MerkleTree.leafHash(of: bytes)
@@ -162,7 +165,8 @@ extension LedgerVerifier {
         guard finding == nil else { return }
         settled = first.distance(to: number) + 1
         checkBeyond()
-        end(through: .init(.max))
+        end(through: SequenceNumber(.max))
+        closeRange()
     }
 
     private mutating func checkLastEvent() {

@@ -70,6 +70,8 @@ package struct LedgerVerifier: Sendable {
     var previousTimestamp: Int64?
     var findings = FindingCollector()
     var settled: UInt64 = 0
+    /// The range is verified; only a second block that repeats its last numbers may still turn up.
+    var isClosing = false
 
     /// Begins a run over first...last, which must lie in 1...head.sequence.
     ///
@@ -117,6 +119,10 @@ package struct LedgerVerifier: Sendable {
     /// Takes the next stored block: the number of its key and its value.
     package mutating func consume(block number: SequenceNumber, value: [UInt8]) {
         guard case .block = need else { return }
+        if isClosing {
+            close(before: number)
+            return
+        }
         open(number, BlockFraming(value))
         advance()
     }
@@ -124,7 +130,11 @@ package struct LedgerVerifier: Sendable {
     /// Takes the news that no further block is stored.
     package mutating func consumeEndOfBlocks() {
         guard case .block = need else { return }
-        reportMissingBlock(found: "no further block")
+        if isClosing {
+            need = .nothing
+        } else {
+            reportMissingBlock(found: "no further block")
+        }
     }
 
     /// Takes the tile that was needed; nil where it is absent.
@@ -228,10 +238,7 @@ extension LedgerVerifier {
             if expected > first { reportMalformed(problem, at: expected.previous) }
         }
         if number < expected, hasSeenBlock, expected > first {
-            findings.add(
-                .blockOverlap, at: max(number, first), expected: "the block \(expected)",
-                actual: "the block \(number)")
-            end(through: expected)
+            reportOverlap(by: number, end: expected)
             return
         }
         hasSeenBlock = true
@@ -257,6 +264,26 @@ extension LedgerVerifier {
                 .blockMissing, at: number, expected: "a block that holds \(number)", actual: found)
         }
         end(through: number)
+    }
+
+    private mutating func reportOverlap(by number: SequenceNumber, end: SequenceNumber) {
+        findings.add(
+            .blockOverlap, at: max(number, first), expected: "the block \(end)",
+            actual: "the block \(number)")
+        self.end(through: end)
+    }
+
+    /// Asks for the block behind the one that holds the end of a valid range: it may repeat
+    /// numbers.
+    mutating func closeRange() {
+        guard finding == nil, let open = block, open.first <= last else { return }
+        isClosing = true
+        need = .block(open.first.advanced(by: UInt64(open.entries.count)))
+    }
+
+    private mutating func close(before number: SequenceNumber) {
+        need = .nothing
+        if number <= last { reportOverlap(by: number, end: last.next) }
     }
 
     mutating func reportMalformed(_ problem: FormatError, at number: SequenceNumber) {

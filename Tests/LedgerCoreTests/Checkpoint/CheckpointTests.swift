@@ -23,9 +23,9 @@ struct CheckpointTests {
     @Test("signing gives the note of the vectors, byte for byte")
     func signs() throws {
         let vector = try vector()
-        let signer = try NoteSigner(name: vector.origin, privateKey: unhex(vector.seed_hex))
-        #expect(Hex.encode(signer.verifier.publicKey) == vector.public_key_hex)
-        #expect(signer.verifier.verifierKey == vector.verifier_key)
+        let signer = try NoteSigner(name: vector.origin, privateKey: unhex(vector.seedHex))
+        #expect(Hex.encode(signer.verifier.publicKey) == vector.publicKeyHex)
+        #expect(signer.verifier.verifierKey == vector.verifierKey)
         let note = try signer.note(size: vector.size, root: root())
         // Ed25519 is deterministic, but libraries may randomise it: what must agree is that it
         // verifies.
@@ -38,7 +38,7 @@ struct CheckpointTests {
     @Test("the note of the vectors verifies with its verifier key")
     func verifies() throws {
         let vector = try vector()
-        let verifier = try NoteVerifier(parsing: vector.verifier_key)
+        let verifier = try NoteVerifier(parsing: vector.verifierKey)
         let note = try SignedNote(parsing: Array(vector.note.utf8))
         #expect(note.encoded() == Array(vector.note.utf8))
         let checkpoint = try verifier.checkpoint(of: note)
@@ -50,7 +50,7 @@ struct CheckpointTests {
     @Test("unknown signatures are kept and ignored")
     func unknownSignatures() throws {
         let vector = try vector()
-        let verifier = try NoteVerifier(parsing: vector.verifier_key)
+        let verifier = try NoteVerifier(parsing: vector.verifierKey)
         let line = "\u{2014} witness.example/w1 AAAAAQID\n"
         let text = vector.note + line
         let note = try SignedNote(parsing: Array(text.utf8))
@@ -66,7 +66,7 @@ struct CheckpointTests {
     @Test("a changed text, a changed signature and another ledger's key are refused")
     func refused() throws {
         let vector = try vector()
-        let verifier = try NoteVerifier(parsing: vector.verifier_key)
+        let verifier = try NoteVerifier(parsing: vector.verifierKey)
         let note = try SignedNote(parsing: Array(vector.note.utf8))
         let larger = Array(
             String(decoding: note.text, as: UTF8.self).replacing("300", with: "301").utf8)
@@ -83,7 +83,7 @@ struct CheckpointTests {
         #expect(
             refusal(verifier, SignedNote(text: note.text, signatures: [own, changed]))
                 == .badSignature)
-        let other = try NoteSigner(name: "other", privateKey: unhex(vector.seed_hex))
+        let other = try NoteSigner(name: "other", privateKey: unhex(vector.seedHex))
         #expect(refusal(other.verifier, note) == .notSigned)
         let foreign = try other.note(size: 1, root: .zero)
         #expect(refusal(verifier, foreign) == .notSigned)
@@ -93,7 +93,7 @@ struct CheckpointTests {
     func otherTexts() throws {
         let vector = try vector()
         #expect(throws: FormatError.self) {
-            try NoteSigner(name: "na me", privateKey: unhex(vector.seed_hex))
+            try NoteSigner(name: "na me", privateKey: unhex(vector.seedHex))
         }
         #expect(throws: FormatError.self) { try NoteSigner(name: "name", privateKey: [1]) }
         let hash = Base64.encode(Digest.zero.bytes)
@@ -124,7 +124,7 @@ struct CheckpointTests {
 
     @Test("malformed verifier keys are refused")
     func malformedKeys() throws {
-        let key = try vector().verifier_key
+        let key = try vector().verifierKey
         for text in [
             "", "name", key + "A", String(key.dropFirst()), key.replacing("+b89", with: "+c89"),
             key.replacing("AQOh", with: "AgOh"), key.replacing("+b8", with: "+B8"),
@@ -143,7 +143,7 @@ struct CheckpointTests {
             """
         let vector = try vector()
         let signer = try NoteSigner(name: vector.origin, pem: Array(text.utf8))
-        #expect(signer.verifier.verifierKey == vector.verifier_key)
+        #expect(signer.verifier.verifierKey == vector.verifierKey)
         for changed in [
             text.replacing("PRIVATE", with: "PUBLIC"), text.replacing("MC4C", with: "MC8C"),
             text.replacing("K2Vw", with: "K2Vv"), text.replacing("-----END", with: "-----ENDE"), "",
@@ -157,11 +157,11 @@ struct CheckpointTests {
     @Test("changed notes and receipts never trap, and no changed checkpoint verifies")
     func mutations() throws {
         let vector = try vector()
-        let verifier = try NoteVerifier(parsing: vector.verifier_key)
+        let verifier = try NoteVerifier(parsing: vector.verifierKey)
         let bytes = Array(vector.note.utf8)
         let original = try SignedNote(parsing: bytes).text
-        let receipt = Array(vector.receipt_for_sequence_257.utf8)
-        let entry = unhex(try Vectors.events()[256].entry_hex)
+        let receipt = Array(vector.receiptForSequence257.utf8)
+        let entry = unhex(try Vectors.events()[256].entryHex)
         withSeed { generator in
             for _ in 0..<3000 {
                 let changed = generator.mutated(bytes)

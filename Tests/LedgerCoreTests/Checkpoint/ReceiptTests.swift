@@ -8,18 +8,18 @@ struct ReceiptTests {
     }
 
     private func entry(_ number: Int) throws -> [UInt8] {
-        unhex(try Vectors.events()[number - 1].entry_hex)
+        unhex(try Vectors.events()[number - 1].entryHex)
     }
 
     @Test("the receipt of the vectors proves event 257, and is made byte for byte")
     func vectorReceipt() throws {
         let vector = try vector()
-        let text = Array(vector.receipt_for_sequence_257.utf8)
+        let text = Array(vector.receiptForSequence257.utf8)
         let receipt = try Receipt(parsing: text)
         #expect(receipt.index == 256)
         #expect(receipt.checkpoint == Array(vector.note.utf8))
         #expect(receipt.encoded() == text)
-        let verifier = try NoteVerifier(parsing: vector.verifier_key)
+        let verifier = try NoteVerifier(parsing: vector.verifierKey)
         #expect(try receipt.verify(entry: entry(257), with: verifier).size == 300)
 
         var stack = TileStack()
@@ -35,8 +35,8 @@ struct ReceiptTests {
     @Test("another entry, another number or another path proves nothing")
     func refused() throws {
         let vector = try vector()
-        let verifier = try NoteVerifier(parsing: vector.verifier_key)
-        let receipt = try Receipt(parsing: Array(vector.receipt_for_sequence_257.utf8))
+        let verifier = try NoteVerifier(parsing: vector.verifierKey)
+        let receipt = try Receipt(parsing: Array(vector.receiptForSequence257.utf8))
         func refusal(_ receipt: Receipt, _ entry: [UInt8]) -> ProofError.Code? {
             do throws(ProofError) {
                 _ = try receipt.verify(entry: entry, with: verifier)
@@ -64,7 +64,7 @@ struct ReceiptTests {
 
     @Test("malformed receipts are refused")
     func malformed() throws {
-        let text = try vector().receipt_for_sequence_257
+        let text = try vector().receiptForSequence257
         for changed in [
             "", text.replacing("@v1", with: "@v2"), text.replacing("index 256", with: "index 0256"),
             text.replacing("index 256", with: "index"), text.replacing("\n\n", with: "\n"),

@@ -8,30 +8,30 @@ struct EntryTests {
         for event in try Vectors.events() {
             let template = EntryTemplate(try event.certified())
             let bytes = template.bytes(
-                sequenceNumber: SequenceNumber(event.sequence_number),
-                sealedTimestamp: event.sealed_timestamp,
-                previousHash: try #require(Digest(hex: event.previous_hash)))
-            #expect(Hex.encode(bytes) == event.entry_hex)
+                sequenceNumber: SequenceNumber(event.sequenceNumber),
+                sealedTimestamp: event.sealedTimestamp,
+                previousHash: try #require(Digest(hex: event.previousHash)))
+            #expect(Hex.encode(bytes) == event.entryHex)
             #expect(bytes.count == template.byteCount)
-            #expect(Digest.sha256(bytes).hex == event.event_hash)
-            #expect(MerkleTree.leafHash(of: bytes).hex == event.leaf_hash)
+            #expect(Digest.sha256(bytes).hex == event.eventHash)
+            #expect(MerkleTree.leafHash(of: bytes).hex == event.leafHash)
         }
     }
 
     @Test("every entry of the vectors decodes to its event and back")
     func vectorsDecode() throws {
         for event in try Vectors.events() {
-            let bytes = unhex(event.entry_hex)
+            let bytes = unhex(event.entryHex)
             let entry = try Entry(decoding: bytes[...])
-            #expect(entry.sequenceNumber.rawValue == event.sequence_number)
+            #expect(entry.sequenceNumber.rawValue == event.sequenceNumber)
             #expect(entry.event == (try event.certified()))
-            #expect(entry.sealedTimestamp == event.sealed_timestamp)
-            #expect(entry.previousHash.hex == event.previous_hash)
+            #expect(entry.sealedTimestamp == event.sealedTimestamp)
+            #expect(entry.previousHash.hex == event.previousHash)
             #expect(entry.encoded() == bytes)
             let view = try EntryView(decoding: bytes[...])
-            #expect(view.eventHash.hex == event.event_hash)
+            #expect(view.eventHash.hex == event.eventHash)
             #expect(view.fingerprint.hex == event.fingerprint)
-            #expect(view.eventID.description == event.event_id)
+            #expect(view.eventID.description == event.eventId)
         }
     }
 
@@ -64,7 +64,7 @@ struct EntryTests {
 
     @Test("every prefix and every extension of an entry is refused")
     func wholeOnly() throws {
-        let bytes = unhex(try #require(try Vectors.events().dropFirst(3).first).entry_hex)
+        let bytes = unhex(try #require(try Vectors.events().dropFirst(3).first).entryHex)
         for count in 0..<bytes.count {
             #expect(throws: FormatError.self) { try Entry(decoding: bytes[..<count]) }
         }

@@ -16,11 +16,11 @@ struct VEPSVerifierTests {
     func vector() throws {
         let vector = try Vectors.decode(Vectors.VEPSSignature.self, "veps_signature.json")
         let event = try #require(try Vectors.events().dropFirst(3).first).certified()
-        #expect(Hex.encode(event.signedBytes) == vector.signed_hex)
+        #expect(Hex.encode(event.signedBytes) == vector.signedHex)
         let verifier = VEPSVerifier(keys: [
-            try VEPSVerifier.Key(ed25519: unhex(vector.public_key_hex))
+            try VEPSVerifier.Key(ed25519: unhex(vector.publicKeyHex))
         ])
-        let signature = try #require(Base64.decode(vector.signature_base64))
+        let signature = try #require(Base64.decode(vector.signatureBase64))
         #expect(verifier.accepts(try signed(event, signature)))
         #expect(!verifier.accepts(event))
     }
@@ -66,7 +66,7 @@ struct VEPSVerifierTests {
             """
         let document = try PEMDocument(parsing: Array(text.utf8))
         let vector = try Vectors.decode(Vectors.VEPSSignature.self, "veps_signature.json")
-        #expect(document.ed25519PublicKey == unhex(vector.public_key_hex))
+        #expect(document.ed25519PublicKey == unhex(vector.publicKeyHex))
         #expect(throws: Never.self) { try VEPSVerifier.Key(pem: Array(text.utf8)) }
         #expect(throws: FormatError.self) { try VEPSVerifier.Key(pem: Array("none".utf8)) }
         #expect(throws: FormatError.self) { try VEPSVerifier.Key(ed25519: [1, 2]) }

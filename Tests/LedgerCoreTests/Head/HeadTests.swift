@@ -15,8 +15,8 @@ struct HeadTests {
         #expect(head.encodedJSON() == Vectors.compact(bytes))
         #expect(try Head(decodingJSON: head.encodedJSON()) == head)
         let event = try #require(try Vectors.events().last)
-        #expect(head.eventHash.hex == event.event_hash)
-        #expect(head.sealedTimestamp == event.sealed_timestamp)
+        #expect(head.eventHash.hex == event.eventHash)
+        #expect(head.sealedTimestamp == event.sealedTimestamp)
         #expect(head.tree.root == MerkleTree.root(of: try Vectors.leaves()))
     }
 

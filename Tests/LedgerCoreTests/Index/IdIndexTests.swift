@@ -21,8 +21,8 @@ struct IdIndexTests {
         let bytes = try #require(index.segmentBytes(0))
         #expect(bytes.count == vector.length)
         #expect(Digest.sha256(bytes).hex == vector.sha256)
-        #expect(Hex.encode(Array(bytes[..<16])) == vector.first_16_hex)
-        #expect(Hex.encode(Array(bytes[32_768..<32_784])) == vector.bitmap_first_16_hex)
+        #expect(Hex.encode(Array(bytes[..<16])) == vector.first16Hex)
+        #expect(Hex.encode(Array(bytes[32_768..<32_784])) == vector.bitmapFirst16Hex)
         #expect(LedgerKeys(prefix: "").ids(0) == Array(vector.key.utf8))
         #expect(index.segmentBytes(1) == nil)
     }
@@ -73,7 +73,7 @@ struct IdIndexTests {
                 isStart.append(number == 1 || UInt64.random(in: 0..<50, using: &generator) == 0)
                 index.append(fingerprint(number), startsBlock: isStart[number - 1])
             }
-            var loaded = IdIndex(seed: 99)
+            var loaded = IdIndex(seed: 99, expectedCount: 3 * 4096)
             for segment in 0..<UInt64(3) {
                 let bytes = try #require(index.segmentBytes(segment))
                 try loaded.load(segment: bytes, number: segment)

@@ -4,18 +4,18 @@ import LedgerCore
 /// The test vectors of FORMATS.md, made by an independent program.
 enum Vectors {
     struct Event: Decodable {
-        let sequence_number: UInt64
-        let event_id: String
-        let payload_hex: String
-        let veps_signature: String
-        let veps_timestamp: Int64
+        let sequenceNumber: UInt64
+        let eventId: String
+        let payloadHex: String
+        let vepsSignature: String
+        let vepsTimestamp: Int64
         let metadata: [String: String]
         let submitter: String
-        let sealed_timestamp: Int64
-        let previous_hash: String
-        let entry_hex: String
-        let event_hash: String
-        let leaf_hash: String
+        let sealedTimestamp: Int64
+        let previousHash: String
+        let entryHex: String
+        let eventHash: String
+        let leafHash: String
         let fingerprint: String
     }
 
@@ -42,31 +42,31 @@ enum Vectors {
 
     struct Block: Decodable {
         let key: String
-        let value_hex: String
+        let valueHex: String
     }
 
     struct Ids: Decodable {
         let key: String
         let length: Int
         let sha256: String
-        let first_16_hex: String
-        let bitmap_first_16_hex: String
+        let first16Hex: String
+        let bitmapFirst16Hex: String
     }
 
     struct Checkpoint: Decodable {
-        let seed_hex: String
-        let public_key_hex: String
+        let seedHex: String
+        let publicKeyHex: String
         let origin: String
         let size: UInt64
-        let verifier_key: String
+        let verifierKey: String
         let note: String
-        let receipt_for_sequence_257: String
+        let receiptForSequence257: String
     }
 
     struct VEPSSignature: Decodable {
-        let signed_hex: String
-        let public_key_hex: String
-        let signature_base64: String
+        let signedHex: String
+        let publicKeyHex: String
+        let signatureBase64: String
     }
 
     /// The bytes of a file in Tests/Vectors.
@@ -77,13 +77,15 @@ enum Vectors {
     }
 
     static func decode<Value: Decodable>(_ type: Value.Type, _ name: String) throws -> Value {
-        try JSONDecoder().decode(type, from: Data(try bytes(name)))
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(type, from: Data(try bytes(name)))
     }
 
     static func events() throws -> [Event] { try decode([Event].self, "events.json") }
 
     static func leaves() throws -> [Digest] {
-        try events().compactMap { Digest(hex: $0.leaf_hash) }
+        try events().compactMap { Digest(hex: $0.leafHash) }
     }
 
     /// A head whose JSON is compact, out of the indented file.
@@ -101,10 +103,10 @@ extension Vectors.Event {
     /// The certified part, made as a submission is.
     func certified() throws(InvalidEvent) -> CertifiedEvent {
         try CertifiedEvent(
-            eventID: Array(event_id.utf8),
-            payload: unhex(payload_hex),
-            vepsSignature: Array(veps_signature.utf8),
-            vepsTimestamp: veps_timestamp,
+            eventID: Array(eventId.utf8),
+            payload: unhex(payloadHex),
+            vepsSignature: Array(vepsSignature.utf8),
+            vepsTimestamp: vepsTimestamp,
             metadata: metadata.map {
                 MetadataEntry(key: Array($0.key.utf8), value: Array($0.value.utf8))
             },

@@ -39,7 +39,7 @@ struct DigestTests {
     @Test("the fingerprint is the first 8 bytes of H(ILID || event id)")
     func fingerprints() throws {
         for event in try Vectors.events() {
-            let eventID = try EventID(validating: Array(event.event_id.utf8))
+            let eventID = try EventID(validating: Array(event.eventId.utf8))
             #expect(Fingerprint(of: eventID).hex == event.fingerprint)
         }
     }

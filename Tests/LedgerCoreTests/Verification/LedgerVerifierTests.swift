@@ -67,8 +67,8 @@ struct LedgerVerifierTests {
         let ledger = try TestLedger(blocks: Self.sizes)
         for number: UInt64 in [1, 2, 4, 5, 255, 256, 257, 1024, 1025, 1099] {
             var changed = ledger
-            changed.alter(number) { flip(&$0, $0.count - 60) }
-            // Some byte of the certification: the entry still decodes.
+            // A byte of veps_timestamp: the entry still decodes.
+            changed.alter(number) { flip(&$0, $0.count - 50) }
             try expectFinding(changed, .linkBroken, at: number)
             try expectFinding(changed, .linkBroken, at: number, number)
             try expectFinding(changed, .linkBroken, at: number, number, number)
@@ -78,7 +78,7 @@ struct LedgerVerifierTests {
     @Test("a changed last event does not match the head")
     func headMismatchByEvent() throws {
         var ledger = try TestLedger(blocks: Self.sizes)
-        ledger.alter(1100) { flip(&$0, $0.count - 60) }
+        ledger.alter(1100) { flip(&$0, $0.count - 50) }
         try expectFinding(ledger, .headMismatch, at: 1100)
         try expectFinding(ledger, .headMismatch, at: 1100, 1100)
     }
@@ -147,7 +147,7 @@ struct LedgerVerifierTests {
         let ledger = try TestLedger(blocks: Self.sizes)
         for number: UInt64 in [1, 5, 256, 1025, 1100] {
             var changed = ledger
-            changed.alter(number) { flip(&$0, 11) }
+            changed.alter(number) { flip(&$0, 9) }
             try expectFinding(changed, .wrongNumber, at: number)
             try expectFinding(changed, .wrongNumber, at: number, number, number)
         }
@@ -161,6 +161,28 @@ struct LedgerVerifierTests {
             changed.alter(number) { $0[$0.count - 40] = 0x80 }
             try expectFinding(changed, .timestampBackwards, at: number)
             try expectFinding(changed, .timestampBackwards, at: number, number)
+        }
+    }
+
+    @Test("one millisecond back is too early, the same millisecond is not")
+    func timestampBounds() throws {
+        let ledger = try TestLedger(blocks: Self.sizes)
+        for number: UInt64 in [3, 258, 1100] {
+            let previous = try Entry(decoding: ledger.entries[Int(number) - 2][...])
+            func altered(to time: Int64) -> TestLedger {
+                var changed = ledger
+                changed.alter(number) { entry in
+                    for byte in 0..<8 {
+                        entry[entry.count - 33 - byte] = UInt8(
+                            truncatingIfNeeded: time >> Int64(8 * byte))
+                    }
+                }
+                return changed
+            }
+            try expectFinding(
+                altered(to: previous.sealedTimestamp - 1), .timestampBackwards, at: number)
+            let same = try altered(to: previous.sealedTimestamp).verify()
+            #expect(same.finding?.kind != .timestampBackwards)
         }
     }
 
@@ -204,6 +226,11 @@ struct LedgerVerifierTests {
         changed = ledger
         changed.blocks[9] = []
         try expectFinding(changed, .blockOverlap, at: 9)
+        #expect(try changed.verify(1, 8).finding == nil)
+        changed = ledger
+        changed.blocks[5] = []
+        try expectFinding(changed, .blockOverlap, at: 5, 1, 5)
+        #expect(try changed.verify(1, 4).finding == nil)
     }
 
     @Test("a changed, missing or cut tile of level 0 is found at the leaf that it belies")
@@ -248,16 +275,16 @@ struct LedgerVerifierTests {
         let id = TileID(level: 1, index: 0)
         var changed = ledger
         changed.tiles[id]?[3 * 32] ^= 1
-        try expectFinding(changed, .tileMismatch, at: 769)
-        try expectFinding(changed, .tileMismatch, at: 800, 800)
+        try expectFinding(changed, .tileMismatch, at: 769, 1, 3000)
+        try expectFinding(changed, .tileMismatch, at: 800, 800, 3000)
         #expect(try changed.verify(1025, 3000).finding == nil)
         changed.tiles[id] = nil
         try expectFinding(changed, .tileMismatch, at: 1)
         try expectFinding(changed, .tileMismatch, at: 2000, 2000)
         // A changed last leaf of a tile is its own fault, not its parent's.
         changed = ledger
-        changed.alter(1024) { flip(&$0, $0.count - 60) }
-        try expectFinding(changed, .linkBroken, at: 1024)
+        changed.alter(1024) { flip(&$0, $0.count - 50) }
+        try expectFinding(changed, .linkBroken, at: 1024, 1, 3000)
     }
 
     @Test("a changed fingerprint or block bit in a full segment is found at its number")
@@ -324,7 +351,7 @@ struct LedgerVerifierTests {
         try expectFinding(changed, .idsMismatch, at: 100)
         changed.tiles[TileID(level: 0, index: 0)]?[99 * 32] ^= 1
         try expectFinding(changed, .tileMismatch, at: 100)
-        changed.alter(100) { flip(&$0, $0.count - 60) }
+        changed.alter(100) { flip(&$0, $0.count - 50) }
         try expectFinding(changed, .linkBroken, at: 100)
         changed.alter(100) { $0[$0.count - 40] = 0x80 }
         try expectFinding(changed, .timestampBackwards, at: 100)
@@ -388,8 +415,9 @@ struct LedgerVerifierTests {
         verifier.consume(segment: 0, value: nil)
         #expect(verifier.need == .block(1))
         verifier.consume(block: 1, value: ledger.blocks[1] ?? [])
-        #expect(verifier.need == .nothing)
+        #expect(verifier.need == .block(4))
         verifier.consumeEndOfBlocks()
+        #expect(verifier.need == .nothing)
         verifier.consume(block: 1, value: [])
         #expect(verifier.finding == nil)
         #expect(verifier.eventsVerified == 3)

@@ -1,0 +1,63 @@
+import EtcdGateway
+import LedgerCore
+import LedgerStore
+
+/// Seals batches straight into a simulated store, for tests of what is read back.
+struct LedgerWriter {
+    let store = SimulatedEtcd()
+    let ledger: LedgerStore
+    private var state = LedgerState()
+    private var nextToken: UInt64 = 1
+
+    init() {
+        ledger = LedgerStore(store: store, keys: LedgerKeys(prefix: "ledger/"))
+    }
+
+    /// What this writer knows after its last batch.
+    var known: LedgerState { state }
+
+    /// Seals events in one transaction; false when the comparison failed.
+    @discardableResult
+    mutating func seal(_ ids: [String]) throws -> Bool {
+        let proposal = try propose(ids)
+        let response = store.apply(ledger.transactions.sealing(proposal))
+        guard case .applied(let revision) = ledger.transactions.result(of: response) else {
+            return false
+        }
+        state.adopt(proposal, revision: revision)
+        return true
+    }
+
+    /// Seals numbered events until the ledger has so many, in blocks of the given sizes in turn.
+    mutating func fill(to count: UInt64, blocks sizes: [Int]) throws {
+        var round = 0
+        while state.head.sequence.rawValue < count {
+            let size = min(sizes[round % sizes.count], Int(count - state.head.sequence.rawValue))
+            let first = state.head.sequence.rawValue + 1
+            try seal((first..<first + UInt64(size)).map { "event-\($0)" })
+            round += 1
+        }
+    }
+
+    /// The batch that would be sealed next.
+    mutating func propose(_ ids: [String]) throws -> Proposal {
+        let settings = SealingSettings()
+        let moment = MonotonicInstant(nanoseconds: 0)
+        var submissions: [Submission] = []
+        for id in ids {
+            let event = try CertifiedEvent(
+                eventID: Array(id.utf8), payload: [], vepsSignature: [], vepsTimestamp: 0,
+                metadata: [], submitter: [], limits: EventLimits())
+            submissions.append(
+                Submission(
+                    token: SubmissionToken(rawValue: nextToken), stream: nil, event: event,
+                    template: EntryTemplate(event), receivedAt: moment, callerDeadline: nil,
+                    settings: settings))
+            nextToken += 1
+        }
+        return Proposal(
+            BatchPlan(
+                id: nextToken, submissions: submissions, base: BatchBase(state),
+                sealedTimestamp: 1_700_000_000_000))
+    }
+}

@@ -1,0 +1,124 @@
+import EtcdGateway
+import LedgerStore
+import Synchronization
+
+/// etcd's keys, revisions and transactions, in memory: the second implementation of `KeyValueStore`.
+final class SimulatedEtcd: KeyValueStore {
+    struct Stored: Sendable {
+        var value: [UInt8]
+        var createRevision: Int64
+        var modRevision: Int64
+        var version: Int64
+    }
+
+    struct Contents: Sendable {
+        var keys: [[UInt8]: Stored] = [:]
+        var revision: Int64 = 1
+    }
+
+    private let contents = Mutex(Contents())
+
+    /// Everything as it is now; setting it restores a backup.
+    var snapshot: Contents {
+        get { contents.withLock { $0 } }
+        set { contents.withLock { $0 = newValue } }
+    }
+
+    func apply(_ transaction: EtcdTransaction) -> EtcdTransactionResponse {
+        contents.withLock { contents in
+            let succeeded = transaction.compares.allSatisfy { Self.holds($0, in: contents) }
+            let operations = succeeded ? transaction.success : transaction.failure
+            let writes = operations.contains { if case .range = $0 { false } else { true } }
+            if writes { contents.revision += 1 }
+            let responses = operations.map { Self.perform($0, on: &contents) }
+            return EtcdTransactionResponse(
+                header: Self.header(contents), succeeded: succeeded, responses: responses)
+        }
+    }
+
+    func range(
+        _ request: EtcdRangeRequest, options: EtcdRequestOptions = .init()
+    ) async throws(EtcdError) -> EtcdRangeResponse {
+        contents.withLock { Self.range(request, in: $0) }
+    }
+
+    func transaction(
+        _ transaction: EtcdTransaction, options: EtcdRequestOptions = .init()
+    ) async throws(EtcdError) -> EtcdTransactionResponse {
+        apply(transaction)
+    }
+
+    /// Writes a key as somebody with access to etcd could.
+    func put(_ key: [UInt8], _ value: [UInt8]) {
+        _ = apply(EtcdTransaction(success: [.put(key: key, value: value)]))
+    }
+
+    // MARK: Semantics
+
+    private static func holds(_ compare: EtcdCompare, in contents: Contents) -> Bool {
+        switch compare {
+        case .modRevision(let key, let revision):
+            (contents.keys[key]?.modRevision ?? 0) == revision
+        case .createRevision(let key, let revision):
+            (contents.keys[key]?.createRevision ?? 0) == revision
+        case .version(let key, let version): (contents.keys[key]?.version ?? 0) == version
+        case .value(let key, let value): contents.keys[key]?.value == value
+        case .lease(_, let lease): lease == 0
+        }
+    }
+
+    private static func perform(
+        _ operation: EtcdOperation, on contents: inout Contents
+    ) -> EtcdOperationResponse {
+        switch operation {
+        case .put(let key, let value, _):
+            let old = contents.keys[key]
+            contents.keys[key] = Stored(
+                value: value, createRevision: old?.createRevision ?? contents.revision,
+                modRevision: contents.revision, version: (old?.version ?? 0) + 1)
+            return .put
+        case .range(let request):
+            return .range(range(request, in: contents))
+        case .delete(let key, let end):
+            let doomed = contents.keys.keys.filter { matches($0, key, end) }
+            for key in doomed { contents.keys[key] = nil }
+            return .delete(Int64(doomed.count))
+        }
+    }
+
+    private static func range(
+        _ request: EtcdRangeRequest, in contents: Contents
+    ) -> EtcdRangeResponse {
+        let found: [[UInt8]]
+        if request.rangeEnd == nil {
+            found = contents.keys[request.key] == nil ? [] : [request.key]
+        } else {
+            found = contents.keys.keys.filter { matches($0, request.key, request.rangeEnd) }
+                .sorted { $0.lexicographicallyPrecedes($1) }
+        }
+        let taken = request.limit > 0 ? Array(found.prefix(Int(request.limit))) : found
+        let pairs = taken.compactMap { key in
+            contents.keys[key].map {
+                EtcdKeyValue(
+                    key: key, value: request.keysOnly ? [] : $0.value,
+                    createRevision: $0.createRevision, modRevision: $0.modRevision,
+                    version: $0.version, lease: 0)
+            }
+        }
+        return EtcdRangeResponse(
+            header: header(contents), kvs: pairs, more: taken.count < found.count,
+            count: Int64(found.count))
+    }
+
+    private static func matches(_ key: [UInt8], _ start: [UInt8], _ end: [UInt8]?) -> Bool {
+        guard let end else { return key == start }
+        if key.lexicographicallyPrecedes(start) { return false }
+        return end == [0] || key.lexicographicallyPrecedes(end)
+    }
+
+    private static func header(_ contents: Contents) -> EtcdResponseHeader {
+        EtcdResponseHeader(
+            clusterID: 1, memberID: 1, revision: contents.revision, raftTerm: 1, date: nil,
+            endpoint: EtcdEndpoint(scheme: .https, host: "127.0.0.1", port: 2379))
+    }
+}

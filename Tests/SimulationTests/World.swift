@@ -1,0 +1,196 @@
+import EtcdGateway
+import LedgerCore
+import LedgerStore
+
+/// Replicas, callers and a store in virtual time. Everything happens in one order, which the chooser decides.
+final class World<Choice: Chooser> {
+    /// What can become of one transmission of a sealing transaction.
+    enum TransmissionFault: Int, CaseIterable {
+        case none
+        case notSent
+        case lostBefore
+        case lostAfter
+        /// Not answered, and applied long after everybody has given up.
+        case appliedLate
+        /// Applied twice; the second answer arrives, in which the comparison failed.
+        case duplicated
+        case noSpaceApplied
+        case noSpaceNotApplied
+        case refused
+        case damagedAnswer
+    }
+
+    struct Settings {
+        var replicas = 1
+        var transmissionFaults = TransmissionFault.allCases
+        var oddsAgainstFaults = 8
+        var sealing = SealingSettings()
+        /// How long a transmission waits for its answer.
+        var requestTimeout: Int64 = 1_000_000_000
+        /// How much later than due an answer may come: replicas are paused for that long.
+        var patience: Int64 = 100_000_000
+        /// Callers that get "unknown" submit again, elsewhere.
+        var resubmit = true
+    }
+
+    private struct Scheduled {
+        var at: Int64
+        var order: Int
+        var action: () async throws -> Void
+    }
+
+    let settings: Settings
+    let store = SimulatedEtcd()
+    let ledger: LedgerStore
+    /// Shared by all that begin with nothing: making an index costs more than the rest of a small world.
+    let emptyLedger: LedgerState
+    var chooser: Choice
+    var history = History()
+    private(set) var now: Int64 = 0
+    private(set) var replicas: [SimulatedReplica<Choice>] = []
+    private var agenda: [Scheduled] = []
+    private var nextOrder = 0
+    private var tokens: [SubmissionToken: Int] = [:]
+
+    init(_ settings: Settings, chooser: Choice, emptyLedger: LedgerState = LedgerState()) {
+        self.settings = settings
+        self.emptyLedger = emptyLedger
+        self.chooser = chooser
+        ledger = LedgerStore(store: store, keys: LedgerKeys(prefix: "ledger/"))
+        replicas = (0..<settings.replicas).map { SimulatedReplica(number: $0, world: self) }
+    }
+
+    // MARK: Time
+
+    func schedule(after delay: Int64, _ action: @escaping () async throws -> Void) {
+        nextOrder += 1
+        let item = Scheduled(at: now + delay, order: nextOrder, action: action)
+        var place = agenda.endIndex
+        // Latest first, so that the next one is the last.
+        while place > 0, (agenda[place - 1].at, agenda[place - 1].order) < (item.at, item.order) {
+            place -= 1
+        }
+        agenda.insert(item, at: place)
+    }
+
+    /// Lets everything happen that is due until a time.
+    func run(until end: Int64) async throws {
+        var eventsAtOnce = 0
+        while let next = agenda.last, next.at <= end {
+            agenda.removeLast()
+            eventsAtOnce = next.at == now ? eventsAtOnce + 1 : 0
+            // A machine that asks to be woken at once, again and again, would keep a processor busy for ever.
+            if eventsAtOnce > 10_000 { throw TimeStandsStill(at: now) }
+            now = next.at
+            try await next.action()
+        }
+        now = max(now, end)
+    }
+
+    func delay(_ low: Int64, _ high: Int64) -> Int64 {
+        chooser.number(in: low...high)
+    }
+
+    // MARK: Callers
+
+    /// Submits an event to a replica and notes what comes of it.
+    func submit(id: String, payload: [UInt8], to replica: Int, stream: StreamID? = nil) throws {
+        let place = history.submissions.count
+        let event = try CertifiedEvent(
+            eventID: Array(id.utf8), payload: payload, vepsSignature: Array("s\(place)".utf8),
+            vepsTimestamp: 0, metadata: [], submitter: [], limits: EventLimits())
+        let token = SubmissionToken(rawValue: UInt64(place))
+        let submission = Submission(
+            token: token, stream: stream, event: event, template: EntryTemplate(event),
+            receivedAt: MonotonicInstant(nanoseconds: now), callerDeadline: nil,
+            settings: settings.sealing)
+        tokens[token] = place
+        history.submissions.append(
+            History.Submission(
+                signature: "s\(place)", eventID: id, payload: payload, replica: replica,
+                submittedAt: now, dueAt: submission.answerBy.nanoseconds + settings.patience))
+        replicas[replica].submit(submission)
+    }
+
+    func answered(_ token: SubmissionToken, _ outcome: SubmissionOutcome) {
+        guard let place = tokens[token] else { return }
+        let submission = history.submissions[place]
+        if submission.outcome != nil {
+            history.submissions[place].outcome = nil
+            history.submissions[place].signature = "answered twice: \(submission.signature)"
+            return
+        }
+        history.submissions[place].outcome = outcome
+        history.submissions[place].answeredAt = now
+        if settings.resubmit, outcome == .unknown {
+            schedule(after: delay(1_000_000, 300_000_000)) { [self] in
+                try submit(
+                    id: submission.eventID, payload: submission.payload,
+                    to: Int(delay(0, Int64(replicas.count - 1))))
+            }
+        }
+    }
+
+    // MARK: The end
+
+    /// Every event that is stored, read as an auditor would.
+    func entries() async throws -> [Entry] {
+        let head = try ledger.transactions.observation(
+            from: store.apply(ledger.transactions.observing()))
+        guard head.head.sequence > .zero else { return [] }
+        var pages = BlockPages(ledger, from: .first, through: head.head.sequence)
+        var entries: [Entry] = []
+        while case let page = try await pages.nextPage(options: .init()), !page.isEmpty {
+            for block in page {
+                entries += try Block.decodeChain(block.bytes, first: block.first).map {
+                    Entry($0.entry)
+                }
+            }
+        }
+        return entries
+    }
+
+    /// What breaks a promise, in the callers' history or in the stored bytes.
+    ///
+    /// - Parameter loads: whether it is also tried to start on the ledger.
+    func violations(loads: Bool = true) async throws -> [String] {
+        var broken = history.violations(of: try await entries())
+        broken += replicas.flatMap(\.violations)
+        let observation = try ledger.transactions.observation(
+            from: store.apply(ledger.transactions.observing()))
+        guard observation.head.sequence > .zero else { return broken }
+        if let finding = try await verify(observation.head) { broken.append("\(finding)") }
+        // Whoever starts on this ledger must be able to load it.
+        if loads { _ = try await LedgerLoader(ledger).load(upTo: observation) }
+        return broken
+    }
+
+    private func verify(_ head: Head) async throws -> VerificationFinding? {
+        var verifier = LedgerVerifier(
+            first: .first, last: head.sequence, head: head, base: MerkleFrontier())
+        var pages = BlockPages(ledger, from: .first, through: head.sequence)
+        var blocks: ArraySlice<StoredBlock> = []
+        while true {
+            switch verifier.need {
+            case .nothing: return verifier.finding
+            case .block:
+                if blocks.isEmpty { blocks = try await pages.nextPage(options: .init())[...] }
+                if let block = blocks.popFirst() {
+                    verifier.consume(block: block.first, value: block.bytes)
+                } else {
+                    verifier.consumeEndOfBlocks()
+                }
+            case .tile(let id):
+                verifier.consume(tile: id, value: store.snapshot.keys[ledger.keys.tile(id)]?.value)
+            case .segment(let number):
+                verifier.consume(
+                    segment: number, value: store.snapshot.keys[ledger.keys.ids(number)]?.value)
+            }
+        }
+    }
+}
+
+/// More happened in one moment of virtual time than ever should.
+struct TimeStandsStill: Error {
+    var at: Int64
+}
