@@ -1,6 +1,6 @@
 import LedgerAPI
 
-/// GetHealthResponse as JSON with the proto's field names, enum names as text and integers as numbers.
+/// GetHealthResponse as JSON: the proto's field names, enum names as text, integers as numbers.
 ///
 /// protobuf's own JSON form would write 64-bit integers as text and leave empty fields out.
 enum HealthJSON {

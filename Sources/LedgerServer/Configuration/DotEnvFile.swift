@@ -3,8 +3,8 @@ import Foundation
 /// The `.env` file: `NAME=value` a line, `#` comments, optional quotes.
 ///
 /// The same as what shells and container tools read: `export` before a name is allowed, an unquoted
-/// value ends before ` #`, a value in single quotes is taken as it is, and in double quotes `\n`, `\t`,
-/// `\"`, `\$` and `\\` are escapes. The last line of a name wins. Nothing is expanded.
+/// value ends before ` #`, a value in single quotes is taken as it is, and in double quotes `\n`,
+/// `\t`, `\"`, `\$` and `\\` are escapes. The last line of a name wins. Nothing is expanded.
 package enum DotEnvFile {
     /// The file's name in the working directory.
     package static let name = ".env"

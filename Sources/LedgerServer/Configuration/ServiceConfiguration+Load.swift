@@ -68,8 +68,7 @@ extension ServiceConfiguration {
     private mutating func readInternalToken(_ reader: SettingReader) throws(ConfigurationError) {
         internalToken = reader.text(.internalToken)
         guard let token = internalToken else { return }
-        guard (1...1024).contains(token.utf8.count), token.utf8.allSatisfy({ (33...126).contains($0) })
-        else {
+        guard token.utf8.count <= 1024, token.utf8.allSatisfy({ (33...126).contains($0) }) else {
             throw ConfigurationError(
                 secret: SettingName.internalToken.rawValue,
                 accepted: "1...1024 printable ASCII characters without spaces")

@@ -64,7 +64,8 @@ package struct ServiceConfiguration: Sendable {
     package var maxQueuedEvents = 16_384
     /// `LEDGER_MAX_QUEUED_BYTES`, 65,536...2^30: bytes of entries that wait to be sealed.
     package var maxQueuedBytes = 32 << 20
-    /// `LEDGER_MAX_STREAM_EVENTS`, 1...65536: events of one stream whose answers its caller has not taken.
+    /// `LEDGER_MAX_STREAM_EVENTS`, 1...65536: events of one stream whose answers its caller has not
+    /// taken.
     package var maxStreamEvents = 4_096
     /// `LEDGER_MAX_CONCURRENT_CALLS`, 1...65536: open calls of one connection.
     package var maxConcurrentCalls = 1_024

@@ -33,12 +33,14 @@ struct SettingReader {
         _ name: SettingName, default fallback: Int, _ bounds: ClosedRange<Int>, unit: String = ""
     ) throws(ConfigurationError) -> Int {
         guard let text = text(name) else { return fallback }
-        let isDecimal = text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        let isDecimal = text.utf8.allSatisfy { digits.contains($0) }
         guard isDecimal, let number = Int(text), bounds.contains(number) else {
             let unit = unit.isEmpty ? "" : " \(unit)"
             var accepted = "a whole number of \(bounds.lowerBound)...\(bounds.upperBound)\(unit)"
             if text.hasPrefix("tcp://") || text.hasPrefix("udp://") {
-                accepted += "; Kubernetes sets this name for a Service: set enableServiceLinks: false"
+                accepted +=
+                    "; Kubernetes sets this name for a Service: set enableServiceLinks: false"
             }
             throw ConfigurationError(name.rawValue, value: text, accepted: accepted)
         }

@@ -65,3 +65,16 @@ package struct EtcdMemberHealth: Sendable {
         return .healthy
     }
 }
+
+extension EtcdMemberHealth.Condition: CustomStringConvertible {
+    /// One short phrase for the log.
+    package var description: String {
+        switch self {
+        case .unchecked: "unchecked"
+        case .healthy: "healthy"
+        case .impaired(let reason): "impaired: \(reason)"
+        case .unsafeVersion: "unsafe version"
+        case .unreachable(let code): "unreachable: \(code.rawValue)"
+        }
+    }
+}

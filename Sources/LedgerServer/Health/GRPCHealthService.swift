@@ -4,8 +4,8 @@ import SwiftProtobuf
 
 /// `grpc.health.v1.Health`: what Kubernetes' probes and gRPC's load balancers ask.
 ///
-/// `""` is SERVING while reads are served, for without a quorum the ledger is read-only and not down;
-/// `ledger.ImmutableLedger` only while events can be sealed.
+/// `""` is SERVING while reads are served, for without a quorum the ledger is read-only and not
+/// down; `ledger.ImmutableLedger` only while events can be sealed.
 package struct GRPCHealthService: Sendable {
     /// The name under which sealing is reported.
     package static let ledgerService = "ledger.ImmutableLedger"

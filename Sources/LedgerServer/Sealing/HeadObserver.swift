@@ -76,16 +76,18 @@ package final class HeadObserver: Service, Sendable {
 
     package func run() async throws {
         defer { finish() }
-        try await withThrowingDiscardingTaskGroup { group in
-            group.addTask {
-                for await _ in self.questions { try await self.round() }
-            }
-            group.addTask {
-                while !Task.isCancelled {
-                    let isFollowed = self.state.withLock { $0.followers > 0 }
-                    try? await Task.sleep(
-                        for: isFollowed ? Self.followingInterval : Self.idleInterval)
-                    self.ask.yield()
+        try await cancelWhenGracefulShutdown {
+            try await withThrowingDiscardingTaskGroup { group in
+                group.addTask {
+                    for await _ in self.questions { try await self.round() }
+                }
+                group.addTask {
+                    while !Task.isCancelled {
+                        let isFollowed = self.state.withLock { $0.followers > 0 }
+                        try? await Task.sleep(
+                            for: isFollowed ? Self.followingInterval : Self.idleInterval)
+                        self.ask.yield()
+                    }
                 }
             }
         }

@@ -73,12 +73,17 @@ package final class Sealer: Service, Sendable {
 
     /// Reads the ledger, then seals until the service stops and every accepted submission is answered.
     package func run() async throws {
-        try await withThrowingDiscardingTaskGroup { group in
-            group.addTask { try await self.load() }
-            for await action in self.actions {
-                group.addTask { await self.perform(action) }
+        try await withGracefulShutdownHandler {
+            try await withThrowingDiscardingTaskGroup { group in
+                group.addTask { try await self.load() }
+                for await action in self.actions {
+                    group.addTask { await self.perform(action) }
+                }
+                group.cancelAll()
             }
-            group.cancelAll()
+        } onGracefulShutdown: {
+            // Everybody who submits or reads has stopped by then, and every submission is answered.
+            self.performLater.finish()
         }
     }
 
@@ -161,11 +166,6 @@ package final class Sealer: Service, Sendable {
                 return nil
             }?.resume()
         }
-    }
-
-    /// Ends `run`.
-    package func finish() {
-        performLater.finish()
     }
 
     // MARK: Sending events

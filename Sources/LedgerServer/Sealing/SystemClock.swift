@@ -1,25 +1,35 @@
+import Foundation
 package import LedgerCore
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
-
 /// The clocks of this machine as the sealing state machine wants them.
 package final class SystemClock: Sendable {
+    /// The verdict that was reached last, and where the wall clock stood then against the other one.
+    private struct Judgement {
+        var verdict: ClockGuard.Verdict
+        var at: MonotonicInstant
+        var wallAhead: Int64
+    }
+
+    private struct State {
+        var guarding: ClockGuard
+        var judgement: Judgement?
+    }
+
+    /// A verdict counts this long, unless a sample comes or the wall clock is set by more than `noticedStep`: it is
+    /// asked for with every submission.
+    private static let judgementLifetime = Nanoseconds.milliseconds(1_000)
+    private static let noticedStep: Int64 = 20
+
     private let origin = ContinuousClock.now
-    private let guarding: Mutex<ClockGuard>
+    private let state: Mutex<State>
     private let memberCount: Int
 
     /// - Parameters:
     ///   - maxSkewMilliseconds: `LEDGER_MAX_CLOCK_SKEW_MS`.
     ///   - memberCount: how many members etcd has; a majority of them must agree with the wall clock.
     package init(maxSkewMilliseconds: Int64, memberCount: Int) {
-        guarding = Mutex(ClockGuard(maxSkewMilliseconds: maxSkewMilliseconds))
+        state = Mutex(State(guarding: ClockGuard(maxSkewMilliseconds: maxSkewMilliseconds)))
         self.memberCount = memberCount
     }
 
@@ -35,41 +45,42 @@ package final class SystemClock: Sendable {
 
     /// Epoch milliseconds.
     package var wallMilliseconds: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+        Int64((Date().timeIntervalSince1970 * 1_000).rounded(.down))
     }
 
-    /// Whether the wall clock agrees with most of etcd's members now (PROTOCOL.md 22).
-    package var verdict: ClockGuard.Verdict {
-        let wall = wallMilliseconds
-        let boot = now.nanoseconds / 1_000_000
-        return guarding.withLock {
-            $0.verdict(wallMilliseconds: wall, bootMilliseconds: boot, memberCount: memberCount)
-        }
-    }
-
-    /// Now, with the wall clock's reading if it may be believed.
+    /// Now, with the wall clock's reading if it agrees with most of etcd's members (PROTOCOL.md 22).
     package var moment: Moment {
         let wall = wallMilliseconds
         let now = self.now
-        let verdict = guarding.withLock {
-            $0.verdict(
-                wallMilliseconds: wall, bootMilliseconds: now.nanoseconds / 1_000_000,
-                memberCount: memberCount)
-        }
+        let verdict = state.withLock { judge(&$0, wall: wall, at: now) }
         return Moment(
             now: now, wall: verdict == .agrees ? .trusted(milliseconds: wall) : .untrusted)
+    }
+
+    private func judge(
+        _ state: inout State, wall: Int64, at now: MonotonicInstant
+    ) -> ClockGuard.Verdict {
+        let boot = now.nanoseconds / 1_000_000
+        if let last = state.judgement, now - last.at < Self.judgementLifetime,
+            abs(wall - boot - last.wallAhead) < Self.noticedStep
+        {
+            return last.verdict
+        }
+        let verdict = state.guarding.verdict(
+            wallMilliseconds: wall, bootMilliseconds: boot, memberCount: memberCount)
+        state.judgement = Judgement(verdict: verdict, at: now, wallAhead: wall - boot)
+        return verdict
     }
 
     /// Takes a member's clock into account.
     package func record(memberID: UInt64, dateSeconds: Int64, roundTrip: Duration) {
         let wall = wallMilliseconds
         let boot = now.nanoseconds / 1_000_000
-        guarding.withLock {
-            $0.record(
+        state.withLock {
+            $0.guarding.record(
                 memberID: memberID, memberDateSeconds: dateSeconds, wallMilliseconds: wall,
                 bootMilliseconds: boot, roundTripMilliseconds: roundTrip.nanoseconds / 1_000_000)
+            $0.judgement = nil
         }
     }
 }

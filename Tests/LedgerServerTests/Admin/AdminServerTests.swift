@@ -15,9 +15,9 @@ struct AdminServerTests {
         let pages = AdminPages(
             reporter: makeReporter(board: board), registry: LedgerMetrics().registry
         ) { path in
-            path == "/tile/0/000"
-                ? AdminResponse(contentType: "application/octet-stream", body: [0, 255], isImmutable: true)
-                : nil
+            guard path == "/tile/0/000" else { return nil }
+            return AdminResponse(
+                contentType: "application/octet-stream", body: [0, 255], isImmutable: true)
         }
         let server = AdminServer(
             pages: pages, bindAddress: "127.0.0.1", port: 0, logger: logger)

@@ -133,16 +133,16 @@ struct ServiceConfigurationTests {
             #expect(try refusal(key, in: directory).variable == "LEDGER_TLS_KEY")
             #expect(try refusal(clientCA, in: directory).variable == "LEDGER_TLS_CLIENT_CA")
             let all = cert.merging(key) { $1 }.merging(clientCA) { $1 }
+            let submitters = ["LEDGER_ALLOWED_SUBMITTERS": "spiffe://a/b, veps"]
             let settings = try ServiceConfiguration.load(
-                environment: all.merging(["LEDGER_ALLOWED_SUBMITTERS": "spiffe://a/b, veps"]) { $1 },
-                workingDirectory: directory)
+                environment: all.merging(submitters) { $1 }, workingDirectory: directory)
             #expect(
                 settings.tls
                     == .init(
                         certificatePath: path("c.pem"), keyPath: path("k.pem"),
                         clientCAPath: path("ca.pem")))
             #expect(settings.allowedSubmitters == ["spiffe://a/b", "veps"])
-            let withoutCA = cert.merging(key) { $1 }.merging(["LEDGER_ALLOWED_SUBMITTERS": "a"]) { $1 }
+            let withoutCA = cert.merging(key) { $1 }.merging(submitters) { $1 }
             #expect(
                 try refusal(withoutCA, in: directory).variable == "LEDGER_ALLOWED_SUBMITTERS")
         }
@@ -181,6 +181,21 @@ struct ServiceConfigurationTests {
             #expect(!error.message.contains("hunter2"))
             #expect(!error.message.contains("xxx"))
             #expect(environment.keys.contains(error.variable))
+        }
+    }
+
+    @Test("Printed, dumped or mirrored, the settings show no secret")
+    func printedSettings() throws {
+        let settings = try ServiceConfiguration.load(
+            environment: [
+                "LEDGER_INTERNAL_TOKEN": "hunter2", "ETCD_USERNAME": "ledger",
+                "ETCD_PASSWORD": "hunter2",
+            ], workingDirectory: "/nonexistent")
+        var dumped = ""
+        dump(settings, to: &dumped)
+        for text in ["\(settings)", String(reflecting: settings), dumped] {
+            #expect(!text.contains("hunter2"))
+            #expect(text.contains("50051"))
         }
     }
 

@@ -29,6 +29,17 @@ struct EtcdHealthMonitorTests {
         }
     }
 
+    /// A number that several tasks count up.
+    final class Counter: Sendable {
+        private let number = Atomic<Int>(0)
+
+        var value: Int { number.load(ordering: .relaxed) }
+
+        func increment() {
+            number.add(1, ordering: .relaxed)
+        }
+    }
+
     private let members = Members()
     private let endpoints = [1, 2, 3].map(EtcdSamples.endpoint)
 
@@ -65,8 +76,8 @@ struct EtcdHealthMonitorTests {
 
     @Test("Alarms and learners are impaired, and a member's own words are not repeated")
     func impaired() async {
-        members.set(
-            endpoints[0], .success(EtcdSamples.status(of: endpoints[0], errors: ["NOSPACE secret"])))
+        let alarmed = EtcdSamples.status(of: endpoints[0], errors: ["NOSPACE secret"])
+        members.set(endpoints[0], .success(alarmed))
         members.set(
             endpoints[1], .success(EtcdSamples.status(of: endpoints[1], isLearner: true)))
         let found = await monitor().checkOnDemand()
@@ -143,7 +154,7 @@ struct EtcdHealthMonitorTests {
     }
 
     @Test("Callers at the same time share one check")
-    func shared() async {
+    func shared() async throws {
         let gate = AsyncStream.makeStream(of: Void.self)
         let asked = Mutex(0)
         let endpoint = endpoints[0]
@@ -155,16 +166,21 @@ struct EtcdHealthMonitorTests {
                 for await _ in gate.stream {}
                 return EtcdSamples.status(of: endpoint)
             })
-        await withTaskGroup(of: EtcdMemberHealth.Condition?.self) { group in
+        let called = Counter()
+        try await withThrowingTaskGroup(of: EtcdMemberHealth.Condition?.self) { group in
             for _ in 0..<20 {
-                group.addTask { await monitor.checkOnDemand().first?.condition }
+                group.addTask {
+                    called.increment()
+                    return await monitor.checkOnDemand().first?.condition
+                }
             }
+            try await waitUntil("all have called") { called.value == 20 }
             gate.continuation.finish()
-            for await condition in group {
+            for try await condition in group {
                 #expect(condition == .healthy)
             }
         }
-        // Callers that came after the first check's end may have begun another one.
+        // A caller that was held up until the first check's end may have begun another one.
         #expect(asked.withLock { $0 } < 20)
         #expect(asked.withLock { $0 } >= 1)
     }

@@ -15,7 +15,8 @@ struct EtcdVersionTests {
         #expect(EtcdVersion(text)?.canLoseData == canLoseData)
     }
 
-    @Test("What is no version is none", arguments: ["", "3.5", "3.5.x", "a.b.c", "3.5.1.2", "3..1"])
+    @Test(
+        "What is no version is none", arguments: ["", "3.5", "3.5.x", "a.b.c", "3.5.1.2", "3..1"])
     func malformed(_ text: String) {
         #expect(EtcdVersion(text) == nil)
     }

@@ -15,8 +15,10 @@ struct GRPCHealthServiceTests {
     @Test(
         "Reads make the server SERVING, sealing the ledger",
         arguments: [
-            (ServingState.starting, false, Response.ServingStatus.notServing, Response.ServingStatus.notServing),
-            (.serving, true, .serving, .serving), (.readOnly, true, .serving, .notServing),
+            (
+                ServingState.starting, false, Response.ServingStatus.notServing,
+                Response.ServingStatus.notServing
+            ), (.serving, true, .serving, .serving), (.readOnly, true, .serving, .notServing),
             (.fenced, true, .serving, .notServing), (.readOnly, false, .notServing, .notServing),
             (.stopping, true, .notServing, .notServing),
         ])

@@ -72,8 +72,9 @@ struct PrometheusExpositionTests {
 
     @Test("The same name and labels, in whatever order, give the same series")
     func identity() {
-        let first = registry.counter("c_total", help: "", labels: [.init("a", "1"), .init("b", "2")])
-        let second = registry.counter("c_total", help: "", labels: [.init("b", "2"), .init("a", "1")])
+        let labels = [PrometheusLabel("a", "1"), PrometheusLabel("b", "2")]
+        let first = registry.counter("c_total", help: "", labels: labels)
+        let second = registry.counter("c_total", help: "", labels: labels.reversed())
         #expect(first === second)
     }
 
