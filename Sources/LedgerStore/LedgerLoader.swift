@@ -82,7 +82,8 @@ package struct LedgerLoader: Sendable {
                 next = block.last.next
             }
             // Only the leaves that no full tile holds are needed.
-            let surplus = Int(min(UInt64(leaves.count), firstLooseLeaf - min(firstLooseLeaf, firstLeaf)))
+            let surplus = Int(
+                min(UInt64(leaves.count), firstLooseLeaf - min(firstLooseLeaf, firstLeaf)))
             leaves.removeFirst(surplus)
             firstLeaf += UInt64(surplus)
             progress(index.count)

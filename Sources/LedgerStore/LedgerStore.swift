@@ -18,7 +18,8 @@ package struct LedgerStore: Sendable {
     /// Reads counter and head in one linearizable transaction.
     package func observe(
         options: EtcdRequestOptions
-    ) async throws(LedgerStoreError) -> (observation: LedgerObservation, header: EtcdResponseHeader) {
+    ) async throws(LedgerStoreError) -> (observation: LedgerObservation, header: EtcdResponseHeader)
+    {
         let response = try await perform(transactions.observing(), options: options)
         return (try transactions.observation(from: response), response.header)
     }

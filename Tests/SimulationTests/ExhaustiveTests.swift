@@ -4,7 +4,9 @@ import Testing
 /// Small worlds in which every combination of the first faults is tried.
 @Suite("Every interleaving of small worlds")
 struct ExhaustiveTests {
-    @Test("two submissions, one replica: every combination of what five operations of the store can do")
+    @Test(
+        "two submissions, one replica: every combination of what five operations of the store can do"
+    )
     func oneReplica() async throws {
         let runs = try await explore(replicas: 1, depth: 5) { world in
             try world.submit(id: "a", payload: [], to: 0)
@@ -23,7 +25,9 @@ struct ExhaustiveTests {
         #expect(runs > 1_000)
     }
 
-    @Test("a replica that is replaced while its transaction is open: every combination of three operations")
+    @Test(
+        "a replica that is replaced while its transaction is open: every combination of three operations"
+    )
     func replacedReplica() async throws {
         let runs = try await explore(replicas: 2, depth: 3) { world in
             try world.submit(id: "a", payload: [], to: 0)

@@ -20,7 +20,9 @@ struct History {
     /// Every promise that the history breaks, in words; empty for a history that keeps them all.
     func violations(of ledger: [Entry]) -> [String] {
         var broken = chainViolations(ledger)
-        let byID = Dictionary(grouping: ledger) { String(decoding: $0.event.eventID.utf8, as: UTF8.self) }
+        let byID = Dictionary(grouping: ledger) {
+            String(decoding: $0.event.eventID.utf8, as: UTF8.self)
+        }
         for (id, entries) in byID where entries.count > 1 {
             broken.append("\(id) is sealed \(entries.count) times")
         }
@@ -72,7 +74,11 @@ struct History {
             guard ledger.indices.contains(place),
                 Digest.sha256(ledger[place].encoded()) == seal.eventHash,
                 ledger[place].event.payload == submission.payload, underID == ledger[place]
-            else { return broken + ["\(name) was acknowledged as \(seal.sequenceNumber), which it is not"] }
+            else {
+                return broken + [
+                    "\(name) was acknowledged as \(seal.sequenceNumber), which it is not"
+                ]
+            }
         case .duplicate(let original):
             if underID != original.entry || original.entry.event.payload != submission.payload {
                 broken.append("\(name) is no duplicate of \(original.entry.sequenceNumber)")
@@ -84,7 +90,8 @@ struct History {
             }
         case .notSealed(let reason):
             if let sealed {
-                broken.append("\(name) is \(sealed.sequenceNumber), but was certainly not sealed: \(reason)")
+                broken.append(
+                    "\(name) is \(sealed.sequenceNumber), but was certainly not sealed: \(reason)")
             }
         case .unknown:
             break

@@ -27,7 +27,8 @@ struct HistoryTests {
     ) -> History.Submission {
         History.Submission(
             signature: "s\(number)", eventID: "e\(number)", payload: [], replica: 0,
-            submittedAt: start, answeredAt: outcome == nil ? nil : end, outcome: outcome, dueAt: 100)
+            submittedAt: start, answeredAt: outcome == nil ? nil : end, outcome: outcome, dueAt: 100
+        )
     }
 
     private func sealed(_ number: Int, as place: Int? = nil) -> SubmissionOutcome {

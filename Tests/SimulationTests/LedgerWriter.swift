@@ -58,6 +58,6 @@ struct LedgerWriter {
         return Proposal(
             BatchPlan(
                 id: nextToken, submissions: submissions, base: BatchBase(state),
-                sealedTimestamp: 1_700_000_000_000))
+                sealedTimestamp: 1_700_000_000_000, plannedAt: moment))
     }
 }

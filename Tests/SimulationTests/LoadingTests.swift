@@ -112,7 +112,8 @@ struct LoadingTests {
         }
     }
 
-    @Test("PROTOCOL 24: pages of blocks are read without pinning a revision, and survive new events")
+    @Test(
+        "PROTOCOL 24: pages of blocks are read without pinning a revision, and survive new events")
     func pagesWhileSealing() async throws {
         var writer = LedgerWriter()
         try writer.fill(to: 3_000, blocks: [30])

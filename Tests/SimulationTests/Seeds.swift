@@ -10,7 +10,8 @@ enum Seeds {
         {
             return [seed]
         }
-        let factor = ProcessInfo.processInfo.environment["LEDGER_SIMULATION_FACTOR"]
+        let factor =
+            ProcessInfo.processInfo.environment["LEDGER_SIMULATION_FACTOR"]
             .flatMap { Int($0) } ?? 1
         return (0..<count * max(1, factor)).map { _ in UInt64.random(in: 1...UInt64.max) }
     }

@@ -40,7 +40,7 @@ package struct BatchLimiter: Sendable {
     /// measurement exceeds the contract, and an estimate that did not decay would reject everything for
     /// ever (PROTOCOL.md 13).
     package func expectedCommit(at now: MonotonicInstant) -> Nanoseconds {
-        var estimate = mean + 2 * deviation
+        var estimate = mean + deviation
         if let lastMeasuredAt {
             let idle = (now - lastMeasuredAt).seconds
             if idle > 0.1 { estimate /= Double(1 << min(20, Int(idle / 0.5))) }

@@ -18,6 +18,7 @@ struct InFlight: Sendable {
     let proposal: Proposal
     private(set) var submissions: [Submission]
     private var answered: Set<SubmissionToken> = []
+    let plannedAt: MonotonicInstant
     let sentAt: MonotonicInstant
     /// When the transaction's fate begins to be resolved by reading, should there be no answer by then.
     var resolveAt: MonotonicInstant
@@ -35,11 +36,11 @@ struct InFlight: Sendable {
     var pause = Nanoseconds.milliseconds(5)
 
     init(
-        _ proposal: Proposal, submissions: [Submission], sentAt: MonotonicInstant,
-        resolveAt: MonotonicInstant
+        _ proposal: Proposal, plan: BatchPlan, sentAt: MonotonicInstant, resolveAt: MonotonicInstant
     ) {
         self.proposal = proposal
-        self.submissions = submissions
+        submissions = plan.submissions
+        plannedAt = plan.plannedAt
         self.sentAt = sentAt
         self.resolveAt = resolveAt
         earliestAnswer = submissions.map(\.answerBy).min()

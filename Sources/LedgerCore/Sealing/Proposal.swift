@@ -5,9 +5,15 @@ package struct BatchPlan: Sendable {
     package let base: BatchBase
     /// Epoch milliseconds; never below the base's head.
     package let sealedTimestamp: Int64
+    /// When the batch was put together: what it takes from here is what callers wait for.
+    package let plannedAt: MonotonicInstant
 
-    package init(id: UInt64, submissions: [Submission], base: BatchBase, sealedTimestamp: Int64) {
+    package init(
+        id: UInt64, submissions: [Submission], base: BatchBase, sealedTimestamp: Int64,
+        plannedAt: MonotonicInstant
+    ) {
         self.id = id
+        self.plannedAt = plannedAt
         self.submissions = submissions
         self.base = base
         self.sealedTimestamp = sealedTimestamp

@@ -3,6 +3,7 @@ extension SealingStateMachine {
     package mutating func submit(
         _ submission: Submission, at moment: Moment
     ) -> [SealingAction] {
+        arrivals += 1
         if let reason = refusal(submission, at: moment.now) {
             return [rejection(submission, reason)]
         }
@@ -71,25 +72,26 @@ extension SealingStateMachine {
         // Nothing can be sealed before the open transaction is settled, and that takes longer than anyone waits.
         if isInDoubt(at: now) { return .storeUnavailable }
         let size = submission.template.byteCount
-        let expected = expectedWait(of: submission, at: now)
+        let expected = expectedWait(of: submission.stream, at: now)
         guard queue.count < settings.maxQueuedEvents, queue.bytes + size <= settings.maxQueuedBytes
         else { return .overloaded(retryAfter: max(expected, .milliseconds(5))) }
-        // With nothing queued or under way an event is always admitted: otherwise nothing would ever measure
-        // that etcd is fast again (PROTOCOL.md 13).
-        if case .idle = phase, queue.isEmpty { return nil }
+        // With nothing under way a batch is always admitted: otherwise nothing would ever measure that etcd is fast
+        // again (PROTOCOL.md 13), or one event at a time would, which under load is next to nothing.
+        if case .idle = phase, queue.count < limiter.maxEvents { return nil }
         guard now + expected <= submission.commitBy else {
             return .overloaded(retryAfter: max(expected, .milliseconds(5)))
         }
         return nil
     }
 
-    private func expectedWait(of submission: Submission, at now: MonotonicInstant) -> Nanoseconds {
-        let position = queue.fairPosition(of: submission.stream)
+    /// How long one more event of a caller would wait for its commit.
+    func expectedWait(of stream: StreamID?, at now: MonotonicInstant) -> Nanoseconds {
+        let position = queue.fairPosition(of: stream)
         let averageBytes = queue.isEmpty ? 0 : queue.bytes / queue.count
         var underWaySince: MonotonicInstant?
         switch phase {
-        case .building: underWaySince = now
-        case .committing(let inFlight): underWaySince = inFlight.sentAt
+        case .building(let plan): underWaySince = plan.plannedAt
+        case .committing(let inFlight): underWaySince = inFlight.plannedAt
         case .catchingUp: underWaySince = now
         case .loading, .idle, .fenced: break
         }

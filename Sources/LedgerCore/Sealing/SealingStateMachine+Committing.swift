@@ -3,6 +3,10 @@ extension SealingStateMachine {
     private static var maxOpenTransmissions: Int { 3 }
     /// The longest pause between two attempts to learn a transaction's fate.
     private static var longestPause: Nanoseconds { .milliseconds(500) }
+    /// From so many events a second on, batches wait for company.
+    private static var busyRate: Int64 { 800 }
+    /// Under load a batch begins no sooner than this part of the contract after the one before.
+    private static var batchesPerContract: Int64 { 6 }
     /// The shortest time that a transaction is given before its fate is resolved by reading.
     private static var shortestPatience: Nanoseconds { .milliseconds(20) }
 
@@ -14,6 +18,8 @@ extension SealingStateMachine {
         var actions = expireQueue(at: moment.now)
         if let pausedUntil, pausedUntil > moment.now { return actions }
         pausedUntil = nil
+        if isGathering(at: moment.now) { return actions }
+        gatheringUntil = nil
         guard case .trusted(let wall) = moment.wall else {
             // An untrusted clock would spoil sealed_timestamp for ever (PROTOCOL.md 22).
             return actions + queue.removeAll { _ in true }.map { rejection($0, .clockUntrusted) }
@@ -26,9 +32,10 @@ extension SealingStateMachine {
         }
         actions += lookUps.map { .lookUp($0.0, candidates: $0.1) }
         guard !batch.isEmpty else { return actions }
+        arrivals = 0
         let plan = BatchPlan(
             id: nextProposal, submissions: batch, base: BatchBase(state),
-            sealedTimestamp: max(wall, state.head.sealedTimestamp))
+            sealedTimestamp: max(wall, state.head.sealedTimestamp), plannedAt: moment.now)
         nextProposal += 1
         phase = .building(plan)
         return actions + [.propose(plan)]
@@ -52,7 +59,7 @@ extension SealingStateMachine {
         // At the contract's end, through another member: waiting for the transfer's own time-out would make
         // every slow commit unknown (PROTOCOL.md 15).
         let inFlight = InFlight(
-            proposal, submissions: plan.submissions, sentAt: now,
+            proposal, plan: plan, sentAt: now,
             resolveAt: max(contract, now + Self.shortestPatience))
         phase = .committing(inFlight)
         return [.transmit(proposal, elsewhere: false)]
@@ -213,12 +220,12 @@ extension SealingStateMachine {
     private mutating func settleSealed(
         _ inFlight: InFlight, revision: Revision, at moment: Moment
     ) -> [SealingAction] {
-        let duration = moment.now - inFlight.sentAt
         limiter.record(
-            duration, events: inFlight.submissions.count, bytes: inFlight.proposal.block.count,
+            moment.now - inFlight.plannedAt, events: inFlight.submissions.count, bytes: inFlight.proposal.block.count,
             at: moment.now)
         state?.adopt(inFlight.proposal, revision: revision)
         storeAnswered()
+        gather(after: inFlight, at: moment.now)
         phase = .idle
         return answerSealed(inFlight, at: moment.now) + startBatch(at: moment) + reportIfDrained()
     }
@@ -232,6 +239,26 @@ extension SealingStateMachine {
             actions.append(.answer(submission.token, .sealed(record.seal, latency: latency)))
         }
         return actions
+    }
+
+    /// Under load the next batch waits a little for company.
+    ///
+    /// A transaction costs etcd about a millisecond of processor time whatever it holds, so many small ones are what
+    /// fills the members' processors: at this rate every batch finds several events anyway, and fewer, larger
+    /// transactions leave time for all. Without load nothing ever waits.
+    private mutating func gather(after inFlight: InFlight, at now: MonotonicInstant) {
+        let span = max(1, (now - inFlight.plannedAt).count)
+        let perSecond = arrivals * 1_000_000_000 / span
+        guard arrivals > 1, perSecond >= Self.busyRate else { return }
+        let interval = settings.commitDeadline / Self.batchesPerContract
+        // A commit that took longer than that has gathered enough, unless all that came was refused meanwhile.
+        gatheringUntil =
+            queue.isEmpty ? now + interval / 2 : inFlight.plannedAt + interval
+    }
+
+    private func isGathering(at now: MonotonicInstant) -> Bool {
+        guard let gatheringUntil, gatheringUntil > now else { return false }
+        return queue.count < limiter.maxEvents && queue.bytes < limiter.maxBytes
     }
 
     /// The transaction is certainly not applied. Its events are answered with the reason, or built into another

@@ -41,6 +41,10 @@ package struct SealingStateMachine: Sendable {
     /// No batch is built before this: etcd could not be reached a moment ago.
     var pausedUntil: MonotonicInstant?
     var pause = Nanoseconds.milliseconds(1)
+    /// Under load the next batch is not built before this, unless it is full.
+    var gatheringUntil: MonotonicInstant?
+    /// Submissions since the last batch was planned, refused ones included: what the load is.
+    var arrivals: Int64 = 0
     /// Whether the last thing tried at the store failed, for what waiting callers are told.
     var storeIsUnavailable = false
     /// The transaction that was open when the fence fell.
@@ -72,10 +76,19 @@ package struct SealingStateMachine: Sendable {
         return now - inFlight.sentAt >= settings.resolveDeadline
     }
 
-    /// Whether a stream may be read further: a batch of its events that waits is enough (PROTOCOL.md 14).
-    package func mayRead(_ stream: StreamID) -> Bool {
+    /// Whether a stream may be read further: a batch of its events that waits is enough (PROTOCOL.md 14), and what
+    /// could not be sealed in time is better left with its caller than rejected.
+    package func mayRead(_ stream: StreamID, at now: MonotonicInstant) -> Bool {
+        switch phase {
+        case .loading, .fenced: return true
+        case .idle where queue.isEmpty: return true
+        case .idle, .building, .committing, .catchingUp: break
+        }
+        // Where nothing can be sealed, its events are read and refused: silence would tell their caller nothing.
+        if isStopping || isInDoubt(at: now) { return true }
         let own = queue.waitingCount(of: stream)
-        return own == 0 || own < max(1, limiter.maxEvents / max(1, queue.streamCount))
+        guard own < max(1, limiter.maxEvents / max(1, queue.streamCount)) else { return false }
+        return expectedWait(of: stream, at: now) < settings.commitDeadline * 7 / 10
     }
 
     /// When `tick` must be sent at the latest; nil when nothing depends on time.
@@ -87,7 +100,7 @@ package struct SealingStateMachine: Sendable {
         }
         switch phase {
         case .idle:
-            if !queue.isEmpty { atMost(pausedUntil) }
+            if !queue.isEmpty { atMost(pausedUntil ?? gatheringUntil) }
         case .committing(let inFlight):
             atMost(inFlight.nextWake)
         case .catchingUp(let catchUp):

@@ -31,6 +31,7 @@ package final class EtcdHealthMonitor: Service, Sendable {
     private let pingTimeout: Duration
     private let probe: Probe
     private let onClockSample: ClockSink
+    private let onLeader: @Sendable (EtcdEndpoint) -> Void
     private let sleep: @Sendable (Duration) async throws -> Void
     private let logger: Logger
 
@@ -42,10 +43,12 @@ package final class EtcdHealthMonitor: Service, Sendable {
     ///   - pingTimeout: the longest wait for one member.
     ///   - probe: asks a member.
     ///   - onClockSample: takes each member's clock.
+    ///   - onLeader: takes the address of the member that leads, whenever one says so.
     ///   - sleep: waits; replaced in tests.
     package init(
         endpoints: [EtcdEndpoint], interval: Duration, pingTimeout: Duration, logger: Logger,
         probe: @escaping Probe, onClockSample: @escaping ClockSink = { _, _, _ in },
+        onLeader: @escaping @Sendable (EtcdEndpoint) -> Void = { _ in },
         sleep: @escaping @Sendable (Duration) async throws -> Void = {
             try await Task.sleep(for: $0)
         }
@@ -55,6 +58,7 @@ package final class EtcdHealthMonitor: Service, Sendable {
         self.pingTimeout = pingTimeout
         self.probe = probe
         self.onClockSample = onClockSample
+        self.onLeader = onLeader
         self.sleep = sleep
         self.logger = logger
     }
@@ -70,7 +74,9 @@ package final class EtcdHealthMonitor: Service, Sendable {
             probe: { endpoint, deadline throws(EtcdError) in
                 try await client.status(
                     of: endpoint, options: EtcdRequestOptions(deadline: deadline, only: endpoint))
-            }, onClockSample: onClockSample)
+            }, onClockSample: onClockSample,
+            // Who asks the leader saves the others a hop.
+            onLeader: { client.prefer($0) })
     }
 
     /// What was last learned of each member, in the order of the setting.
@@ -144,9 +150,9 @@ package final class EtcdHealthMonitor: Service, Sendable {
         }
         let duration = start.duration(to: .now)
         record(result, of: index, after: duration)
-        if case .success(let status) = result, let date = status.date {
-            onClockSample(status.memberID, date, duration)
-        }
+        guard case .success(let status) = result else { return }
+        if let date = status.date { onClockSample(status.memberID, date, duration) }
+        if status.isLeader { onLeader(endpoint) }
     }
 
     private func record(

@@ -11,7 +11,8 @@ import Synchronization
 /// those who asked before it. Every observation goes to the sealer, which thus follows other replicas; without
 /// questions one is made every second.
 package final class HeadObserver: Service, Sendable {
-    private typealias Waiter = CheckedContinuation<Result<LedgerObservation, LedgerStoreError>, Never>
+    private typealias Answer = Result<LedgerObservation, LedgerStoreError>
+    private typealias Waiter = CheckedContinuation<Answer, Never>
 
     private struct State {
         var waiting: [UInt64: Waiter] = [:]
@@ -115,13 +116,13 @@ package final class HeadObserver: Service, Sendable {
             if let known { sealer.noticed(observation, knownBefore: known) }
         case .failure(let error):
             if case .unsupportedFormat = error.code {
-                waiting.forEach { $0.resume(returning: result) }
+                for waiter in waiting { waiter.resume(returning: result) }
                 throw error
             }
             if case .unavailable = error.code { sealer.noteQuorum(lost: true) }
             logger.debug("counter and head cannot be read", metadata: ["error": "\(error)"])
         }
-        waiting.forEach { $0.resume(returning: result) }
+        for waiter in waiting { waiter.resume(returning: result) }
     }
 
     private func finish() {
@@ -130,6 +131,8 @@ package final class HeadObserver: Service, Sendable {
             defer { state.waiting = [:] }
             return state.waiting.values.map { $0 }
         }
-        waiting.forEach { $0.resume(returning: .failure(LedgerStoreError(.unavailable))) }
+        for waiter in waiting {
+            waiter.resume(returning: .failure(LedgerStoreError(.unavailable)))
+        }
     }
 }

@@ -126,7 +126,7 @@ package final class Sealer: Service, Sendable {
                 token: token, stream: stream, event: event, template: template,
                 receivedAt: receivedAt, callerDeadline: callerDeadline, settings: self.settings)
             let actions = state.machine.submit(submission, at: moment)
-            if let stream { mayReadFurther = state.machine.mayRead(stream) }
+            if let stream { mayReadFurther = state.machine.mayRead(stream, at: moment.now) }
             return actions
         }
         return Ticket(token: token, mayReadFurther: mayReadFurther)
@@ -141,7 +141,8 @@ package final class Sealer: Service, Sendable {
     package func waitForRoom(_ stream: StreamID) async {
         await withCheckedContinuation { continuation in
             state.withLock { state -> CheckedContinuation<Void, Never>? in
-                if state.machine.mayRead(stream) || state.machine.fence != nil {
+                let mayRead = state.machine.mayRead(stream, at: clock.now)
+                if mayRead || state.machine.fence != nil {
                     return continuation
                 }
                 state.streams.add(stream, continuation)
@@ -205,7 +206,7 @@ package final class Sealer: Service, Sendable {
                 }
             }
             resumed += state.readers.resumeAll(upTo: state.machine.state?.head.sequence)
-            resumed += state.streams.resume { state.machine.mayRead($0) }
+            resumed += state.streams.resume { state.machine.mayRead($0, at: moment.now) }
             setAlarm(&state, at: moment.now)
             report(&state, at: moment)
         }

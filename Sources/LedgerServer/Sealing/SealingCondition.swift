@@ -37,7 +37,8 @@ extension Sealer {
         let number = state.machine.state?.head.sequence.rawValue ?? 0
         let condition = SealingCondition(
             isLoading: state.machine.isLoading, fence: state.machine.fence,
-            isStopping: state.machine.isStopping, isInDoubt: state.machine.isInDoubt(at: moment.now),
+            isStopping: state.machine.isStopping,
+            isInDoubt: state.machine.isInDoubt(at: moment.now),
             lostQuorum: state.lostQuorum, isClockTrusted: moment.wall != .untrusted)
         metrics.queueEvents.set(Double(state.machine.queuedEvents))
         if condition == state.lastReported {

@@ -164,7 +164,8 @@ extension Metadata {
     /// unit.
     package var timeout: Duration? {
         guard let text = self[stringValues: "grpc-timeout"].first(where: { _ in true }),
-            let unit = text.last, text.utf8.count <= 9, let value = Int64(text.dropLast()), value >= 0
+            let unit = text.last, text.utf8.count <= 9, let value = Int64(text.dropLast()),
+            value >= 0
         else { return nil }
         switch unit {
         case "H": return .seconds(value * 3_600)

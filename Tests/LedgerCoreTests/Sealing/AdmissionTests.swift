@@ -1,9 +1,11 @@
-@testable import LedgerCore
 import Testing
+
+@testable import LedgerCore
 
 @Suite("Admission and batching")
 struct AdmissionTests {
-    @Test("PROTOCOL 13: with nothing queued or under way an event is admitted, however slow etcd was")
+    @Test(
+        "PROTOCOL 13: with nothing queued or under way an event is admitted, however slow etcd was")
     func idleAdmitsAlways() throws {
         var bench = MachineBench()
         // An election: commits that take far longer than the contract.
@@ -15,7 +17,9 @@ struct AdmissionTests {
         #expect(bench.submit("next").plan != nil)
     }
 
-    @Test("PROTOCOL 13: behind a slow commit nothing is admitted that cannot make it, and the estimate decays")
+    @Test(
+        "PROTOCOL 13: behind a slow commit nothing is admitted that cannot make it, and the estimate decays"
+    )
     func estimateDecays() throws {
         var bench = MachineBench()
         for round in 0..<20 {
@@ -62,7 +66,7 @@ struct AdmissionTests {
         _ = try required(bench.send("under way"))
         let stream = StreamID(rawValue: 1)
         var accepted = 0
-        while bench.machine.mayRead(stream), accepted < 5_000 {
+        while bench.machine.mayRead(stream, at: bench.moment.now), accepted < 5_000 {
             guard bench.submit("s-\(accepted)", stream: stream).outcomes.isEmpty else { break }
             accepted += 1
         }
@@ -134,7 +138,9 @@ struct AdmissionTests {
         #expect(actions.plan?.submissions.count == 1)
     }
 
-    @Test("two submissions of one id never share a batch; the second becomes a duplicate of the first")
+    @Test(
+        "two submissions of one id never share a batch; the second becomes a duplicate of the first"
+    )
     func equalIDsInOneBatch() throws {
         var bench = MachineBench()
         let first = try required(bench.send("under way"))

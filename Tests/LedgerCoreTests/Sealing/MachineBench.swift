@@ -1,5 +1,6 @@
-@testable import LedgerCore
 import Testing
+
+@testable import LedgerCore
 
 /// A state machine on a bench: events go in by hand, at times of one's own choosing, and the actions are looked at.
 struct MachineBench {

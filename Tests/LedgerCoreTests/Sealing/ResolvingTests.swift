@@ -1,9 +1,12 @@
-@testable import LedgerCore
 import Testing
+
+@testable import LedgerCore
 
 @Suite("Resolving a transaction")
 struct ResolvingTests {
-    @Test("PROTOCOL 1: after \"no space\" nothing is said before a later read shows the counter unchanged")
+    @Test(
+        "PROTOCOL 1: after \"no space\" nothing is said before a later read shows the counter unchanged"
+    )
     func noSpaceIsUnknown() throws {
         var bench = MachineBench()
         let proposal = try required(bench.send("a"))
@@ -28,7 +31,9 @@ struct ResolvingTests {
         #expect(settled.outcomes.map(\.number) == [1])
     }
 
-    @Test("PROTOCOL 1: with another transmission open, an unchanged counter does not settle \"no space\"")
+    @Test(
+        "PROTOCOL 1: with another transmission open, an unchanged counter does not settle \"no space\""
+    )
     func noSpaceWithOpenTransmission() throws {
         var bench = MachineBench()
         let proposal = try required(bench.send("a"))
@@ -59,7 +64,9 @@ struct ResolvingTests {
         #expect(settled.outcomes.map(\.number) == [1])
     }
 
-    @Test("PROTOCOL 2: a failed comparison alone settles nothing; the blocks show that it was our own")
+    @Test(
+        "PROTOCOL 2: a failed comparison alone settles nothing; the blocks show that it was our own"
+    )
     func failedComparisonOfOwn() throws {
         var bench = MachineBench()
         let proposal = try required(bench.send("a", "b"))
@@ -73,7 +80,9 @@ struct ResolvingTests {
         #expect(settled.outcomes.map(\.number) == [1])
     }
 
-    @Test("PROTOCOL 2: an event that another replica sealed first is looked up by id, not sealed again")
+    @Test(
+        "PROTOCOL 2: an event that another replica sealed first is looked up by id, not sealed again"
+    )
     func lostRaceLooksUp() throws {
         var bench = MachineBench()
         let (seen, block) = try required(bench.foreign("a", revision: 2))
@@ -117,7 +126,9 @@ struct ResolvingTests {
         #expect(bench.submit("a").outcomes == [.unknown])
     }
 
-    @Test("PROTOCOL 3: a second submission of an id in flight expires as unknown, another as not sealed")
+    @Test(
+        "PROTOCOL 3: a second submission of an id in flight expires as unknown, another as not sealed"
+    )
     func waitingForOpenID() throws {
         var bench = MachineBench()
         let proposal = try required(bench.send("a"))
