@@ -82,7 +82,34 @@ let package = Package(
         .executableTarget(
             name: "ledger-service", dependencies: ["LedgerServer"], swiftSettings: strict),
         .executableTarget(
-            name: "ledgerctl", dependencies: ["LedgerClient", "LedgerAPI", arguments],
+            name: "ledgerctl",
+            dependencies: ["LedgerClient", "LedgerAPI", grpcCore, grpcTransport, arguments],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "naive-baseline",
+            dependencies: ["EtcdGateway", "LedgerCore", arguments, logging],
+            path: "Benchmarks/NaiveBaseline", swiftSettings: strict),
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "EtcdGateway", "LedgerAPI", "LedgerCore", grpcCore, grpcTransport, grpcProtobuf,
+                protobuf, logging,
+            ],
+            path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(
+            name: "EtcdGatewayTests", dependencies: ["EtcdGateway", "TestSupport", logging],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LedgerCoreTests", dependencies: ["LedgerCore", crypto], swiftSettings: strict),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["EtcdGateway", "LedgerCore", "LedgerStore"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "IntegrationTests",
+            dependencies: [
+                "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerCore", grpcCore, grpcTransport,
+                grpcProtobuf, protobuf, logging,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "LedgerServerTests",
@@ -90,6 +117,17 @@ let package = Package(
                 "LedgerServer", "LedgerAPI", "EtcdGateway", grpcCore, grpcTransport, grpcProtobuf,
                 protobuf, lifecycle, logging, metrics,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LedgerClientTests",
+            dependencies: [
+                "LedgerClient", "LedgerAPI", grpcCore, grpcTransport, grpcProtobuf, protobuf,
+                .product(name: "GRPCInProcessTransport", package: "grpc-swift-2"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LedgerctlTests",
+            dependencies: ["ledgerctl", "LedgerClient", "LedgerAPI", arguments],
             swiftSettings: strict),
     ]
 )

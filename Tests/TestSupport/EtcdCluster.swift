@@ -64,7 +64,9 @@ package actor EtcdCluster {
         self.certificates = certificates
         folder = parent.appending(path: "ledger-etcd-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        endpoints = members.map { EtcdEndpoint(scheme: .https, host: "127.0.0.1", port: $0.clientPort) }
+        endpoints = members.map {
+            EtcdEndpoint(scheme: .https, host: "127.0.0.1", port: $0.clientPort)
+        }
         watcher = try Self.watch(folder)
         client = try EtcdClient(
             configuration: Self.configuration(endpoints, certificates),
@@ -232,7 +234,8 @@ extension EtcdCluster {
             ] + flags,
             log: folder.appending(path: "\(member.name).log"))
         members[index].process = process
-        try "\(process.processID)".write(to: processIDFile(index), atomically: true, encoding: .utf8)
+        try "\(process.processID)".write(
+            to: processIDFile(index), atomically: true, encoding: .utf8)
     }
 
     private func processIDFile(_ index: Int) -> URL {

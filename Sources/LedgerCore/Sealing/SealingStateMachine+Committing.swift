@@ -251,7 +251,7 @@ extension SealingStateMachine {
         let perSecond = arrivals * 1_000_000_000 / span
         guard arrivals > 1, perSecond >= Self.busyRate else { return }
         let interval = settings.commitDeadline / Self.batchesPerContract
-        // A commit that took longer than that has gathered enough, unless all that came was refused meanwhile.
+        // A commit that took longer has gathered enough, unless all that came was refused meanwhile.
         gatheringUntil =
             queue.isEmpty ? now + interval / 2 : inFlight.plannedAt + interval
     }

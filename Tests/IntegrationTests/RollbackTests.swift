@@ -1,0 +1,151 @@
+import EtcdGateway
+import Foundation
+import GRPCCore
+import LedgerAPI
+import LedgerCore
+import TestSupport
+import Testing
+
+extension Integration {
+    /// A store that shows another past than the service knows: it must stop sealing.
+    @Suite("A store that was rolled back", .serialized)
+    struct RollbackTests {
+        private func seal(_ prefix: String, _ count: Int, _ ledger: LedgerFixture) async throws {
+            for event in Ledger_CertifiedEvent.samples(prefix, count: count) {
+                let answer = await ledger.calls.submit(event)
+                guard answer.isSealed else { throw TestFailure("\(event.eventID): \(answer)") }
+            }
+        }
+
+        private func expectFenced(_ ledger: LedgerFixture) async throws {
+            try await eventually("the service is fenced") {
+                _ = await ledger.calls.submit(.sample("provocation"))
+                return try await ledger.calls.healthCheck().status == "FENCED"
+            }
+            let refused = await ledger.calls.submit(.sample("refused"))
+            guard case .notSealed(.failedPrecondition, "LEDGER_ROLLED_BACK") = refused else {
+                throw TestFailure("a fenced service answered: \(refused)")
+            }
+            #expect(try await ledger.calls.healthCheck().healthy == false)
+            #expect(try await ledger.calls.servingStatus("ledger.ImmutableLedger") == .notServing)
+            // What it knows it still reads.
+            #expect(try await ledger.calls.event(1).sequenceNumber == 1)
+        }
+
+        @Test("counter and head put back together fence a running service")
+        func headAndCounterPutBack() async throws {
+            let cluster = try await EtcdCluster.shared()
+            try await withLedger(on: cluster) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("old", 3, ledger)
+                    let counter = try #require(try await stored.value(stored.keys.counter))
+                    let head = try #require(try await stored.value(stored.keys.head))
+                    try await seal("new", 2, ledger)
+                    _ = try await stored.client.transaction(
+                        .init(success: [
+                            .put(key: stored.keys.counter, value: counter),
+                            .put(key: stored.keys.head, value: head),
+                        ]))
+                    try await expectFenced(ledger)
+                }
+            }
+        }
+
+        @Test("an older head under the same counter fences a running service")
+        func headPutBack() async throws {
+            let cluster = try await EtcdCluster.shared()
+            try await withLedger(on: cluster) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("old", 3, ledger)
+                    let head = try #require(try await stored.value(stored.keys.head))
+                    try await seal("new", 2, ledger)
+                    try await stored.put(stored.keys.head, head)
+                    try await expectFenced(ledger)
+                }
+            }
+        }
+
+        @Test("another head with the same number fences a running service")
+        func otherHead() async throws {
+            let cluster = try await EtcdCluster.shared()
+            try await withLedger(on: cluster) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("event", 3, ledger)
+                    let head = try Head(
+                        decodingJSON: try #require(try await stored.value(stored.keys.head)))
+                    let other = Head(
+                        sequence: head.sequence, eventHash: .sha256([1]),
+                        sealedTimestamp: head.sealedTimestamp, tree: head.tree)
+                    try await stored.put(stored.keys.head, other.encodedJSON())
+                    try await expectFenced(ledger)
+                    let found = try await ledger.calls.verify().firstFinding
+                    #expect(found.kind == "head_mismatch" && found.sequenceNumber == 3)
+                }
+            }
+        }
+
+        @Test(
+            "a key that the next seal would create exists already: fenced, and nothing overwritten")
+        func occupiedBlock() async throws {
+            let cluster = try await EtcdCluster.shared()
+            try await withLedger(on: cluster) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("event", 2, ledger)
+                    try await stored.put(stored.keys.block(3), [1, 2, 3])
+                    let lost = await ledger.calls.submit(.sample("lost"))
+                    #expect(!lost.isProofOfSealing, "\(lost)")
+                    try await expectFenced(ledger)
+                    #expect(try await stored.value(stored.keys.block(3)) == [1, 2, 3])
+                    #expect(try await stored.value(stored.keys.counter) == Array("2".utf8))
+                }
+            }
+        }
+
+        @Test("a restored store that others sealed up to the same revision again is not extended")
+        func restoredToTheSameRevision() async throws {
+            try await withCluster(size: 1) { cluster in
+                let first = try await LedgerFixture.start(on: cluster)
+                try await first.use { first in
+                    try await seal("kept", 3, first)
+                    try await swapData(of: cluster, from: "m1", to: "copy", keeps: true)
+                    try await eventually("the service seals again") {
+                        try await first.calls.healthCheck().healthy
+                    }
+                    try await seal("lost", 1, first)
+                    first.process.pause()
+                    try await swapData(of: cluster, from: "copy", to: "m1", keeps: false)
+                    try await first.another().use { second in
+                        try await seal("again", 1, second)
+                        first.process.resume()
+                        let answer = await first.calls.submit(.sample("onTheLostChain"))
+                        #expect(!answer.isProofOfSealing, "\(answer)")
+                        try await expectFenced(first)
+                        try await seal("more", 2, second)
+                        let ids = try await second.calls.events().map(\.eventID)
+                        #expect(
+                            ids == ["kept-1", "kept-2", "kept-3", "again-1", "more-1", "more-2"])
+                        #expect(try await LedgerCheck.contradictions(second.calls) == [])
+                    }
+                }
+            }
+        }
+
+        /// Copies the only member's data while it is stopped, or puts the copy back.
+        private func swapData(
+            of cluster: EtcdCluster, from source: String, to target: String, keeps: Bool
+        ) async throws {
+            await cluster.kill(0)
+            let files = FileManager.default
+            let (from, to) = (
+                cluster.folder.appending(path: source), cluster.folder.appending(path: target)
+            )
+            if files.fileExists(atPath: to.path) { try files.removeItem(at: to) }
+            if keeps {
+                try files.copyItem(at: from, to: to)
+            } else {
+                try files.moveItem(at: from, to: to)
+            }
+            try await cluster.restart(0)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import GRPCCore
+import LedgerAPI
+import TestSupport
+import Testing
+
+extension Integration {
+    /// An etcd that is full, or that asks who calls.
+    @Suite("Limits of the store", .serialized)
+    struct StoreLimitsTests {
+        @Test("a full etcd refuses with certainty, reads go on, and nothing was lost")
+        func noSpace() async throws {
+            try await withCluster(
+                size: 1, flags: ["--quota-backend-bytes", "8388608"]
+            ) { cluster in
+                try await withLedger(on: cluster) { ledger in
+                    let calls = ledger.calls
+                    let log = SubmissionLog()
+                    let load = SubmissionLoad(
+                        [calls], log: log, callers: 8, prefix: "fill", payloadBytes: 40_000)
+                    try await eventually("the store is full", within: .seconds(60)) {
+                        log.count(where: Self.isStorageFull) >= 20
+                    }
+                    await load.stop()
+                    #expect(log.acknowledgedCount > 20)
+                    let refused = await log.record(.sample("small")) { await calls.submit($0) }
+                    #expect(Self.isStorageFull(refused), "\(refused)")
+                    #expect(try await calls.event(5).sequenceNumber == 5)
+                    #expect(try await LedgerCheck.contradictions(calls, log) == [])
+
+                    try await cluster.restart(0, flags: [])
+                    try await cluster.etcdctl(["alarm", "disarm"])
+                    try await log.settleOpen(with: calls)
+                    let after = try await log.record(.sample("after")) {
+                        try await calls.settle($0)
+                    }
+                    #expect(after.isSealed)
+                    #expect(try await LedgerCheck.contradictions(calls, log) == [])
+                }
+            }
+        }
+
+        private static func isStorageFull(_ answer: SubmissionAnswer) -> Bool {
+            if case .notSealed(.resourceExhausted, "STORAGE_FULL") = answer { true } else { false }
+        }
+
+        @Test("with etcd's RBAC on, a user that may use the ledger's prefix alone is enough")
+        func accessControl() async throws {
+            try await withCluster(size: 1) { cluster in
+                for command in [
+                    ["user", "add", "root:root-password"], ["role", "add", "root"],
+                    ["user", "grant-role", "root", "root"],
+                    ["user", "add", "ledger:ledger-password"], ["role", "add", "ledger"],
+                    ["role", "grant-permission", "ledger", "readwrite", "--prefix", "ledger/"],
+                    ["user", "grant-role", "ledger", "ledger"], ["auth", "enable"],
+                ] { try await cluster.etcdctl(command) }
+                let settings = [
+                    "LEDGER_PREFIX": "ledger/", "ETCD_USERNAME": "ledger",
+                    "ETCD_PASSWORD": "ledger-password",
+                ]
+                try await withLedger(on: cluster, settings: settings) { ledger in
+                    let events = Ledger_CertifiedEvent.samples("rbac", count: 10)
+                    for event in events.dropLast() {
+                        #expect(await ledger.calls.submit(event).isSealed)
+                    }
+                    // Tokens are in the memory of etcd alone.
+                    try await cluster.restart(0)
+                    let last = try await ledger.calls.settle(events[9])
+                    #expect(last.event?.sequenceNumber == 10)
+                    #expect(try await LedgerCheck.contradictions(ledger.calls) == [])
+                    #expect(!ledger.process.log.contains("ledger-password"))
+                }
+            }
+        }
+
+        @Test("a wrong password for etcd leaves the service waiting, and is not logged")
+        func wrongPassword() async throws {
+            try await withCluster(size: 1) { cluster in
+                for command in [
+                    ["user", "add", "root:root-password"], ["role", "add", "root"],
+                    ["user", "grant-role", "root", "root"], ["auth", "enable"],
+                ] { try await cluster.etcdctl(command) }
+                let ledger = try await LedgerFixture.start(
+                    on: cluster,
+                    settings: ["ETCD_USERNAME": "root", "ETCD_PASSWORD": "not-the-password"],
+                    waitsUntilReady: false)
+                try await ledger.use { ledger in
+                    try await eventually("the log speaks of it") {
+                        ledger.process.log.contains("cannot be read yet")
+                    }
+                    #expect(try await ledger.calls.healthCheck().status == "STARTING")
+                    let answer = await ledger.calls.submit(.sample("one"))
+                    #expect(answer.isNotSealed, "\(answer)")
+                    #expect(!ledger.process.log.contains("not-the-password"))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+package import Foundation
+
+/// A `ledger-service` in a process of its own, as it is started in production, on free ports.
+///
+/// It dies with the cluster whose folder it lives in, and so with the test's process: the cluster's
+/// watcher kills every process whose number stands in a `.pid` file there.
+package final class LedgerProcess: Sendable {
+    /// Debug builds beside other work are slower than the contract: what is tested is what is
+    /// answered, and the contract's own 50 ms only where a test says so.
+    package static let patientSettings = [
+        "LEDGER_PORT": "0", "LEDGER_INTERNAL_PORT": "0", "LEDGER_ADMIN_PORT": "0",
+        "LEDGER_BIND_ADDRESS": "127.0.0.1", "LEDGER_COMMIT_DEADLINE_MS": "2000",
+        "LEDGER_RESOLVE_DEADLINE_MS": "4000",
+    ]
+
+    private let process: ChildProcess
+    private let pidFile: URL
+
+    /// Starts the service; nothing is waited for.
+    ///
+    /// - Parameters:
+    ///   - settings: On top of the cluster's and `patientSettings`; an empty value unsets.
+    package convenience init(on cluster: EtcdCluster, settings: [String: String] = [:]) throws {
+        try self.init(
+            in: cluster.folder, settings: cluster.environment.merging(settings) { $1 })
+    }
+
+    /// Starts the service without a cluster.
+    package init(in folder: URL, settings: [String: String]) throws {
+        let name = "ledger-\(UUID().uuidString.prefix(8))"
+        let home = folder.appending(path: name)
+        try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
+        var environment = Self.patientSettings.merging(settings) { $1 }.filter { !$1.isEmpty }
+        environment["PATH"] = ProcessInfo.processInfo.environment["PATH"]
+        process = try ChildProcess(
+            Self.program, environment: environment, in: home,
+            log: folder.appending(path: "\(name).log"))
+        pidFile = folder.appending(path: "\(name).pid")
+        try "\(process.processID)".write(to: pidFile, atomically: true, encoding: .utf8)
+    }
+
+    /// The program, built beside the tests.
+    package static var program: URL {
+        let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        let beside = own.deletingLastPathComponent().appending(path: "ledger-service")
+        if FileManager.default.isExecutableFile(atPath: beside.path) { return beside }
+        return EtcdCluster.root.appending(path: ".build/debug/ledger-service")
+    }
+
+    package var log: String { process.output }
+    package var exitStatus: Int32? { process.exitStatus }
+    package var processID: Int32 { process.processID }
+
+    /// The last lines of the log, for a failure's message.
+    package var lastLines: String {
+        log.split(separator: "\n").suffix(25).joined(separator: "\n")
+    }
+
+    // MARK: Ports
+
+    /// The port for callers, once it is listened on.
+    package func port() async throws -> Int { try await port(of: "the gRPC port listens") }
+
+    /// The port of health, metrics and tiles over HTTP, once it is listened on.
+    package func adminPort() async throws -> Int { try await port(of: "the admin port listens") }
+
+    private func port(of message: String) async throws -> Int {
+        var found: Int?
+        try await eventually("the log says \"\(message)\"", within: .seconds(60)) {
+            found = loggedPort(message)
+            if found == nil, let exitStatus {
+                throw TestFailure("ledger-service ended with \(exitStatus):\n\(lastLines)")
+            }
+            return found != nil
+        }
+        guard let found else { throw TestFailure("no port") }
+        return found
+    }
+
+    private func loggedPort(_ message: String) -> Int? {
+        for line in log.split(separator: "\n") where line.contains(message) {
+            guard let field = line.split(separator: " ").first(where: { $0.hasPrefix("port=") })
+            else { continue }
+            return Int(field.dropFirst("port=".count))
+        }
+        return nil
+    }
+
+    /// Waits until the service serves reads.
+    package func waitUntilReady(within limit: Duration = .seconds(60)) async throws {
+        let admin = try await adminPort()
+        try await eventually("/readyz is 200", within: limit) {
+            if let exitStatus {
+                throw TestFailure("ledger-service ended with \(exitStatus):\n\(lastLines)")
+            }
+            return try await LoopbackHTTP.status(port: admin, path: "/readyz") == 200
+        }
+    }
+
+    // MARK: Ending
+
+    /// Kills the process at once (SIGKILL) and waits for its end.
+    package func kill() async {
+        process.send(SIGKILL)
+        await process.waitForEnd()
+        removePIDFile()
+    }
+
+    /// Asks the process to stop (SIGTERM).
+    package func terminate() { process.send(SIGTERM) }
+
+    /// Waits for the end of the process, and kills it when it does not come.
+    ///
+    /// - Returns: The exit code, or the negative number of the signal that ended it.
+    package func waitForEnd(within limit: Duration = .seconds(40)) async throws -> Int32 {
+        defer { removePIDFile() }
+        do {
+            try await eventually("ledger-service ends", within: limit) { exitStatus != nil }
+        } catch {
+            let status = await killed()
+            throw TestFailure("\(error); killed: \(status)\n\(lastLines)")
+        }
+        return await process.waitForEnd()
+    }
+
+    /// Stops the process without ending it (SIGSTOP): its connections stay open and silent.
+    package func pause() { process.send(SIGSTOP) }
+
+    /// Lets a paused process go on.
+    package func resume() { process.send(SIGCONT) }
+
+    private func killed() async -> Int32 {
+        process.send(SIGKILL)
+        return await process.waitForEnd()
+    }
+
+    private func removePIDFile() {
+        try? FileManager.default.removeItem(at: pidFile)
+    }
+}
