@@ -221,8 +221,8 @@ extension SealingStateMachine {
         _ inFlight: InFlight, revision: Revision, at moment: Moment
     ) -> [SealingAction] {
         limiter.record(
-            moment.now - inFlight.plannedAt, events: inFlight.submissions.count, bytes: inFlight.proposal.block.count,
-            at: moment.now)
+            moment.now - inFlight.plannedAt, events: inFlight.submissions.count,
+            bytes: inFlight.proposal.block.count, at: moment.now)
         state?.adopt(inFlight.proposal, revision: revision)
         storeAnswered()
         gather(after: inFlight, at: moment.now)
