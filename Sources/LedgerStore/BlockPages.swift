@@ -14,15 +14,17 @@ package struct BlockPages: Sendable {
     private let through: SequenceNumber
     private let serializable: Bool
     private var next: SequenceNumber
-    private var limit = 16
+    private var limit: Int
 
     /// - Parameters:
     ///   - from: the number at which the first block begins.
     ///   - through: blocks that begin beyond this number are not read.
+    ///   - limit: the blocks of the first page; later ones follow the sizes seen.
     package init(
         _ store: LedgerStore, from: SequenceNumber, through: SequenceNumber,
-        serializable: Bool = false
+        serializable: Bool = false, limit: Int = 16
     ) {
+        self.limit = limit
         self.store = store
         self.through = through
         self.serializable = serializable

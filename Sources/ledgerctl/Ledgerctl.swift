@@ -32,7 +32,6 @@ struct Ledgerctl: AsyncParsableCommand {
             """,
         subcommands: [
             SubmitCommand.self, GetCommand.self, ListCommand.self, TailCommand.self,
-            HeadCommand.self, VerifyCommand.self, ReceiptCommand.self, CheckpointCommand.self,
-            HealthCommand.self, BenchCommand.self,
+            HeadCommand.self, VerifyCommand.self, HealthCommand.self, BenchCommand.self,
         ])
 }

@@ -5,7 +5,6 @@ import LedgerAPI
 import LedgerCore
 import LedgerStore
 package import Logging
-import Metrics
 import ServiceLifecycle
 package import UnixSignals
 
@@ -65,7 +64,8 @@ package struct LedgerApplication: Sendable {
                 settings: configuration.sealing, shutdown: shutdown,
                 streamWindow: configuration.maxStreamEvents),
             reads: ReadHandler(
-                reader: EventReader(sealer: sealer, blocks: blocks, observer: observer),
+                reader: EventReader(
+                    sealer: sealer, store: store, blocks: blocks, observer: observer),
                 verifier: EventVerifier(store: store, metrics: metrics, logger: logger),
                 board: board, shutdown: shutdown))
         grpc = GRPCPort(

@@ -1,17 +1,25 @@
+import EtcdGateway
 package import LedgerCore
-import LedgerStore
+package import LedgerStore
 
 /// Answers the reading calls (the API's rules for reads).
 package struct EventReader: Sendable {
     /// How long a read waits for this replica's index to reach a number that the head has passed already.
     private static let catchUpTimeout = Duration.seconds(2)
 
+    /// How many blocks a listing reads at once.
+    private static let listedBlocks = 64
+
     private let sealer: Sealer
+    private let store: LedgerStore
     private let blocks: BlockReader
     private let observer: HeadObserver
 
-    package init(sealer: Sealer, blocks: BlockReader, observer: HeadObserver) {
+    package init(
+        sealer: Sealer, store: LedgerStore, blocks: BlockReader, observer: HeadObserver
+    ) {
         self.sealer = sealer
+        self.store = store
         self.blocks = blocks
         self.observer = observer
     }
@@ -89,10 +97,44 @@ package struct EventReader: Sendable {
         return from...through
     }
 
-    /// All events of the block that holds a number.
-    package func block(holding number: SequenceNumber) async throws -> [SealedEntry] {
+    /// The events from a number on, as many as one page of blocks holds, but none beyond `last`.
+    ///
+    /// - Throws: `CORRUPT` where the next block is not stored, or is not that block.
+    package func page(
+        from number: SequenceNumber, through last: SequenceNumber
+    ) async throws -> [SealedEntry] {
         guard let first = sealer.blockStart(of: number) else { throw Self.starting }
-        return try await blocks.events(of: first)
+        let stored: [StoredBlock]
+        do throws(LedgerStoreError) {
+            stored = try await pageOfBlocks(from: first, through: last)
+        } catch {
+            throw error.asRPCError
+        }
+        var events: [SealedEntry] = []
+        var next = first
+        for block in stored where block.first == next {
+            let decoded = try BlockReader.decode(block.bytes, first: block.first)
+            next = block.first.advanced(by: UInt64(decoded.count))
+            events += decoded.filter { (number...last).contains($0.entry.sequenceNumber) }
+        }
+        guard !events.isEmpty else {
+            throw LedgerRPCError.corrupt("the block that should hold number \(number) is missing")
+        }
+        return events
+    }
+
+    /// From the member's own copy, and only when that lacks the first block from the quorum.
+    private func pageOfBlocks(
+        from first: SequenceNumber, through last: SequenceNumber
+    ) async throws(LedgerStoreError) -> [StoredBlock] {
+        let options = EtcdRequestOptions()
+        var local = BlockPages(
+            store, from: first, through: last, serializable: true, limit: Self.listedBlocks)
+        if let page = try? await local.nextPage(options: options), page.first?.first == first {
+            return page
+        }
+        var certain = BlockPages(store, from: first, through: last, limit: Self.listedBlocks)
+        return try await certain.nextPage(options: options)
     }
 
     /// The newest number that can be read here; nil until the ledger was read.

@@ -59,15 +59,9 @@ package struct ReadHandler: Sendable {
         while next <= range.upperBound {
             try Task.checkCancellation()
             if shutdown.isRaised { throw LedgerRPCError.stopping() }
-            let block = try await reader.block(holding: next)
-            let wanted = block.filter {
-                (next...range.upperBound).contains($0.entry.sequenceNumber)
-            }
-            guard let last = wanted.last else {
-                throw LedgerRPCError.corrupt("the block that should hold number \(next) does not")
-            }
-            try await writer.write(contentsOf: wanted.map { Ledger_SealedEvent($0) })
-            next = last.entry.sequenceNumber.next
+            let page = try await reader.page(from: next, through: range.upperBound)
+            try await writer.write(contentsOf: page.map { Ledger_SealedEvent($0) })
+            next = next.advanced(by: UInt64(page.count))
         }
     }
 

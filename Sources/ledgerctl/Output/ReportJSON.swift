@@ -29,17 +29,6 @@ struct VerificationJSON: Encodable {
     }
 }
 
-/// A receipt with the API's names.
-struct ReceiptJSON: Encodable {
-    private let receipt: String
-    private let entry: Data
-
-    init(_ receipt: EventReceipt) {
-        self.receipt = receipt.proof
-        entry = Data(receipt.entry)
-    }
-}
-
 /// Both health answers in one object, with the API's names.
 struct HealthJSON: Encodable {
     private struct Pool: Encodable {
