@@ -52,7 +52,7 @@ extension Integration {
         }
 
         @Test(
-            "an answer lost by one member is found out through another, and the event is sealed once"
+            "an answer lost by one member is found out through another: sealed, and once"
         )
         func lostByOneMember() async throws {
             let settings = [
@@ -97,10 +97,11 @@ extension Integration {
                 #expect(answers.allSatisfy { $0.isUnknown || $0.isNotSealed }, "\(answers)")
                 // The same id again, while its first transaction is in doubt: nothing certain.
                 let unknown = log.open
-                let again = await log.record(unknown[0]) { await calls.submit($0) }
+                let first = try #require(unknown.first)
+                let again = await log.record(first) { await calls.submit($0) }
                 #expect(again.isUnknown, "\(again)")
 
-                try await expectAnswerBeforeDeadline(unknown[0], calls)
+                try await expectAnswerBeforeDeadline(first, calls)
 
                 for proxy in setup.proxies { proxy.pass() }
                 for event in unknown {

@@ -9,7 +9,7 @@ extension Integration {
     @Suite("Stopping", .serialized)
     struct StoppingTests {
         @Test(
-            "under load every accepted event is answered, readiness goes first, and the exit code is 0"
+            "under load all that was accepted is answered, readiness goes first, exit code 0"
         )
         func stopsUnderLoad() async throws {
             let cluster = try await EtcdCluster.shared()

@@ -24,7 +24,7 @@ extension Integration {
         private static let count = 4_300
 
         @Test(
-            "every change of the stored bytes is found by VerifyEvents, and by reading where it can be"
+            "every change of the stored bytes is found by VerifyEvents, and by some reads"
         )
         func changes() async throws {
             let cluster = try await EtcdCluster.shared()

@@ -207,8 +207,14 @@ final class SimulatedReplica<Choice: Chooser> {
         }
     }
 
+    /// What is damaged three times in a row is damaged in the store, and believed: 2 becomes 0 then.
+    private func limited(_ fault: Int) -> Int {
+        damagedReads = fault == 2 ? damagedReads + 1 : 0
+        return damagedReads > 2 ? 0 : fault
+    }
+
     private func observe(_ id: ObservationID) {
-        let fault = world.chooser.choose(3, oddsAgainst: world.settings.oddsAgainstFaults)
+        let fault = limited(world.chooser.choose(3, oddsAgainst: world.settings.oddsAgainstFaults))
         later(world.delay(200_000, 2_000_000)) { [self] in
             let transactions = world.ledger.transactions
             let result: ObservationResult
@@ -228,10 +234,7 @@ final class SimulatedReplica<Choice: Chooser> {
     }
 
     private func readBlocks(_ known: SequenceNumber, _ observation: LedgerObservation) {
-        var fault = world.chooser.choose(3, oddsAgainst: world.settings.oddsAgainstFaults)
-        // What is damaged three times in a row is damaged in the store, and believed.
-        damagedReads = fault == 2 ? damagedReads + 1 : 0
-        if damagedReads > 2 { fault = 0 }
+        let fault = limited(world.chooser.choose(3, oddsAgainst: world.settings.oddsAgainstFaults))
         later(world.delay(300_000, 3_000_000)) { [self] in
             let result: CatchUpResult<[BlockDigest]>
             switch fault {

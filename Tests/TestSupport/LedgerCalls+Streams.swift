@@ -4,7 +4,7 @@ import SwiftProtobuf
 
 /// Calls that stay open.
 extension LedgerCalls {
-    /// Follows the ledger from its first event until so many have come, or the service ends the call.
+    /// Follows the ledger from its first event until so many have come, or the service ends it.
     package func follow(count: Int) async throws -> [Ledger_SealedEvent] {
         try await ledger.listEvents(
             .with { $0.follow = true }

@@ -5,7 +5,7 @@ import SwiftProtobuf
 
 /// A caller of the ledger, on a connection of its own, over plaintext.
 ///
-/// Nothing is retried and nothing is explained away: what comes is what a caller in any language gets.
+/// Nothing is retried or explained away: what comes is what a caller in any language gets.
 package final class LedgerCalls: Sendable {
     package typealias Transport = HTTP2ClientTransport.Posix
 

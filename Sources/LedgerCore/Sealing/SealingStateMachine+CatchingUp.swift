@@ -3,7 +3,7 @@ extension SealingStateMachine {
     /// instead of blocks (PROTOCOL.md 23).
     private static var reloadDistance: UInt64 { 4_096 }
     /// So many answers in a row that make no sense are believed.
-    private static var believedFailures: Int { 3 }
+    static var believedFailures: Int { 3 }
 
     /// What an observation says about the state that this replica knows.
     private enum Comparison {
@@ -37,6 +37,7 @@ extension SealingStateMachine {
         _ observation: LedgerObservation, knownBefore known: LedgerObservation, at moment: Moment
     ) -> [SealingAction] {
         storeIsUnavailable = false
+        malformedInARow = 0
         // While a transaction is open or being built, its own comparison will tell.
         guard case .idle = phase else { return [] }
         if observation.revision < known.revision
@@ -53,6 +54,21 @@ extension SealingStateMachine {
         case .rolledBack:
             return fence(rolledBack(to: observation))
         }
+    }
+
+    /// Somebody read counter and head, and they make no sense: they do not agree, or are no ledger's.
+    ///
+    /// A transfer can be damaged once; a store that stays like this was changed by somebody else, and nothing is
+    /// sealed on it any more (PROTOCOL.md 9).
+    package mutating func noticedMalformed(
+        _ reason: LedgerInconsistency, at moment: Moment
+    ) -> [SealingAction] {
+        switch phase {
+        case .loading, .fenced: return []
+        case .idle, .building, .committing, .catchingUp: break
+        }
+        malformedInARow += 1
+        return malformedInARow < Self.believedFailures ? [] : fence(reason)
     }
 
     /// The counter was seen while a transaction is open, by its own failed comparison or by a read.

@@ -153,6 +153,13 @@ extension SealingStateMachine {
             case .observing(let current, let settles) = inFlight.resolution, current == id
         else { return [] }
         switch result {
+        case .success: malformedInARow = 0
+        case .malformed(let reason):
+            let fencing = noticedMalformed(reason, at: moment)
+            if !fencing.isEmpty { return fencing }
+        case .unavailable: break
+        }
+        switch result {
         case .success(let observation) where isUnchanged(observation):
             if settles {
                 let reason: NotSealedReason? = inFlight.sawNoSpace ? .storageFull : nil
@@ -249,7 +256,7 @@ extension SealingStateMachine {
     private mutating func gather(after inFlight: InFlight, at now: MonotonicInstant) {
         let span = max(1, (now - inFlight.plannedAt).count)
         let perSecond = arrivals * 1_000_000_000 / span
-        guard arrivals > 1, perSecond >= Self.busyRate else { return }
+        guard arrivals > 1, perSecond >= Self.busyRate, !isStopping else { return }
         let interval = settings.commitDeadline / Self.batchesPerContract
         // A commit that took longer has gathered enough, unless all that came was refused meanwhile.
         gatheringUntil =

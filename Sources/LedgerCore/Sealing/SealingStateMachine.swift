@@ -49,6 +49,8 @@ package struct SealingStateMachine: Sendable {
     var storeIsUnavailable = false
     /// The transaction that was open when the fence fell.
     var openAtFence: Proposal?
+    /// Reads of counter and head, one after another, that made no sense.
+    var malformedInARow = 0
     var nextProposal: UInt64 = 1
     var nextObservation: UInt64 = 1
 

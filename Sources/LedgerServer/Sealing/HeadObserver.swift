@@ -115,11 +115,13 @@ package final class HeadObserver: Service, Sendable {
         case .success(let observation):
             if let known { sealer.noticed(observation, knownBefore: known) }
         case .failure(let error):
-            if case .unsupportedFormat = error.code {
+            switch error.code {
+            case .unsupportedFormat:
                 for waiter in waiting { waiter.resume(returning: result) }
                 throw error
+            case .unavailable: sealer.noteQuorum(lost: true)
+            case .inconsistent(let reason): sealer.noticedMalformed(reason)
             }
-            if case .unavailable = error.code { sealer.noteQuorum(lost: true) }
             logger.debug("counter and head cannot be read", metadata: ["error": "\(error)"])
         }
         for waiter in waiting { waiter.resume(returning: result) }

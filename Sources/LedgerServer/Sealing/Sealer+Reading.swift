@@ -30,6 +30,11 @@ extension Sealer {
         }
     }
 
+    /// Somebody read counter and head, and they make no sense.
+    func noticedMalformed(_ reason: LedgerInconsistency) {
+        send { state, moment in state.machine.noticedMalformed(reason, at: moment) }
+    }
+
     /// Whether counter and head can be read.
     func noteQuorum(lost: Bool) {
         send { state, _ in

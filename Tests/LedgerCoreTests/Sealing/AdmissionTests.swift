@@ -94,6 +94,21 @@ struct AdmissionTests {
             batch.filter { $0.stream == greedy }.map(\.token.rawValue) == Array(1...10))
     }
 
+    @Test("under load a batch waits for company, without load none does")
+    func gathering() throws {
+        var bench = MachineBench()
+        let lonely = try required(bench.send("lonely"))
+        bench.pass(milliseconds: 3)
+        #expect(bench.end(lonely, .applied(Revision(rawValue: 2))).plan == nil)
+        let first = try required(bench.send("under way"))
+        for number in 0..<20 { #expect(bench.submit("\(number)").outcomes.isEmpty) }
+        bench.pass(milliseconds: 3)
+        // 20 in 3 ms: the next batch begins no sooner than a sixth of the contract after this one.
+        #expect(bench.end(first, .applied(Revision(rawValue: 3))).plan == nil)
+        #expect(bench.submit("late").plan == nil)
+        #expect(bench.tick(afterMilliseconds: 6).plan?.submissions.count == 21)
+    }
+
     @Test("the queue is bounded by events and by bytes")
     func bounds() throws {
         var settings = SealingSettings()
@@ -146,8 +161,8 @@ struct AdmissionTests {
         let first = try required(bench.send("under way"))
         _ = bench.submit("twin")
         _ = bench.submit("twin")
-        let next = bench.end(first, .applied(Revision(rawValue: 2)))
-        let plan = try required(next.plan)
+        _ = bench.end(first, .applied(Revision(rawValue: 2)))
+        let plan = try required(bench.tick(afterMilliseconds: 10).plan)
         #expect(plan.submissions.count == 1)
         let proposal = try required(bench.propose(plan))
         let sealed = bench.end(proposal, .applied(Revision(rawValue: 3)))

@@ -221,6 +221,22 @@ struct ResolvingTests {
         #expect(bench.machine.state?.index.count == 0)
     }
 
+    @Test("PROTOCOL 9: counter and head that stay inconsistent fence; a damaged answer does not")
+    func inconsistentHeadFences() throws {
+        var bench = MachineBench()
+        bench.seal("a", revision: 2)
+        let known = try required(bench.machine.state?.observation)
+        let damage = LedgerInconsistency.malformed("counter and head do not agree")
+        for _ in 0..<2 {
+            #expect(bench.machine.noticedMalformed(damage, at: bench.moment).isEmpty)
+        }
+        _ = bench.machine.noticed(known, knownBefore: known, at: bench.moment)
+        for _ in 0..<2 {
+            #expect(bench.machine.noticedMalformed(damage, at: bench.moment).isEmpty)
+        }
+        #expect(bench.machine.noticedMalformed(damage, at: bench.moment).isFencing)
+    }
+
     @Test("PROTOCOL 15: at the contract's end counter and head are read through another member")
     func resolvingStartsAtTheContract() throws {
         var bench = MachineBench()
