@@ -182,7 +182,17 @@ extension SealingStateMachine {
         // It can never apply. Each event is looked up again by id when the next batch is built: sealed by another
         // replica meanwhile, it is a duplicate (PROTOCOL.md 2). Abandoned ones do not come back (6).
         queue.prepend(inDoubt.unanswered)
+        backOff(at: moment.now)
         return [.reportLostRace] + startBatch(at: moment) + reportIfDrained()
+    }
+
+    /// Without the hint, a replica that loses races waits a random time that grows with each: otherwise many that
+    /// seal at once starve one another (PROTOCOL.md 18).
+    private mutating func backOff(at now: MonotonicInstant) {
+        lostInARow += 1
+        guard !hasPrecedence else { return }
+        let longest = Nanoseconds.milliseconds(2) * (1 << min(Int64(lostInARow), 4))
+        pausedUntil = now + Nanoseconds(randomNumber(below: longest.count))
     }
 
     private mutating func catchUpFailed(

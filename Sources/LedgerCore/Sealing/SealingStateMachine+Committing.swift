@@ -232,6 +232,7 @@ extension SealingStateMachine {
             bytes: inFlight.proposal.block.count, at: moment.now)
         state?.adopt(inFlight.proposal, revision: revision)
         storeAnswered()
+        lostInARow = 0
         gather(after: inFlight, at: moment.now)
         phase = .idle
         return answerSealed(inFlight, at: moment.now) + startBatch(at: moment) + reportIfDrained()

@@ -53,8 +53,16 @@ package struct SealingStateMachine: Sendable {
     var malformedInARow = 0
     var nextProposal: UInt64 = 1
     var nextObservation: UInt64 = 1
+    /// Whether this replica goes on at once after a lost race: the one that holds the hint does, the others give
+    /// way (PROTOCOL.md 18).
+    package var hasPrecedence = true
+    /// Races lost one after another.
+    var lostInARow = 0
+    private var random: UInt64
 
-    package init(settings: SealingSettings) {
+    /// - Parameter seed: of the back-off after lost races; replicas that share one would go on in step.
+    package init(settings: SealingSettings, seed: UInt64 = 0) {
+        random = seed
         self.settings = settings
         limiter = BatchLimiter(settings: settings)
     }
@@ -161,6 +169,15 @@ package struct SealingStateMachine: Sendable {
     }
 
     // MARK: Shared
+
+    /// A number below a bound, from the seed (SplitMix64).
+    mutating func randomNumber(below bound: Int64) -> Int64 {
+        random &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = random
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return Int64((mixed ^ (mixed >> 31)) % UInt64(max(1, bound)))
+    }
 
     var inFlight: InFlight? {
         switch phase {

@@ -1,0 +1,55 @@
+/// What is known of how fast the sealer answers, and how much may be under way to it.
+struct ForwardPace: Sendable {
+    /// Smoothed time from sending to the answer, in nanoseconds.
+    private var mean: Double
+    /// How many events may be under way before streams are left unread.
+    private(set) var window = 512
+    /// Since when something is expected that would show that the sealer seals.
+    private(set) var silentSince: MonotonicInstant?
+    private let contract: Nanoseconds
+    private let shortestPatience: Nanoseconds
+
+    private static let windows = 64...16_384
+
+    init(_ settings: ReplicaSettings) {
+        contract = settings.sealing.commitDeadline
+        shortestPatience = settings.shortestPatience
+        mean = Double(contract.count) / 10
+    }
+
+    /// A forward that is unanswered for so long puts the sealer in doubt: twice the usual commit time (PROTOCOL.md
+    /// 18).
+    var patience: Nanoseconds {
+        max(shortestPatience, Nanoseconds(Int64(2 * mean)))
+    }
+
+    mutating func sent(at now: MonotonicInstant) {
+        if silentSince == nil { silentSince = now }
+    }
+
+    /// The sealer shows that it seals.
+    mutating func answered(sentAt: MonotonicInstant, isMoreUnderWay: Bool, at now: MonotonicInstant) {
+        silentSince = isMoreUnderWay ? now : nil
+        let took = Double(min(now - sentAt, contract).count)
+        mean += 0.1 * (took - mean)
+        // The window is what keeps waiting below the contract, as the batch limiter does for an own queue.
+        if took > 0.6 * Double(contract.count) {
+            shrink(by: 0.98)
+        } else if isMoreUnderWay {
+            window = min(Self.windows.upperBound, window + 1)
+        }
+    }
+
+    mutating func overloaded() {
+        shrink(by: 0.9)
+    }
+
+    /// Nothing is expected any more.
+    mutating func forget() {
+        silentSince = nil
+    }
+
+    private mutating func shrink(by factor: Double) {
+        window = max(Self.windows.lowerBound, Int(Double(window) * factor))
+    }
+}

@@ -1,0 +1,84 @@
+extension ReplicaStateMachine {
+    /// Holding the hint.
+    struct Tenure: Sendable {
+        let lease: Int64
+        /// When the lease may have ended, reckoned from when its last renewal was asked for.
+        var validUntil: MonotonicInstant
+        var nextKeepAlive: MonotonicInstant
+        var isRenewing = false
+
+        var nextWake: MonotonicInstant {
+            isRenewing ? validUntil : min(validUntil, nextKeepAlive)
+        }
+    }
+
+    /// Looking for somebody to forward to, or for the hint.
+    struct Seeking: Sendable {
+        enum Step: Sendable {
+            case reading
+            case taking
+            case pausing(until: MonotonicInstant)
+        }
+
+        let since: MonotonicInstant
+        var step: Step
+        /// The hint of a sealer that refused or could not be reached.
+        var refused: HintReading?
+        /// The pause before the next attempt.
+        var pause = Nanoseconds.milliseconds(20)
+
+        /// So long at most events wait for an election; then they are sealed beside it.
+        static let longestWait = Nanoseconds.milliseconds(100)
+
+        var nextWake: MonotonicInstant? {
+            if case .pausing(let until) = step { until } else { nil }
+        }
+    }
+
+    /// Forwarding to the holder of the hint.
+    struct Following: Sendable {
+        let link: LinkID
+        let hint: SealerHint
+        var isUp: Bool
+        /// When the connection was begun.
+        let since: MonotonicInstant
+        var doubt: Doubt?
+
+        /// The sealer has been silent; before its hint is taken, the counter must not move (PROTOCOL.md 18).
+        struct Doubt: Sendable {
+            enum Step: Sendable {
+                case reading
+                case watching(Revision, until: MonotonicInstant)
+                case taking
+                case pausing(until: MonotonicInstant)
+            }
+            var step = Step.reading
+            /// How often the counter moved although the sealer was silent.
+            var moves = 0
+        }
+
+        func nextWake(_ pace: ForwardPace) -> MonotonicInstant? {
+            guard isUp else { return since + pace.patience }
+            guard let silentSince = pace.silentSince else { return nil }
+            switch doubt?.step {
+            case nil: return silentSince + pace.patience / 2
+            case .watching(_, let until), .pausing(let until): return until
+            case .reading, .taking: return nil
+            }
+        }
+    }
+
+    /// Sealing beside the holder of the hint, who cannot be used.
+    struct Direct: Sendable {
+        let avoided: HintReading
+        var retryAt: MonotonicInstant
+        var pause: Nanoseconds
+        /// A connection that is tried.
+        var candidate: LinkID?
+
+        static let firstPause = Nanoseconds.milliseconds(100)
+        static let longestPause = Nanoseconds.milliseconds(1_000)
+
+        var nextWake: MonotonicInstant? { retryAt }
+    }
+}

@@ -1,0 +1,36 @@
+/// Who a replica is among the others, and the times by which it elects and forwards.
+package struct ReplicaSettings: Hashable, Sendable {
+    /// What this replica puts into the hint; nil where others cannot reach it, so that it only seals for itself.
+    package var identity: SealerHint?
+    /// How long the hint outlives its holder: the lease's time to live.
+    package var hintLifetime: Nanoseconds
+    /// How often a sealer renews its lease.
+    package var keepAliveInterval: Nanoseconds
+    /// A forward that is unanswered for so long, at least, puts the sealer in doubt (PROTOCOL.md 18).
+    package var shortestPatience: Nanoseconds
+    package var sealing: SealingSettings
+
+    package init(
+        identity: SealerHint?, hintLifetime: Nanoseconds = .milliseconds(3_000),
+        keepAliveInterval: Nanoseconds = .milliseconds(1_000),
+        shortestPatience: Nanoseconds = .milliseconds(20),
+        sealing: SealingSettings = SealingSettings()
+    ) {
+        self.identity = identity
+        self.hintLifetime = hintLifetime
+        self.keepAliveInterval = keepAliveInterval
+        self.shortestPatience = shortestPatience
+        self.sealing = sealing
+    }
+}
+
+/// Whether a replica may seal, apart from who else does.
+package enum SealingAbility: Hashable, Sendable {
+    /// The ledger has not been read yet: submissions are refused.
+    case loading
+    case able
+    /// Its clock cannot be believed: it forwards, and holds no hint (PROTOCOL.md 22).
+    case clockUntrusted
+    /// The store is not the ledger that it knows: submissions are refused.
+    case fenced
+}

@@ -1,0 +1,331 @@
+extension ReplicaStateMachine {
+    /// An event whose fate is open is looked up this often.
+    private static var resolvePause: Nanoseconds { .milliseconds(10) }
+
+    // MARK: Submissions
+
+    /// A caller submits an event.
+    ///
+    /// - Parameter head: the newest number that this replica has read or sealed.
+    package mutating func submit(
+        _ submission: Submission, knownHead head: SequenceNumber, at now: MonotonicInstant
+    ) -> [ReplicaAction] {
+        heard(of: head)
+        // The sealing machine says that the replica stops, or that there is none but itself to seal.
+        if isStopping || settings.identity == nil { return [.pass(submission)] }
+        // What is sealed here and belongs to no stream needs no book: the sealing machine answers for it.
+        if submission.stream == nil, path == .here { return [.pass(submission)] }
+        if submission.commitBy <= now {
+            return [.answer(submission.token, .notSealed(.deadlineExceeded))]
+        }
+        let limits = settings.sealing
+        guard book.events.count < limits.maxQueuedEvents,
+            book.waitingBytes + submission.template.byteCount <= limits.maxQueuedBytes
+        else {
+            return [
+                .answer(
+                    submission.token, .notSealed(.overloaded(retryAfter: limits.commitDeadline)))
+            ]
+        }
+        book.add(submission, headAtReceipt: highestKnown)
+        return flush(at: now)
+    }
+
+    /// The caller is gone: what was not sent is not sealed, and what was is not recalled.
+    ///
+    /// - Returns: nil where this machine does not know the submission, but the sealing machine may.
+    package mutating func cancel(_ token: SubmissionToken) -> [ReplicaAction]? {
+        guard let tracked = book.events[token] else { return nil }
+        switch tracked.place {
+        case .here where !tracked.mayBeSealed: return nil
+        case .waiting where !tracked.mayBeSealed:
+            return finish(token, .notSealed(.deadlineExceeded)) + reportIfDrained()
+        default:
+            return finish(token, .unknown) + reportIfDrained()
+        }
+    }
+
+    /// Where events go now; nil while they are better held for a moment.
+    var path: ForwardBook.Path? {
+        switch role {
+        case .idle, .sealing, .direct: .here
+        case .seeking: ability == .able && !isLeaving ? nil : .here
+        case .following(let following): isHolding ? nil : .link(following.link)
+        }
+    }
+
+    /// Whether nothing more is sent to the sealer for the moment.
+    var isHolding: Bool {
+        guard case .following(let following) = role else { return false }
+        if !following.isUp { return true }
+        switch following.doubt?.step {
+        case .taking: return true
+        case nil, .reading, .watching, .pausing: return false
+        }
+    }
+
+    /// Until when events are held for an election at most; then they are sealed beside it (PROTOCOL.md 18).
+    var heldUntil: MonotonicInstant? {
+        book.oldestWaiting.map { $0 + settings.sealing.commitDeadline / 2 }
+    }
+
+    /// Sends everything that can be sent.
+    mutating func flush(at now: MonotonicInstant) -> [ReplicaAction] {
+        guard book.waitingCount > 0 else { return [] }
+        guard let path else {
+            let half = settings.sealing.commitDeadline / 2
+            guard let heldUntil, heldUntil <= now else { return [] }
+            return book.take(for: .here, at: now) { $0.submission.receivedAt + half <= now }
+                .map { .sealHere($0) }
+        }
+        let batch = book.take(for: path, at: now)
+        guard !batch.isEmpty else { return [] }
+        switch path {
+        case .here:
+            return batch.map { .sealHere($0) }
+        case .link(let link):
+            pace.sent(at: now)
+            return [.send(link, batch)]
+        }
+    }
+
+    // MARK: Answers
+
+    /// What the sealer answered.
+    package mutating func answered(
+        _ link: LinkID, _ answers: [(SubmissionToken, ForwardOutcome)], at now: MonotonicInstant
+    ) -> [ReplicaAction] {
+        var actions: [ReplicaAction] = []
+        for (token, outcome) in answers {
+            actions += answered(link, token, outcome, at: now)
+        }
+        if draining[link] != nil {
+            draining[link] = now
+            if book.sentCount(link) == 0 {
+                draining[link] = nil
+                actions.append(.disconnect(link))
+            }
+        }
+        return actions + flush(at: now) + reportIfDrained()
+    }
+
+    private mutating func answered(
+        _ link: LinkID, _ token: SubmissionToken, _ outcome: ForwardOutcome,
+        at now: MonotonicInstant
+    ) -> [ReplicaAction] {
+        guard let tracked = book.events[token] else {
+            if case .sealed(let seal) = outcome { heard(of: seal.sequenceNumber) }
+            return []
+        }
+        switch outcome {
+        case .sealed(let seal):
+            heard(of: seal.sequenceNumber)
+            let actions = finish(
+                token, .sealed(seal, latency: now - tracked.submission.receivedAt))
+            showsLife(link, tracked, at: now)
+            return actions
+        case .duplicate(let number):
+            heard(of: number)
+            _ = book.attemptEnded(token, over: link)
+            book.move(token, to: .readingOriginal(isConflict: false))
+            showsLife(link, tracked, at: now)
+            return [.readOriginal(token, number)]
+        case .conflicting(let number):
+            // Said of sealed events only (PROTOCOL.md 3), so whatever was attempted, this one never will be.
+            heard(of: number)
+            let actions = finish(token, .conflicting(with: number))
+            showsLife(link, tracked, at: now)
+            return actions
+        case .notSealed(.stopping), .notSealed(.starting), .notSealed(.clockUntrusted),
+            .notSealed(.rolledBack), .refused:
+            // Not this replica, but somebody else may well seal it.
+            guard book.attemptEnded(token, over: link) else { return [] }
+            return refused(token, by: link, at: now)
+        case .notSealed(let reason):
+            guard book.attemptEnded(token, over: link) else { return [] }
+            if case .overloaded = reason { pace.overloaded() }
+            let actions = rejected(token, reason, at: now)
+            if book.sentCount(link) == 0 { pace.forget() }
+            return actions
+        case .unknown:
+            book.addOpenAttempt(link, to: token)
+            if tracked.place == .sent(link) { resolve(token, at: now) }
+            return []
+        }
+    }
+
+    private mutating func showsLife(
+        _ link: LinkID, _ tracked: ForwardBook.Tracked, at now: MonotonicInstant
+    ) {
+        guard case .following(var following) = role, following.link == link else { return }
+        if tracked.place == .sent(link) {
+            pace.answered(
+                sentAt: tracked.sentAt, isMoreUnderWay: book.sentCount(link) > 0, at: now)
+        }
+        guard let doubt = following.doubt else { return }
+        if case .taking = doubt.step { return }
+        following.doubt = nil
+        role = .following(following)
+    }
+
+    /// A certain rejection by one attempt is one of the event only if no other attempt is open (PROTOCOL.md 4).
+    private mutating func rejected(
+        _ token: SubmissionToken, _ reason: NotSealedReason, at now: MonotonicInstant
+    ) -> [ReplicaAction] {
+        guard let tracked = book.events[token] else { return [] }
+        if tracked.mayBeSealed {
+            resolve(token, at: now)
+            return []
+        }
+        return finish(token, .notSealed(reason))
+    }
+
+    /// The receiver does not seal: its hint is old, or it was taken from it.
+    private mutating func refused(
+        _ token: SubmissionToken, by link: LinkID, at now: MonotonicInstant
+    ) -> [ReplicaAction] {
+        book.waitAgain(token)
+        guard case .following(let following) = role, following.link == link else { return [] }
+        // What was sent after it is refused as well, and those answers are still to come.
+        return [.report(.doubtsSealer("it does not seal"))] + seek(refused: reading, at: now)
+    }
+
+    private mutating func heard(of number: SequenceNumber) {
+        highestKnown = max(highestKnown, number)
+    }
+
+    /// The event that is sealed under the number of a duplicate was read.
+    package mutating func originalRead(
+        _ token: SubmissionToken, _ original: SealedEntry?, at now: MonotonicInstant
+    ) -> [ReplicaAction] {
+        guard let tracked = book.events[token], case .readingOriginal = tracked.place else {
+            return []
+        }
+        guard let original else {
+            // It is sealed, but under what hash cannot be said now: submitting it again tells.
+            return finish(token, .unknown) + reportIfDrained()
+        }
+        return finish(token, outcome(of: tracked, found: original, at: now)) + flush(at: now)
+            + reportIfDrained()
+    }
+
+    /// What the own sealing machine says of an event.
+    package mutating func sealedHere(
+        _ token: SubmissionToken, _ outcome: SubmissionOutcome, at now: MonotonicInstant
+    ) -> [ReplicaAction] {
+        guard let tracked = book.events[token], tracked.place == .here else { return [] }
+        let actions: [ReplicaAction]
+        switch outcome {
+        case .sealed(let seal, _):
+            heard(of: seal.sequenceNumber)
+            actions = finish(token, outcome)
+        case .conflicting:
+            actions = finish(token, outcome)
+        case .duplicate(let original):
+            actions = finish(token, self.outcome(of: tracked, found: original, at: now))
+        case .notSealed(let reason):
+            actions = rejected(token, reason, at: now)
+        case .unknown:
+            book.leaveOpenHere(token)
+            resolve(token, at: now)
+            actions = visitDue(at: now)
+        }
+        return actions + flush(at: now) + reportIfDrained()
+    }
+
+    /// What an event is called that is found sealed.
+    ///
+    /// Sealed by an attempt of this submission that was lost sight of, it is a success: but only above the head
+    /// that was known when it was received, else it had been sealed before (PROTOCOL.md 7).
+    private func outcome(
+        of tracked: ForwardBook.Tracked, found original: SealedEntry, at now: MonotonicInstant
+    ) -> SubmissionOutcome {
+        let entry = original.entry
+        guard entry.event.hasSameContent(as: tracked.submission.event) else {
+            return .conflicting(with: entry.sequenceNumber)
+        }
+        guard tracked.mayBeSealed, entry.sequenceNumber > tracked.headAtReceipt else {
+            return .duplicate(of: original)
+        }
+        let seal = Seal(
+            sequenceNumber: entry.sequenceNumber, eventHash: original.eventHash,
+            previousHash: entry.previousHash, sealedTimestamp: entry.sealedTimestamp)
+        return .sealed(seal, latency: now - tracked.submission.receivedAt)
+    }
+
+    mutating func finish(
+        _ token: SubmissionToken, _ outcome: SubmissionOutcome
+    ) -> [ReplicaAction] {
+        guard book.remove(token) != nil else { return [] }
+        return [.answer(token, outcome)]
+    }
+
+    // MARK: Resolving
+
+    /// Nothing new is tried for the event: from now on it is looked up until it is found or its time is over.
+    private mutating func resolve(_ token: SubmissionToken, at now: MonotonicInstant) {
+        book.move(token, to: .resolving(at: now))
+    }
+
+    /// An event was looked for under its id.
+    package mutating func lookedUp(
+        _ token: SubmissionToken, _ result: ResolveResult, at now: MonotonicInstant
+    ) -> [ReplicaAction] {
+        guard let tracked = book.events[token], tracked.place == .lookingUp else { return [] }
+        switch result {
+        case .found(let original):
+            heard(of: original.entry.sequenceNumber)
+            return finish(token, outcome(of: tracked, found: original, at: now)) + flush(at: now)
+                + reportIfDrained()
+        case .absent, .failed:
+            book.move(token, to: .resolving(at: now + Self.resolvePause))
+            return []
+        }
+    }
+
+    /// Ends what is due: expires what waits, answers whose time is up, looks up what is open.
+    mutating func visitDue(at now: MonotonicInstant) -> [ReplicaAction] {
+        var answers: [(SubmissionToken, SubmissionOutcome)] = []
+        var actions: [ReplicaAction] = []
+        let storeFails = readingFailed
+        book.visitDue(at: now) { book, tracked in
+            let submission = tracked.submission
+            let token = submission.token
+            let isOver = submission.answerBy <= now
+            switch tracked.place {
+            case .waiting where !tracked.mayBeSealed && submission.commitBy <= now:
+                // It was never sent anywhere, or every attempt ended certainly.
+                answers.append(
+                    (token, .notSealed(storeFails ? .storeUnavailable : .deadlineExceeded)))
+            case .waiting where isOver:
+                answers.append((token, .unknown))
+            case .waiting where submission.commitBy <= now:
+                book.move(token, to: .lookingUp)
+                actions.append(.lookUp(submission))
+            case .resolving(let at) where at <= now && !isOver:
+                book.move(token, to: .lookingUp)
+                actions.append(.lookUp(submission))
+            case .here where !tracked.mayBeSealed:
+                break
+            case .sent, .resolving, .lookingUp, .readingOriginal, .here:
+                if isOver { answers.append((token, .unknown)) }
+            case .waiting:
+                break
+            }
+        }
+        for (token, outcome) in answers { actions += finish(token, outcome) }
+        return actions
+    }
+
+    /// A link that was to answer only what it had got does not answer: what is left is tried elsewhere.
+    mutating func dropSilentDraining(at now: MonotonicInstant) -> [ReplicaAction] {
+        guard !draining.isEmpty else { return [] }
+        var actions: [ReplicaAction] = []
+        for (link, since) in draining where since + pace.patience <= now {
+            draining[link] = nil
+            book.loseSight(of: link)
+            actions.append(.disconnect(link))
+        }
+        return actions
+    }
+}
