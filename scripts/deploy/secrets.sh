@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# Sourced by deploy.sh, never run: the secrets that nobody but the cluster needs to know. Each is
+# made once and never changed: etcd has taken them over by then.
+# The variables come from common.sh.
+# shellcheck disable=SC2154
+
+# secret_manifest NAME KEY VALUE [KEY VALUE...]
+secret_manifest() {
+    printf 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: %s\n' "$1"
+    printf '  labels:\n    app.kubernetes.io/part-of: immutable-ledger\n'
+    printf 'type: Opaque\nstringData:\n'
+    shift
+    printf '  %s: "%s"\n' "$@"
+}
+
+# make_secret NAME KEY [USERNAME]: a random KEY. The value goes through a pipe: arguments are seen
+# by everyone on this machine. `create`, unlike `apply`, neither overwrites nor keeps a copy in an
+# annotation.
+make_secret() {
+    local name=$1 key=$2 username=${3:-} value pairs=()
+    if [[ $dry_run == yes ]]; then
+        echo "would make the secret $name with a random $key, unless it exists"
+        return
+    fi
+    if exists secret "$name"; then
+        echo "secret $name is kept"
+        return
+    fi
+    value=$(openssl rand -hex 32)
+    [[ ${#value} == 64 ]] || die "openssl made no random number; the secret $name was not made"
+    [[ -z "$username" ]] || pairs+=(username "$username")
+    pairs+=("$key" "$value")
+    secret_manifest "$name" "${pairs[@]}" | kube create --filename -
+}
+
+provide_secrets() {
+    say "Secrets"
+    if [[ $dry_run == no ]] && ! exists secret etcd-root-user &&
+        exists persistentvolumeclaim data-etcd-0; then
+        die "etcd's volumes are there, but the secret etcd-root-user that opens them is gone. Put" \
+            "it back, with etcd-ledger-user; or begin anew, without the sealed events:" \
+            "./deploy.sh destroy $environment --delete-data"
+    fi
+    make_secret etcd-root-user password root
+    make_secret etcd-ledger-user password ledger
+    make_secret ledger-internal-token token
+}
