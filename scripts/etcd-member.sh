@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs one etcd member the way the ledger needs it: mutual TLS, loopback only.
+# Runs one etcd member as it runs in Kubernetes, but for the addresses: mutual TLS with a CA of its
+# own for each side, and the flags of etcd-flags.txt.
 set -euo pipefail
 
 usage() {
@@ -14,7 +15,8 @@ Becomes one etcd member (exec), for development and tests. It listens on 127.0.0
   CLIENT_PORT      https://127.0.0.1:CLIENT_PORT for clients (gRPC and the JSON gateway)
   PEER_PORT        https://127.0.0.1:PEER_PORT for the other members
   INITIAL_CLUSTER  for example m1=https://127.0.0.1:23801,m2=https://127.0.0.1:23811
-  FLAG...          further etcd flags; a later flag overrides an earlier one
+  FLAG...          further etcd flags; a later flag overrides an earlier one, those of
+                   etcd-flags.txt included
 
 Environment:
   ETCD_INITIAL_CLUSTER_STATE   new (default), or existing for a member that joins later
@@ -36,9 +38,13 @@ shift 6
 cluster_state=${ETCD_INITIAL_CLUSTER_STATE:-new}
 binary=${ETCD_BINARY:-etcd}
 
-for file in ca.pem etcd-server.pem etcd-server-key.pem etcd-peer.pem etcd-peer-key.pem; do
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+
+for file in ca.pem peer-ca.pem \
+    etcd-server.pem etcd-server-key.pem etcd-peer.pem etcd-peer-key.pem; do
     if [[ ! -r "$certificates/$file" ]]; then
-        echo "etcd-member.sh: $certificates/$file is missing; run certs/make-certs.sh" >&2
+        echo "etcd-member.sh: $certificates/$file is missing; run" \
+            "certs/make-certs.sh $certificates" >&2
         exit 1
     fi
 done
@@ -56,6 +62,12 @@ while IFS= read -r variable; do
     [[ "$variable" == ETCD_UNSUPPORTED_ARCH ]] || unset "$variable"
 done < <(compgen -e ETCD_ || true)
 
+mapfile -t flags < <(grep '^--' "$root/scripts/etcd-flags.txt")
+# TLS 1.2 is the least that any etcd 3.4 or later speaks; 3.4.25 and 3.5.8 brought a flag to say so.
+if [[ "$("$binary" --help 2>&1)" == *--tls-min-version* ]]; then
+    flags+=(--tls-min-version=TLS1.2)
+fi
+
 exec "$binary" \
     --name "$name" \
     --data-dir "$data_directory" \
@@ -68,17 +80,8 @@ exec "$binary" \
     --cert-file "$certificates/etcd-server.pem" \
     --key-file "$certificates/etcd-server-key.pem" \
     --trusted-ca-file "$certificates/ca.pem" \
-    --client-cert-auth \
     --peer-cert-file "$certificates/etcd-peer.pem" \
     --peer-key-file "$certificates/etcd-peer-key.pem" \
-    --peer-trusted-ca-file "$certificates/ca.pem" \
-    --peer-client-cert-auth \
-    --heartbeat-interval 100 \
-    --election-timeout 1000 \
-    --snapshot-count 5000 \
-    --auto-compaction-mode periodic \
-    --auto-compaction-retention 5m \
-    --quota-backend-bytes 8589934592 \
-    --logger zap \
-    --log-level warn \
+    --peer-trusted-ca-file "$certificates/peer-ca.pem" \
+    "${flags[@]}" \
     "$@"
