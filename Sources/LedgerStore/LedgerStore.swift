@@ -15,13 +15,21 @@ package struct LedgerStore: Sendable {
 
     // MARK: Head
 
+    /// Counter, head and hint as one linearizable transaction showed them.
+    package struct Observed: Sendable {
+        package let observation: LedgerObservation
+        package let hint: HintReading?
+        package let header: EtcdResponseHeader
+    }
+
     /// Reads counter and head in one linearizable transaction.
     package func observe(
         options: EtcdRequestOptions
-    ) async throws(LedgerStoreError) -> (observation: LedgerObservation, header: EtcdResponseHeader)
-    {
+    ) async throws(LedgerStoreError) -> Observed {
         let response = try await perform(transactions.observing(), options: options)
-        return (try transactions.observation(from: response), response.header)
+        return Observed(
+            observation: try transactions.observation(from: response),
+            hint: transactions.hint(ofRead: response), header: response.header)
     }
 
     /// Reads counter and head, and whether a block exists beyond that head.
@@ -39,7 +47,7 @@ package struct LedgerStore: Sendable {
                 transactions.observing(firstBlockKeyAfter: known.head.sequence), options: options)
             let now = try transactions.observation(from: response)
             if now == known {
-                let key = response.range(3)?.kvs.first?.key
+                let key = response.range(4)?.kvs.first?.key
                 return (now, key.flatMap { keys.blockNumber($0) })
             }
             known = now

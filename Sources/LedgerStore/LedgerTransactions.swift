@@ -74,10 +74,12 @@ package struct LedgerTransactions: Sendable {
 
     // MARK: Observing
 
-    /// Counter, head and format in one linearizable read; with `beyond`, also the first block key after that
+    /// Counter, head, format and hint in one linearizable read; with `beyond`, also the first block key after that
     /// number's, for verification while others seal (PROTOCOL.md 17).
     package func observing(firstBlockKeyAfter beyond: SequenceNumber? = nil) -> EtcdTransaction {
-        var reads = [keys.counter, keys.head, keys.format].map { EtcdRangeRequest(key: $0) }
+        var reads = [keys.counter, keys.head, keys.format, keys.sealer].map {
+            EtcdRangeRequest(key: $0)
+        }
         if let beyond {
             let beyondBlocks = keys.blocks(from: beyond.next)
             reads.append(
@@ -112,7 +114,7 @@ package struct LedgerTransactions: Sendable {
     }
 
     /// Counter and head of one answer, which must agree (PROTOCOL.md 9).
-    private func observation(
+    func observation(
         counter: EtcdRangeResponse, head: EtcdRangeResponse
     ) throws(LedgerInconsistency) -> LedgerObservation {
         guard let counter = counter.kvs.first, let head = head.kvs.first else {

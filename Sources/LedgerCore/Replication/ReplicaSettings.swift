@@ -31,6 +31,8 @@ package enum SealingAbility: Hashable, Sendable {
     case able
     /// Its clock cannot be believed: it forwards, and holds no hint (PROTOCOL.md 22).
     case clockUntrusted
+    /// Its transaction is not answered: it renews no lease, and takes no hint (PROTOCOL.md 18).
+    case stuck
     /// The store is not the ledger that it knows: submissions are refused.
     case fenced
 }

@@ -24,7 +24,13 @@ extension ReplicaStateMachine {
         var tenure = current
         // Who slept through the lease's end is not the sealer any more, whoever is.
         if tenure.validUntil <= now { return seek(at: now) }
-        guard tenure.nextKeepAlive <= now, !tenure.isRenewing, ability == .able else { return [] }
+        guard tenure.nextKeepAlive <= now, !tenure.isRenewing else { return [] }
+        guard ability == .able else {
+            // Who does not seal lets the hint expire.
+            tenure.nextKeepAlive = now + Self.keepAlivePause
+            role = .sealing(tenure)
+            return []
+        }
         tenure.isRenewing = true
         role = .sealing(tenure)
         return [.keepAlive(lease: tenure.lease)]

@@ -30,7 +30,7 @@ package struct ReplicaStateMachine: Sendable {
         case direct(Direct)
     }
 
-    package let settings: ReplicaSettings
+    package internal(set) var settings: ReplicaSettings
     var role = Role.idle
     package internal(set) var ability = SealingAbility.loading
     /// The newest reading of the key `sealer`.
@@ -151,6 +151,18 @@ package struct ReplicaStateMachine: Sendable {
             return fence(at: now)
         default:
             return flush(at: now)
+        }
+    }
+
+    /// Others can reach this replica from now on.
+    package mutating func join(
+        as identity: SealerHint, at now: MonotonicInstant
+    ) -> [ReplicaAction] {
+        settings.identity = identity
+        guard case .idle = role else { return [] }
+        switch ability {
+        case .able, .clockUntrusted: return seek(at: now)
+        case .loading, .stuck, .fenced: return []
         }
     }
 

@@ -71,6 +71,14 @@ extension SealingStateMachine {
         return malformedInARow < Self.believedFailures ? [] : fence(reason)
     }
 
+    /// Something proves that the store is not the ledger that was sealed.
+    package mutating func contradicted(by reason: LedgerInconsistency) -> [SealingAction] {
+        switch phase {
+        case .loading, .fenced: []
+        case .idle, .building, .committing, .catchingUp: fence(reason)
+        }
+    }
+
     /// The counter was seen while a transaction is open, by its own failed comparison or by a read.
     mutating func observed(
         _ observation: LedgerObservation, by inFlight: InFlight, at moment: Moment

@@ -42,17 +42,28 @@ package struct Submission: Sendable {
         token: SubmissionToken, stream: StreamID?, event: CertifiedEvent, template: EntryTemplate,
         receivedAt: MonotonicInstant, callerDeadline: MonotonicInstant?, settings: SealingSettings
     ) {
+        let answerMargin = Nanoseconds.milliseconds(-5)
+        let latest = callerDeadline.map { $0 + answerMargin }
+        let contract = receivedAt + settings.commitDeadline
+        let resolved = receivedAt + settings.resolveDeadline
+        self.init(
+            token: token, stream: stream, event: event, template: template, receivedAt: receivedAt,
+            commitBy: latest.map { min($0, contract) } ?? contract,
+            answerBy: latest.map { min($0, resolved) } ?? resolved)
+    }
+
+    /// Prepares an event that another replica has forwarded, with the times that it carries.
+    package init(
+        token: SubmissionToken, stream: StreamID?, event: CertifiedEvent, template: EntryTemplate,
+        receivedAt: MonotonicInstant, commitBy: MonotonicInstant, answerBy: MonotonicInstant
+    ) {
         self.token = token
         self.stream = stream
         self.event = event
         self.template = template
         fingerprint = Fingerprint(of: event.eventID)
         self.receivedAt = receivedAt
-        let answerMargin = Nanoseconds.milliseconds(-5)
-        let latest = callerDeadline.map { $0 + answerMargin }
-        let contract = receivedAt + settings.commitDeadline
-        let resolved = receivedAt + settings.resolveDeadline
-        commitBy = latest.map { min($0, contract) } ?? contract
-        answerBy = latest.map { min($0, resolved) } ?? resolved
+        self.commitBy = commitBy
+        self.answerBy = answerBy
     }
 }

@@ -1,5 +1,5 @@
 package import GRPCCore
-import GRPCNIOTransportHTTP2
+package import GRPCNIOTransportHTTP2
 package import Logging
 import ServiceLifecycle
 import Synchronization
@@ -27,10 +27,9 @@ package final class GRPCPort: Service, Sendable {
     /// - Parameters:
     ///   - name: what the log calls the port.
     ///   - port: 0 picks a free one, see `boundPort()`.
-    ///   - tls: the server's files; plaintext without.
     package init(
-        name: String, bindAddress: String, port: Int, tls: ServiceConfiguration.TLSFiles?,
-        limits: Limits = Limits(), services: [any RegistrableRPCService],
+        name: String, bindAddress: String, port: Int,
+        security: HTTP2ServerTransport.Posix.TransportSecurity = .plaintext, limits: Limits = Limits(), services: [any RegistrableRPCService],
         interceptors: [any ServerInterceptor] = [], logger: Logger
     ) {
         self.name = name
@@ -38,7 +37,7 @@ package final class GRPCPort: Service, Sendable {
         transport = HTTP2ServerTransport.Posix(
             address: bindAddress.contains(":")
                 ? .ipv6(host: bindAddress, port: port) : .ipv4(host: bindAddress, port: port),
-            transportSecurity: tls.map(Self.security) ?? .plaintext,
+            transportSecurity: security,
             config: .defaults {
                 $0.rpc.maxRequestPayloadSize = limits.maxMessageBytes
                 $0.http2.maxConcurrentStreams = limits.maxConcurrentCalls
@@ -65,21 +64,6 @@ package final class GRPCPort: Service, Sendable {
             }
         } onGracefulShutdown: {
             self.server.beginGracefulShutdown()
-        }
-    }
-
-    private static func security(
-        _ files: ServiceConfiguration.TLSFiles
-    ) -> HTTP2ServerTransport.Posix.TransportSecurity {
-        let chain = [TLSConfig.CertificateSource.file(path: files.certificatePath, format: .pem)]
-        let key = TLSConfig.PrivateKeySource.file(path: files.keyPath, format: .pem)
-        guard let clientCA = files.clientCAPath else {
-            return .tls(certificateChain: chain, privateKey: key)
-        }
-        return .mTLS(certificateChain: chain, privateKey: key) {
-            $0.trustRoots = .certificates([.file(path: clientCA, format: .pem)])
-            $0.clientCertificateVerification = .noHostnameVerification
-            $0.requireALPN = true
         }
     }
 }

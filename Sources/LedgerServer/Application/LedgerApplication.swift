@@ -20,7 +20,10 @@ package struct LedgerApplication: Sendable {
     package let metrics: LedgerMetrics
     package let admin: AdminServer
     package let grpc: GRPCPort
-    private let services: [any Service]
+    package let replica: Replica
+    /// Where other replicas forward to; nil where they don't.
+    package let internalPort: GRPCPort?
+    private var services: [any Service]
     private let logger: Logger
 
     /// Wires the service; nothing is started or connected yet.
@@ -53,32 +56,46 @@ package struct LedgerApplication: Sendable {
             })
         let observer = HeadObserver(store: store, sealer: sealer, logger: logger)
         let shutdown = ShutdownSignal()
+        let reader = EventReader(
+            sealer: sealer, store: store, blocks: blocks, observer: observer)
+        let replication = Replication(
+            configuration: configuration, sealer: sealer, client: client, store: store,
+            reader: reader, observer: observer, blocks: blocks, metrics: metrics, logger: logger)
+        let replica = replication.replica
+        self.replica = replica
+        internalPort = replication.port
         let reporter = HealthReporter(
-            board: board, monitor: monitor, pool: { client.poolStatistics })
+            board: board, monitor: monitor, pool: { client.poolStatistics },
+            further: { replica.dependencies })
         admin = AdminServer(
             pages: AdminPages(reporter: reporter, registry: metrics.registry),
             bindAddress: configuration.bindAddress, port: configuration.adminPort, logger: logger)
         let ledger = ImmutableLedgerService(
             submissions: SubmissionHandler(
-                intake: try Self.intake(configuration), sealer: sealer, metrics: metrics,
-                settings: configuration.sealing, shutdown: shutdown,
+                intake: try Self.intake(configuration), sealer: sealer, replica: replica,
+                metrics: metrics, settings: configuration.sealing, shutdown: shutdown,
                 streamWindow: configuration.maxStreamEvents),
             reads: ReadHandler(
-                reader: EventReader(
-                    sealer: sealer, store: store, blocks: blocks, observer: observer),
+                reader: reader,
                 verifier: EventVerifier(store: store, metrics: metrics, logger: logger),
                 board: board, shutdown: shutdown))
         grpc = GRPCPort(
             name: "the gRPC port", bindAddress: configuration.bindAddress,
-            port: configuration.port, tls: configuration.tls,
+            port: configuration.port, security: PortSecurity.server(configuration.tls),
             limits: .init(maxConcurrentCalls: configuration.maxConcurrentCalls),
             services: [ledger, HealthService(reporter: reporter), GRPCHealthService(board: board)]
                 + (try Self.reflection()),
             logger: logger)
         // Stopped from the last to the first.
         services = [
-            EtcdConnection { await client.shutdown() }, monitor, sealer, observer, admin, grpc,
-            ShutdownCoordinator(sealer: sealer, board: board, signal: shutdown),
+            EtcdConnection { await client.shutdown() }, monitor, sealer, observer, replica, admin,
+        ]
+        services += internalPort.map { [$0] } ?? []
+        services += [
+            grpc,
+            ShutdownCoordinator(
+                sealer: sealer, replica: replica, peers: replication.peers, board: board,
+                signal: shutdown),
         ]
     }
 

@@ -3,7 +3,8 @@ extension ServiceConfiguration {
     mutating func readKeys(_ reader: SettingReader) throws(ConfigurationError) {
         origin = try Self.origin(reader) ?? origin
         signingKeyPath = try reader.pemFile(.signingKey)
-        tls = try Self.tls(reader)
+        tls = try Self.tls(reader, .tlsCert, .tlsKey, .tlsClientCA)
+        try readInternalTLS(reader)
         allowedSubmitters = try reader.list(.allowedSubmitters)
         if !allowedSubmitters.isEmpty, tls?.clientCAPath == nil {
             throw ConfigurationError(
@@ -30,28 +31,64 @@ extension ServiceConfiguration {
         return text
     }
 
-    private static func tls(_ reader: SettingReader) throws(ConfigurationError) -> TLSFiles? {
-        let certificate = try reader.pemFile(.tlsCert)
-        let key = try reader.pemFile(.tlsKey)
-        let clientCA = try reader.pemFile(.tlsClientCA)
+    private mutating func readInternalTLS(_ reader: SettingReader) throws(ConfigurationError) {
+        internalTLS = try Self.tls(reader, .internalTLSCert, .internalTLSKey, .internalTLSCA)
+        if let internalTLS, internalTLS.clientCAPath == nil {
+            throw ConfigurationError(
+                SettingName.internalTLSCert.rawValue, value: internalTLS.certificatePath,
+                accepted: "only together with \(SettingName.internalTLSCA.rawValue): replicas "
+                    + "admit one another by their certificates")
+        }
+        if let text = reader.text(.internalTLSName) {
+            guard let name = HostName.parse(text) else {
+                throw ConfigurationError(
+                    SettingName.internalTLSName.rawValue, value: text,
+                    accepted: HostName.accepted)
+            }
+            internalTLSName = name
+        }
+        if let text = reader.text(.forwarding) {
+            guard ["on", "off"].contains(text) else {
+                throw ConfigurationError(
+                    SettingName.forwarding.rawValue, value: text, accepted: "on or off")
+            }
+            isForwarding = text == "on"
+        }
+        if isForwarding, tls != nil, internalTLS == nil, internalToken == nil {
+            // Callers are told apart, so replicas must be too: else any of them could speak for another.
+            isForwarding = false
+            warnings.append(
+                "LEDGER_TLS_CERT is set, but neither LEDGER_INTERNAL_TLS_CERT nor "
+                    + "LEDGER_INTERNAL_TOKEN: replicas could not be told from other callers, so the "
+                    + "internal port stays closed and this replica seals for itself")
+        }
+    }
+
+    private static func tls(
+        _ reader: SettingReader, _ certificateName: SettingName, _ keyName: SettingName,
+        _ clientCAName: SettingName
+    ) throws(ConfigurationError) -> TLSFiles? {
+        let certificate = try reader.pemFile(certificateName)
+        let key = try reader.pemFile(keyName)
+        let clientCA = try reader.pemFile(clientCAName)
         if let certificate, let key {
             return TLSFiles(certificatePath: certificate, keyPath: key, clientCAPath: clientCA)
         }
         if let certificate {
             throw ConfigurationError(
-                SettingName.tlsCert.rawValue, value: certificate,
-                accepted: "only together with \(SettingName.tlsKey.rawValue)")
+                certificateName.rawValue, value: certificate,
+                accepted: "only together with \(keyName.rawValue)")
         }
         if let key {
             throw ConfigurationError(
-                SettingName.tlsKey.rawValue, value: key,
-                accepted: "only together with \(SettingName.tlsCert.rawValue)")
+                keyName.rawValue, value: key,
+                accepted: "only together with \(certificateName.rawValue)")
         }
         if let clientCA {
             throw ConfigurationError(
-                SettingName.tlsClientCA.rawValue, value: clientCA,
-                accepted: "only together with \(SettingName.tlsCert.rawValue) and "
-                    + SettingName.tlsKey.rawValue)
+                clientCAName.rawValue, value: clientCA,
+                accepted: "only together with \(certificateName.rawValue) and "
+                    + keyName.rawValue)
         }
         return nil
     }

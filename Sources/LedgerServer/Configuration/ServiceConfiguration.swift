@@ -48,6 +48,14 @@ package struct ServiceConfiguration: Sendable {
     /// `LEDGER_INTERNAL_TOKEN`: 1...1024 printable ASCII characters. A secret.
     package var internalToken: String?
 
+    /// `LEDGER_INTERNAL_TLS_CERT`, `LEDGER_INTERNAL_TLS_KEY`, `LEDGER_INTERNAL_TLS_CA`: what replicas show one another
+    /// on the internal port; nil for plaintext.
+    package var internalTLS: TLSFiles?
+    /// `LEDGER_INTERNAL_TLS_NAME`: the name that a replica's certificate carries.
+    package var internalTLSName = "ledger-replica.immutable-ledger.svc"
+    /// `LEDGER_FORWARDING`: `off` makes every replica seal for itself, which is slower from two replicas on.
+    package var isForwarding = true
+
     /// `LEDGER_PREFIX`: what every key in etcd begins with, 1...256 printable ASCII characters.
     package var prefix = "ledger/"
     /// `LEDGER_COMMIT_DEADLINE_MS`, 1...60000 ms: the commit contract.

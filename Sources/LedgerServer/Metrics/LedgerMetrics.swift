@@ -15,6 +15,10 @@ package final class LedgerMetrics: Sendable {
     package static let requestBounds = [
         0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
     ]
+    /// Bounds of `ledger_handover_seconds`.
+    package static let handoverBounds = [
+        0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+    ]
     /// The label values of `operation`; anything else is counted as `other`.
     package static let operations = [
         "range", "txn", "lease_grant", "lease_keepalive", "lease_revoke", "status", "alarm",
@@ -40,12 +44,21 @@ package final class LedgerMetrics: Sendable {
     package let batchEvents: PrometheusHistogram
     /// `ledger_is_sealer`: 1 while this replica holds the hint.
     package let isSealer: PrometheusGauge
+    /// `ledger_forwarded_events_total`: events sent to the replica that seals.
+    package let forwardedEvents: PrometheusCounter
+    /// `ledger_forwards_received_total`: events that other replicas sent here.
+    package let forwardsReceived: PrometheusCounter
+    /// `ledger_forwarding_peers`: replicas that forward here.
+    package let forwardingPeers: PrometheusGauge
+    /// `ledger_handover_seconds`: how long events could neither be forwarded nor sealed under the hint.
+    package let handoverSeconds: PrometheusHistogram
     /// `ledger_verified_events`: how far the background verification has come.
     package let verifiedEvents: PrometheusGauge
     /// `ledger_findings_total`: contradictions that verification found.
     package let findings: PrometheusCounter
 
-    private let submissions: [SubmissionOutcome: PrometheusCounter]
+    private let elections: [ElectionLabel: PrometheusCounter]
+    private let submissions: [SubmissionOutcomeLabel: PrometheusCounter]
     private let etcdRequests: [String: [String: PrometheusCounter]]
     private let etcdRequestSeconds: [String: PrometheusHistogram]
     private let poolStatistics = Mutex<(@Sendable () -> EtcdPoolStatistics)?>(nil)
@@ -75,6 +88,19 @@ package final class LedgerMetrics: Sendable {
             bounds: Self.batchBounds)
         isSealer = registry.gauge(
             "ledger_is_sealer", help: "1 while this replica is the one that seals, else 0.")
+        forwardedEvents = registry.counter(
+            "ledger_forwarded_events_total",
+            help: "Events that were forwarded to the replica that seals.")
+        forwardsReceived = registry.counter(
+            "ledger_forwards_received_total",
+            help: "Events that other replicas forwarded to this one.")
+        forwardingPeers = registry.gauge(
+            "ledger_forwarding_peers", help: "Replicas that have a stream open to forward here.")
+        handoverSeconds = registry.histogram(
+            "ledger_handover_seconds",
+            help: "Seconds in which events could neither be forwarded nor sealed under the hint.",
+            bounds: Self.handoverBounds)
+        elections = Self.elections(in: registry)
         verifiedEvents = registry.gauge(
             "ledger_verified_events",
             help: "How many events, from the first one, the background verification has checked.")
@@ -92,13 +118,19 @@ package final class LedgerMetrics: Sendable {
     }
 
     /// Counts how a submission ended: `ledger_submissions_total`.
-    package func countSubmission(_ outcome: SubmissionOutcome, by amount: Int = 1) {
+    package func countSubmission(_ outcome: SubmissionOutcomeLabel, by amount: Int = 1) {
         submissions[outcome]?.increment(by: Int64(amount))
     }
 
     /// How many submissions ended so, for tests.
-    package func submissions(_ outcome: SubmissionOutcome) -> Int64 {
+    package func submissions(_ outcome: SubmissionOutcomeLabel) -> Int64 {
         submissions[outcome]?.total ?? 0
+    }
+
+    /// Counts a change of a replica's part: `ledger_elections_total`.
+    package func countElection(_ event: ElectionLabel, outage: Double? = nil) {
+        elections[event]?.increment()
+        if let outage { handoverSeconds.observe(outage) }
     }
 
     /// Names the source of `ledger_etcd_connections`, once the client exists.
@@ -121,12 +153,24 @@ extension LedgerMetrics: EtcdRequestObserver {
 extension LedgerMetrics {
     private static func submissions(
         in registry: PrometheusRegistry
-    ) -> [SubmissionOutcome: PrometheusCounter] {
-        var counters: [SubmissionOutcome: PrometheusCounter] = [:]
-        for outcome in SubmissionOutcome.allCases {
+    ) -> [SubmissionOutcomeLabel: PrometheusCounter] {
+        var counters: [SubmissionOutcomeLabel: PrometheusCounter] = [:]
+        for outcome in SubmissionOutcomeLabel.allCases {
             counters[outcome] = registry.counter(
                 "ledger_submissions_total", help: "Submitted events by how they ended.",
                 labels: [PrometheusLabel("outcome", outcome.rawValue)])
+        }
+        return counters
+    }
+
+    private static func elections(
+        in registry: PrometheusRegistry
+    ) -> [ElectionLabel: PrometheusCounter] {
+        var counters: [ElectionLabel: PrometheusCounter] = [:]
+        for event in ElectionLabel.allCases {
+            counters[event] = registry.counter(
+                "ledger_elections_total", help: "Changes of which replica this one takes to seal.",
+                labels: [PrometheusLabel("event", event.rawValue)])
         }
         return counters
     }

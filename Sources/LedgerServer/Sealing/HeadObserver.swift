@@ -104,10 +104,11 @@ package final class HeadObserver: Service, Sendable {
         let result: Result<LedgerObservation, LedgerStoreError>
         let begin = ContinuousClock.now
         do throws(LedgerStoreError) {
-            let (observation, header) = try await store.observe(
+            let observed = try await store.observe(
                 options: .init(deadline: begin.advanced(by: Self.timeout)))
-            sealer.recordClock(header, since: begin)
-            result = .success(observation)
+            sealer.recordClock(observed.header, since: begin)
+            sealer.noticed(observed.hint)
+            result = .success(observed.observation)
         } catch {
             result = .failure(error)
         }

@@ -57,6 +57,7 @@ extension Sealer {
                 encoded: encoded.transaction, options: EtcdRequestOptions(avoiding: avoiding))
             recordClock(response.header, since: begin)
             state.withLock { $0.lastAnswering = response.header.endpoint }
+            noticed(store.transactions.hint(ofLostRace: response))
             result = store.transactions.result(of: response)
         } catch {
             log(error, of: proposal)
@@ -80,12 +81,13 @@ extension Sealer {
         let result: ObservationResult
         let begin = ContinuousClock.now
         do throws(LedgerStoreError) {
-            let (observation, header) = try await store.observe(
+            let observed = try await store.observe(
                 options: EtcdRequestOptions(
                     deadline: begin.advanced(by: Self.observeTimeout),
                     avoiding: elsewhere ? lastAnswering : nil))
-            recordClock(header, since: begin)
-            result = .success(observation)
+            recordClock(observed.header, since: begin)
+            noticed(observed.hint)
+            result = .success(observed.observation)
         } catch {
             switch error.code {
             case .unavailable: result = .unavailable
@@ -176,9 +178,10 @@ extension Sealer {
             do throws(LedgerStoreError) {
                 guard await checkMembers() else { throw LedgerStoreError(.unavailable) }
                 let begin = ContinuousClock.now
-                let (observation, _) = try await store.observe(
+                let observed = try await store.observe(
                     options: EtcdRequestOptions(deadline: begin.advanced(by: .seconds(2))))
-                let state = try await LedgerLoader(store).load(upTo: observation)
+                recordClock(observed.header, since: begin)
+                let state = try await LedgerLoader(store).load(upTo: observed.observation)
                 loaded(state, took: begin.duration(to: .now))
                 return
             } catch {
@@ -222,6 +225,7 @@ extension Sealer {
     }
 
     func recordClock(_ header: EtcdResponseHeader, since begin: ContinuousClock.Instant) {
+        cluster.store(header.clusterID, ordering: .relaxed)
         guard let date = header.date else { return }
         clock.record(
             memberID: header.memberID, dateSeconds: date, roundTrip: begin.duration(to: .now))

@@ -43,6 +43,18 @@ extension Sealer {
         }
     }
 
+    /// Somebody read the key `sealer`.
+    func noticed(_ hint: HintReading?) {
+        guard let hint, let reporting = state.withLock({ $0.reporting }) else { return }
+        reporting.hint(hint)
+    }
+
+    /// Another replica knows an event to be sealed which this one's linearizable read does not contain (PROTOCOL.md
+    /// 20).
+    package func contradicted(by reason: LedgerInconsistency) {
+        send { state, _ in state.machine.contradicted(by: reason) }
+    }
+
     /// Waits until the index covers a number, or the task is cancelled.
     package func waitUntilCovered(_ number: SequenceNumber) async {
         let key = state.withLock { $0.readers.makeKey() }

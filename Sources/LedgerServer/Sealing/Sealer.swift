@@ -19,8 +19,6 @@ package final class Sealer: Service, Sendable {
     struct State {
         var machine: SealingStateMachine
         var answers: [SubmissionToken: Answer] = [:]
-        var nextToken: UInt64 = 1
-        var nextStream: UInt64 = 1
         /// The transaction of the open proposal, encoded once, so that it can be sent again byte for byte.
         var encoded: (proposal: UInt64, transaction: EtcdEncodedTransaction)?
         /// When `tick` is due next.
@@ -33,10 +31,29 @@ package final class Sealer: Service, Sendable {
         var isDrained = false
         var lostQuorum = false
         var lastAnswering: EtcdEndpoint?
+        var ability = VersionedAbility(version: 0, ability: .loading)
+        var reporting: Reporting?
+    }
+
+    /// Whether this replica may seal, numbered so that of two reports the newer one counts.
+    package struct VersionedAbility: Sendable {
+        package var version: UInt64
+        package var ability: SealingAbility
+    }
+
+    /// What the sealer tells whoever decides where events are sealed.
+    package struct Reporting: Sendable {
+        package var ability: @Sendable (VersionedAbility) -> Void
+        package var hint: @Sendable (HintReading) -> Void
     }
 
     let state: Mutex<State>
     let settings: SealingSettings
+    private let nextToken = Atomic<UInt64>(1)
+    private let nextStream = Atomic<UInt64>(1)
+    /// The newest number that this replica has read or sealed.
+    private let head = Atomic<UInt64>(0)
+    let cluster = Atomic<UInt64>(0)
     let client: EtcdClient
     let store: LedgerStore
     let blocks: BlockReader
@@ -65,7 +82,10 @@ package final class Sealer: Service, Sendable {
         self.metrics = metrics
         self.logger = logger
         self.checkMembers = checkMembers
-        state = Mutex(State(machine: SealingStateMachine(settings: settings)))
+        state = Mutex(
+            State(
+                machine: SealingStateMachine(
+                    settings: settings, seed: .random(in: .min ... .max))))
         eventLoop = MultiThreadedEventLoopGroup.singleton.any()
         // Unbounded, but never longer than the lookups of a full queue and a handful of other actions.
         (actions, performLater) = AsyncStream.makeStream(of: SealingAction.self)
@@ -91,45 +111,33 @@ package final class Sealer: Service, Sendable {
 
     /// Gives a stream of submissions its name.
     package func makeStreamID() -> StreamID {
-        state.withLock { state in
-            defer { state.nextStream += 1 }
-            return StreamID(rawValue: state.nextStream)
-        }
+        StreamID(rawValue: nextStream.wrappingAdd(1, ordering: .relaxed).oldValue)
     }
 
-    /// What the caller of `submit` needs to know.
-    package struct Ticket: Sendable {
-        /// For `cancel`.
-        package let token: SubmissionToken
-        /// Whether the stream may be read further; if not, `waitForRoom` tells when.
-        package let mayReadFurther: Bool
+    /// Gives a submission its name; names ascend.
+    package func makeToken() -> SubmissionToken {
+        SubmissionToken(rawValue: nextToken.wrappingAdd(1, ordering: .relaxed).oldValue)
     }
+
+    /// The newest number that this replica has read or sealed.
+    package var knownHead: SequenceNumber {
+        SequenceNumber(rawValue: head.load(ordering: .relaxed))
+    }
+
+    /// etcd's cluster id; 0 while it is not known.
+    package var clusterID: UInt64 { cluster.load(ordering: .relaxed) }
 
     /// Submits a validated event; `answer` is called exactly once.
-    ///
-    /// - Parameters:
-    ///   - receivedAt: from when the contract counts.
-    ///   - callerDeadline: when the caller stops waiting, where it said so.
-    @discardableResult
-    package func submit(
-        _ event: CertifiedEvent, stream: StreamID? = nil, receivedAt: MonotonicInstant,
-        callerDeadline: MonotonicInstant?, answer: @escaping Answer
-    ) -> Ticket {
-        let template = EntryTemplate(event)
-        var token = SubmissionToken(rawValue: 0)
-        var mayReadFurther = true
+    package func submit(_ submission: Submission, answer: @escaping Answer) {
         send { state, moment in
-            token = SubmissionToken(rawValue: state.nextToken)
-            state.nextToken += 1
-            state.answers[token] = answer
-            let submission = Submission(
-                token: token, stream: stream, event: event, template: template,
-                receivedAt: receivedAt, callerDeadline: callerDeadline, settings: self.settings)
-            let actions = state.machine.submit(submission, at: moment)
-            if let stream { mayReadFurther = state.machine.mayRead(stream, at: moment.now) }
-            return actions
+            state.answers[submission.token] = answer
+            return state.machine.submit(submission, at: moment)
         }
-        return Ticket(token: token, mayReadFurther: mayReadFurther)
+    }
+
+    /// Whether a stream may be read further; if not, `waitForRoom` tells when.
+    package func mayRead(_ stream: StreamID) -> Bool {
+        state.withLock { $0.machine.mayRead(stream, at: clock.now) }
     }
 
     /// The caller of a submission is gone.
@@ -183,6 +191,7 @@ package final class Sealer: Service, Sendable {
         var waiting: [SealingAction] = []
         var given: [(Answer, LedgerCore.SubmissionOutcome)] = []
         var resumed: [CheckedContinuation<Void, Never>] = []
+        var changed: (VersionedAbility, Reporting)?
         state.withLock { state in
             // The moment is taken under the lock: events must not be older than those before them.
             let moment = clock.moment
@@ -205,11 +214,16 @@ package final class Sealer: Service, Sendable {
                     waiting.append(action)
                 }
             }
+            if let head = state.machine.state?.head.sequence {
+                self.head.store(head.rawValue, ordering: .relaxed)
+            }
             resumed += state.readers.resumeAll(upTo: state.machine.state?.head.sequence)
             resumed += state.streams.resume { state.machine.mayRead($0, at: moment.now) }
             setAlarm(&state, at: moment.now)
             report(&state, at: moment)
+            changed = abilityChange(&state, at: moment)
         }
+        if let (ability, reporting) = changed { reporting.ability(ability) }
         for continuation in resumed { continuation.resume() }
         for (answer, outcome) in given { answer(outcome) }
         return waiting

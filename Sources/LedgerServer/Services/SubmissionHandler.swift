@@ -7,6 +7,7 @@ import Synchronization
 package struct SubmissionHandler: Sendable {
     private let intake: SubmissionIntake
     private let sealer: Sealer
+    private let replica: Replica
     private let metrics: LedgerMetrics
     private let settings: SealingSettings
     private let shutdown: ShutdownSignal
@@ -14,11 +15,12 @@ package struct SubmissionHandler: Sendable {
     private let streamWindow: Int
 
     package init(
-        intake: SubmissionIntake, sealer: Sealer, metrics: LedgerMetrics,
+        intake: SubmissionIntake, sealer: Sealer, replica: Replica, metrics: LedgerMetrics,
         settings: SealingSettings, shutdown: ShutdownSignal, streamWindow: Int
     ) {
         self.intake = intake
         self.sealer = sealer
+        self.replica = replica
         self.metrics = metrics
         self.settings = settings
         self.shutdown = shutdown
@@ -52,13 +54,13 @@ package struct SubmissionHandler: Sendable {
         let submitted = SubmittedToken()
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                let ticket = sealer.submit(
+                let ticket = replica.submit(
                     event, receivedAt: receivedAt, callerDeadline: deadline
                 ) { continuation.resume(returning: $0) }
                 submitted.set(ticket.token)
             }
         } onCancel: {
-            if let token = submitted.value { sealer.cancel(token) }
+            if let token = submitted.value { replica.cancel(token) }
         }
     }
 
@@ -108,14 +110,14 @@ package struct SubmissionHandler: Sendable {
                 let place = answers.reserve()
                 do throws(LedgerRPCError) {
                     let event = try intake.validate(message, from: caller)
-                    let ticket = sealer.submit(
+                    let ticket = replica.submit(
                         event, stream: stream, receivedAt: receivedAt,
                         callerDeadline: timeout.map { receivedAt + $0 }
                     ) { outcome in
                         count(outcome)
                         answers.fill(place, .outcome(outcome, event))
                     }
-                    if !ticket.mayReadFurther { await sealer.waitForRoom(stream) }
+                    if !ticket.mayReadFurther { await replica.waitForRoom(stream) }
                 } catch {
                     count(error)
                     answers.fill(place, .invalid(error, eventID: message.displayedID))

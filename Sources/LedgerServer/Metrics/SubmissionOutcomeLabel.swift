@@ -1,5 +1,5 @@
 /// How a submission ended, by the label values of `ledger_submissions_total`.
-package enum SubmissionOutcome: String, Sendable, CaseIterable {
+package enum SubmissionOutcomeLabel: String, Sendable, CaseIterable {
     /// A number was given.
     case sealed
     /// The same content was sealed before.

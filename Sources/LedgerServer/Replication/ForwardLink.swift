@@ -1,0 +1,181 @@
+import Foundation
+import GRPCCore
+import GRPCNIOTransportHTTP2
+import LedgerAPI
+import LedgerCore
+import SwiftProtobuf
+import Synchronization
+
+/// One connection to a replica that seals: events go out in order, answers come in.
+final class ForwardLink: Sendable {
+    enum Event: Sendable {
+        case up
+        case answers([(SubmissionToken, ForwardOutcome)])
+        case farewell
+        /// Nothing more will come; said once.
+        case down(String)
+    }
+
+    /// What the connection is opened with.
+    struct Settings: Sendable {
+        var security: HTTP2ClientTransport.Posix.TransportSecurity
+        /// The name that the peer's certificate must carry; nil without TLS.
+        var peerName: String?
+        var token: String?
+        var maxMessageBytes: Int
+    }
+
+    /// So many bytes of entries, about, go into one message.
+    private static let messageBytes = 1 << 20
+
+    private let hint: SealerHint
+    private let greeting: Ledger_Internal_Greeting
+    private let settings: Settings
+    private let clock: SystemClock
+    private let outgoing = Mailbox<[Submission]>()
+    /// How far the sealer's clock is ahead. Every answer shows at least that much less what it was on its way, so the
+    /// largest difference seen is the truest, and never too large.
+    private let clockAhead = Mutex<Nanoseconds?>(nil)
+
+    init(
+        to hint: SealerHint, greeting: Ledger_Internal_Greeting, settings: Settings,
+        clock: SystemClock
+    ) {
+        self.hint = hint
+        self.greeting = greeting
+        self.settings = settings
+        self.clock = clock
+    }
+
+    /// Forwards events after all that were forwarded before.
+    func send(_ submissions: [Submission]) {
+        outgoing.put(submissions)
+    }
+
+    /// Ends the connection.
+    func close() {
+        outgoing.close()
+    }
+
+    /// Connects, and serves until the connection ends or is closed.
+    func run(_ handle: @escaping @Sendable (Event) -> Void) async {
+        let why: String
+        do {
+            let transport = try makeTransport()
+            why = try await withGRPCClient(transport: transport) { client in
+                try await self.exchange(client, handle)
+            }
+        } catch let error as RPCError {
+            why = "\(error.code): \(error.message)"
+        } catch {
+            why = "\(error)"
+        }
+        handle(.down(why))
+    }
+
+    private func exchange(
+        _ client: GRPCClient<HTTP2ClientTransport.Posix>,
+        _ handle: @escaping @Sendable (Event) -> Void
+    ) async throws -> String {
+        var options = CallOptions.defaults
+        options.waitForReady = false
+        options.maxResponseMessageBytes = settings.maxMessageBytes
+        var metadata = Metadata()
+        if let token = settings.token { metadata.addString(token, forKey: InternalAccess.tokenKey) }
+        return try await Ledger_Internal_Forwarding.Client(wrapping: client).forward(
+            metadata: metadata, options: options
+        ) { writer in
+            try await writer.write(.with { $0.greeting = self.greeting })
+            while let batches = await self.outgoing.takeAll() {
+                for message in self.messages(batches.flatMap { $0 }) {
+                    try await writer.write(message)
+                }
+            }
+        } onResponse: { response in
+            for try await message in response.messages {
+                self.note(clock: message.clock)
+                switch message.content {
+                case .welcome: handle(.up)
+                case .answers(let batch):
+                    handle(
+                        .answers(
+                            batch.answers.map {
+                                (SubmissionToken(rawValue: $0.token), $0.forwardOutcome)
+                            }))
+                case .farewell: handle(.farewell)
+                case nil: break
+                }
+            }
+            return "the sealer ended the stream"
+        }
+    }
+
+    /// The events in messages of a bounded size, in their order.
+    private func messages(_ submissions: [Submission]) -> [Ledger_Internal_ForwardRequest] {
+        let ahead = clockAhead.withLock { $0 } ?? .zero
+        var messages: [Ledger_Internal_ForwardRequest] = []
+        var batch = Ledger_Internal_EventBatch()
+        var bytes = 0
+        for submission in submissions {
+            if bytes + submission.template.byteCount > Self.messageBytes, bytes > 0 {
+                messages.append(.with { $0.events = batch })
+                batch = .init()
+                bytes = 0
+            }
+            batch.events.append(.init(submission, clockAhead: ahead))
+            bytes += submission.template.byteCount
+        }
+        if bytes > 0 { messages.append(.with { $0.events = batch }) }
+        return messages
+    }
+
+    private func note(clock: Int64) {
+        let ahead = MonotonicInstant(nanoseconds: clock) - self.clock.now
+        clockAhead.withLock { known in
+            known = known.map { max($0, ahead) } ?? ahead
+        }
+    }
+
+    private func makeTransport() throws -> HTTP2ClientTransport.Posix {
+        guard let address = HostPort(hint.address) else {
+            throw RPCError(code: .unavailable, message: "the hint names no address")
+        }
+        var config = HTTP2ClientTransport.Posix.Config.defaults
+        config.connection.keepalive = .init(
+            time: .seconds(10), timeout: .seconds(2), allowWithoutCalls: true)
+        if let peerName = settings.peerName { config.http2.authority = peerName }
+        return try HTTP2ClientTransport.Posix(
+            target: address.target, transportSecurity: settings.security, config: config)
+    }
+}
+
+/// The `host:port` of a hint; an IPv6 address stands in brackets.
+struct HostPort {
+    let host: String
+    let port: Int
+
+    init?(_ text: String) {
+        guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+            (1...65_535).contains(port)
+        else { return nil }
+        let host = text[..<colon]
+        self.host =
+            host.hasPrefix("[") && host.hasSuffix("]")
+            ? String(host.dropFirst().dropLast()) : String(host)
+        self.port = port
+        if self.host.isEmpty { return nil }
+    }
+
+    init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+    var target: any ResolvableTarget {
+        if host.contains(":") { return .ipv6(address: host, port: port) }
+        let isAddress = host.allSatisfy { $0.isNumber || $0 == "." }
+        return isAddress ? .ipv4(address: host, port: port) : .dns(host: host, port: port)
+    }
+}

@@ -1,0 +1,109 @@
+import Foundation
+import LedgerAPI
+import LedgerCore
+import SwiftProtobuf
+
+/// The messages between replicas and what they mean to the state machines.
+extension Ledger_Internal_ForwardedEvent {
+    /// - Parameter ahead: how far the receiver's clock is ahead of this one's.
+    init(_ submission: Submission, clockAhead ahead: Nanoseconds) {
+        self = .with {
+            $0.token = submission.token.rawValue
+            $0.stream = submission.stream?.rawValue ?? 0
+            $0.entry = Data(
+                submission.template.bytes(
+                    sequenceNumber: .first, sealedTimestamp: 0, previousHash: .zero))
+            $0.commitBy = (submission.commitBy + ahead).nanoseconds
+            $0.answerBy = (submission.answerBy + ahead).nanoseconds
+        }
+    }
+
+    /// The event that was forwarded.
+    func event() throws(FormatError) -> CertifiedEvent {
+        try Entry(EntryView(decoding: Array(entry)[...])).event
+    }
+}
+
+extension Ledger_Internal_ForwardAnswer {
+    init(_ token: UInt64, _ outcome: ForwardOutcome) {
+        self = .with {
+            $0.token = token
+            switch outcome {
+            case .sealed(let seal): $0.sealed = Ledger_Internal_Sealed(seal)
+            case .duplicate(let number): $0.duplicateOf = number.rawValue
+            case .conflicting(let number): $0.conflictsWith = number.rawValue
+            case .notSealed(let reason): $0.notSealed = Ledger_Internal_Rejection(reason)
+            case .refused: $0.refused = .init()
+            case .unknown: $0.unknown = .init()
+            }
+        }
+    }
+
+    /// What the sealer says; an answer that makes no sense says nothing, so it is unknown.
+    var forwardOutcome: ForwardOutcome {
+        switch outcome {
+        case .sealed(let sealed): sealed.seal.map { .sealed($0) } ?? .unknown
+        case .duplicateOf(let number): .duplicate(of: SequenceNumber(rawValue: number))
+        case .conflictsWith(let number): .conflicting(with: SequenceNumber(rawValue: number))
+        case .notSealed(let rejection): rejection.notSealedReason.map { .notSealed($0) } ?? .unknown
+        case .refused: .refused
+        case .unknown, nil: .unknown
+        }
+    }
+}
+
+extension Ledger_Internal_Sealed {
+    init(_ seal: Seal) {
+        self = .with {
+            $0.sequenceNumber = seal.sequenceNumber.rawValue
+            $0.eventHash = Data(seal.eventHash.bytes)
+            $0.previousHash = Data(seal.previousHash.bytes)
+            $0.sealedTimestamp = seal.sealedTimestamp
+        }
+    }
+
+    var seal: Seal? {
+        guard let eventHash = EventHash(bytes: Array(eventHash)),
+            let previousHash = EventHash(bytes: Array(previousHash))
+        else { return nil }
+        return Seal(
+            sequenceNumber: SequenceNumber(rawValue: sequenceNumber), eventHash: eventHash,
+            previousHash: previousHash, sealedTimestamp: sealedTimestamp)
+    }
+}
+
+extension Ledger_Internal_Rejection {
+    init(_ reason: NotSealedReason) {
+        self = .with {
+            switch reason {
+            case .overloaded(let retryAfter):
+                $0.reason = .overloaded
+                $0.retryAfter = retryAfter.count
+            case .storageFull: $0.reason = .storageFull
+            case .deadlineExceeded: $0.reason = .deadlineExceeded
+            case .storeUnavailable: $0.reason = .storeUnavailable
+            case .starting: $0.reason = .starting
+            case .stopping: $0.reason = .stopping
+            case .clockUntrusted: $0.reason = .clockUntrusted
+            case .lookupFailed: $0.reason = .lookupFailed
+            case .rolledBack: $0.reason = .rolledBack
+            }
+        }
+    }
+
+    /// Nil for a reason that this version does not know.
+    var notSealedReason: NotSealedReason? {
+        switch reason {
+        case .overloaded: .overloaded(retryAfter: Nanoseconds(retryAfter))
+        case .storageFull: .storageFull
+        case .deadlineExceeded: .deadlineExceeded
+        case .storeUnavailable: .storeUnavailable
+        case .starting: .starting
+        case .stopping: .stopping
+        case .clockUntrusted: .clockUntrusted
+        case .lookupFailed: .lookupFailed
+        case .rolledBack: .rolledBack
+        case .unspecified, .UNRECOGNIZED: nil
+        }
+    }
+}

@@ -1,0 +1,318 @@
+import EtcdGateway
+package import LedgerCore
+import LedgerStore
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import Synchronization
+
+/// Drives the replica state machine: decides for every submission whether it is sealed here or forwarded.
+///
+/// Actions whose order matters (what is sealed here, what goes over a link) are performed one after another, by
+/// whichever thread came first; nothing is performed while the lock is held.
+package final class Replica: Service, Sendable {
+    struct State {
+        var machine: ReplicaStateMachine
+        var answers: [SubmissionToken: Sealer.Answer] = [:]
+        var links: [LinkID: ForwardLink] = [:]
+        var outbox: [ReplicaAction] = []
+        var isPerforming = false
+        var alarm: MonotonicInstant?
+        var scheduled: Scheduled<Void>?
+        var streams = StreamWaiters()
+        var abilityVersion: UInt64 = 0
+        var drained: [CheckedContinuation<Void, Never>] = []
+        var isDrained = false
+        var identity: SealerHint?
+    }
+
+    /// What a replica needs to be one among several.
+    package struct Neighbourhood: Sendable {
+        let greeter: Greeter
+        let link: ForwardLink.Settings
+        let peers: ForwardingPeers
+    }
+
+    let state: Mutex<State>
+    let settings: ReplicaSettings
+    let sealer: Sealer
+    let client: EtcdClient
+    let store: LedgerStore
+    let reader: EventReader
+    let neighbourhood: Neighbourhood
+    let metrics: LedgerMetrics
+    let logger: Logger
+    private let joining: (@Sendable () async throws -> SealerHint?)?
+    private let eventLoop: any EventLoop
+    private let actions: AsyncStream<ReplicaAction>
+    private let performLater: AsyncStream<ReplicaAction>.Continuation
+
+    /// - Parameter joining: where others reach this replica, once that is known; nil where they never do.
+    init(
+        settings: ReplicaSettings, joining: (@Sendable () async throws -> SealerHint?)?, sealer: Sealer, client: EtcdClient, store: LedgerStore,
+        reader: EventReader, neighbourhood: Neighbourhood, metrics: LedgerMetrics, logger: Logger
+    ) {
+        self.settings = settings
+        self.joining = joining
+        self.sealer = sealer
+        self.client = client
+        self.store = store
+        self.reader = reader
+        self.neighbourhood = neighbourhood
+        self.metrics = metrics
+        self.logger = logger
+        state = Mutex(State(machine: ReplicaStateMachine(settings: settings)))
+        eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        (actions, performLater) = AsyncStream.makeStream(of: ReplicaAction.self)
+    }
+
+    /// Takes part in elections and forwards until the service stops.
+    package func run() async throws {
+        sealer.startReporting(
+            .init(
+                ability: { [weak self] ability in self?.abilityChanged(ability) },
+                hint: { [weak self] hint in
+                    self?.send { state, now in state.machine.noticed(hint, at: now) }
+                }))
+        // Where nobody can hold the hint, nobody has to give way.
+        sealer.setPrecedence(joining == nil)
+        await withGracefulShutdownHandler {
+            await withDiscardingTaskGroup { group in
+                if let joining {
+                    group.addTask {
+                        guard let identity = try? await joining() else { return }
+                        self.send { state, now in
+                            state.identity = identity
+                            return state.machine.join(as: identity, at: now)
+                        }
+                    }
+                }
+                for await action in self.actions {
+                    group.addTask { await self.perform(action) }
+                }
+                group.cancelAll()
+            }
+        } onGracefulShutdown: {
+            self.performLater.finish()
+        }
+        for link in state.withLock({ Array($0.links.values) }) { link.close() }
+    }
+
+    private func abilityChanged(_ new: Sealer.VersionedAbility) {
+        send { state, now in
+            guard new.version >= state.abilityVersion else { return [] }
+            state.abilityVersion = new.version
+            return state.machine.abilityChanged(new.ability, at: now)
+        }
+    }
+
+    // MARK: Submitting
+
+    /// What the caller of `submit` needs to know.
+    package struct Ticket: Sendable {
+        /// For `cancel`.
+        package let token: SubmissionToken
+        /// Whether the stream may be read further; if not, `waitForRoom` tells when.
+        package let mayReadFurther: Bool
+    }
+
+    /// Submits a validated event; `answer` is called exactly once.
+    ///
+    /// - Parameters:
+    ///   - receivedAt: from when the contract counts.
+    ///   - callerDeadline: when the caller stops waiting, where it said so.
+    @discardableResult
+    package func submit(
+        _ event: CertifiedEvent, stream: StreamID? = nil, receivedAt: MonotonicInstant,
+        callerDeadline: MonotonicInstant?, answer: @escaping Sealer.Answer
+    ) -> Ticket {
+        let submission = Submission(
+            token: sealer.makeToken(), stream: stream, event: event,
+            template: EntryTemplate(event), receivedAt: receivedAt, callerDeadline: callerDeadline,
+            settings: settings.sealing)
+        let head = sealer.knownHead
+        send { state, now in
+            let actions = state.machine.submit(submission, knownHead: head, at: now)
+            if case .pass? = actions.first { return actions }
+            state.answers[submission.token] = answer
+            return actions
+        } passed: {
+            sealer.submit($0, answer: answer)
+        }
+        return Ticket(
+            token: submission.token, mayReadFurther: stream.map { mayRead($0) } ?? true)
+    }
+
+    /// The caller of a submission is gone.
+    package func cancel(_ token: SubmissionToken) {
+        var isKnown = true
+        send { state, _ in
+            let actions = state.machine.cancel(token)
+            isKnown = actions != nil
+            return actions ?? []
+        }
+        if !isKnown { sealer.cancel(token) }
+    }
+
+    private func mayRead(_ stream: StreamID) -> Bool {
+        let (mayRead, sealsHere) = state.withLock {
+            ($0.machine.mayRead(stream), $0.machine.sealsHere)
+        }
+        return mayRead && (!sealsHere || sealer.mayRead(stream))
+    }
+
+    /// Waits until a stream may be read further.
+    package func waitForRoom(_ stream: StreamID) async {
+        await withCheckedContinuation { continuation in
+            state.withLock { state -> CheckedContinuation<Void, Never>? in
+                if state.machine.mayRead(stream) { return continuation }
+                state.streams.add(stream, continuation)
+                return nil
+            }?.resume()
+        }
+        if state.withLock({ $0.machine.sealsHere }) { await sealer.waitForRoom(stream) }
+    }
+
+    // MARK: Showing
+
+    /// Whether events that another replica forwards are sealed here.
+    var takesForwards: Bool { state.withLock { $0.machine.takesForwards } }
+
+    /// What the replica does, in one word, and where it forwards to.
+    package var part: (name: String, followed: String?) {
+        state.withLock { ($0.machine.part, $0.machine.followedAddress) }
+    }
+
+    // MARK: Stopping
+
+    /// Gives the hint back and waits until another replica seals, or `patience` has passed.
+    package func handOver(within patience: Duration) async {
+        send { state, now in state.machine.leave(at: now) }
+        let end = ContinuousClock.now.advanced(by: patience)
+        while !state.withLock({ $0.machine.hasHandedOver }), ContinuousClock.now < end {
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    /// Accepts nothing new from now on; what was accepted is answered as always.
+    package func beginStopping() {
+        send { state, now in state.machine.stop(at: now) }
+    }
+
+    /// Returns when everything that was accepted before `beginStopping` has been answered.
+    package func waitUntilDrained() async {
+        await withCheckedContinuation { continuation in
+            state.withLock { state -> CheckedContinuation<Void, Never>? in
+                if state.isDrained { return continuation }
+                state.drained.append(continuation)
+                return nil
+            }?.resume()
+        }
+    }
+
+    // MARK: Sending events
+
+    /// Sends an event to the state machine and performs what follows.
+    func send(
+        _ event: (inout State, MonotonicInstant) -> [ReplicaAction],
+        passed: (Submission) -> Void = { _ in }
+    ) {
+        var given: [(Sealer.Answer, LedgerCore.SubmissionOutcome)] = []
+        var passes: [Submission] = []
+        var resumed: [CheckedContinuation<Void, Never>] = []
+        var performs = false
+        state.withLock { state in
+            let now = sealer.clock.now
+            let wasSealer = state.machine.isSealer
+            for action in event(&state, now) {
+                switch action {
+                case .answer(let token, let outcome):
+                    if let answer = state.answers.removeValue(forKey: token) {
+                        given.append((answer, outcome))
+                    }
+                case .pass(let submission):
+                    passes.append(submission)
+                case .reportDrained:
+                    state.isDrained = true
+                    resumed += state.drained
+                    state.drained = []
+                default:
+                    state.outbox.append(action)
+                }
+            }
+            if state.machine.isSealer != wasSealer { noteSealer(state.machine.isSealer) }
+            resumed += state.streams.resume { state.machine.mayRead($0) }
+            setAlarm(&state, at: now)
+            if !state.outbox.isEmpty, !state.isPerforming {
+                state.isPerforming = true
+                performs = true
+            }
+        }
+        for submission in passes { passed(submission) }
+        if performs { performOutbox() }
+        for continuation in resumed { continuation.resume() }
+        for (answer, outcome) in given { answer(outcome) }
+    }
+
+    private func noteSealer(_ isSealer: Bool) {
+        metrics.isSealer.set(isSealer ? 1.0 : 0.0)
+    }
+
+    /// Performs what is to be done, in order; what is added meanwhile as well.
+    private func performOutbox() {
+        while true {
+            let actions = state.withLock { state in
+                defer { state.outbox = [] }
+                if state.outbox.isEmpty { state.isPerforming = false }
+                return state.outbox
+            }
+            if actions.isEmpty { return }
+            for action in actions { performNow(action) }
+        }
+    }
+
+    private func performNow(_ action: ReplicaAction) {
+        switch action {
+        case .sealHere(let submission):
+            sealer.submit(submission) { [weak self] outcome in
+                self?.send { state, now in
+                    state.machine.sealedHere(submission.token, outcome, at: now)
+                }
+            }
+        case .send(let link, let submissions):
+            metrics.forwardedEvents.increment(by: Int64(submissions.count))
+            state.withLock { $0.links[link] }?.send(submissions)
+        case .connect(let link, let hint):
+            let connection = ForwardLink(
+                to: hint, greeting: neighbourhood.greeter.greeting(to: hint),
+                settings: neighbourhood.link, clock: sealer.clock)
+            state.withLock { $0.links[link] = connection }
+            performLater.yield(action)
+        case .disconnect(let link):
+            state.withLock { $0.links.removeValue(forKey: link) }?.close()
+        case .report(let event):
+            report(event)
+        default:
+            performLater.yield(action)
+        }
+    }
+
+    // MARK: Time
+
+    /// An alarm that has become later is left to fire early, which is harmless.
+    private func setAlarm(_ state: inout State, at now: MonotonicInstant) {
+        guard let wake = state.machine.nextWake else { return }
+        if let alarm = state.alarm, alarm <= wake { return }
+        state.scheduled?.cancel()
+        state.alarm = wake
+        let delay = max(0, (wake - now).count)
+        state.scheduled = eventLoop.scheduleTask(in: .nanoseconds(delay)) { [weak self] in
+            self?.send { state, now in
+                state.alarm = nil
+                state.scheduled = nil
+                return state.machine.tick(at: now)
+            }
+        }
+    }
+}

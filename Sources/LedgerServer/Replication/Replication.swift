@@ -1,0 +1,82 @@
+import EtcdGateway
+import Foundation
+import LedgerCore
+import LedgerStore
+import Logging
+import Synchronization
+
+/// Wires what makes a replica one among several: the state machine's driver, the internal port and its service.
+struct Replication {
+    /// A batch of forwarded events, and room for what stands around each.
+    private static let maxMessageBytes = 4 << 20
+    /// One call a replica, and some for those that reconnect.
+    private static let maxCalls = 256
+
+    let replica: Replica
+    let peers: ForwardingPeers
+    /// Nil where replicas do not forward.
+    let port: GRPCPort?
+
+    init(
+        configuration: ServiceConfiguration, sealer: Sealer, client: EtcdClient, store: LedgerStore,
+        reader: EventReader, observer: HeadObserver, blocks: BlockReader, metrics: LedgerMetrics,
+        logger: Logger
+    ) {
+        let id = UUID().uuidString.lowercased()
+        let greeter = Greeter(
+            id: id, prefix: store.keys.prefix, sealer: sealer, observer: observer, blocks: blocks)
+        let peers = ForwardingPeers(metrics: metrics)
+        self.peers = peers
+        let bound = BoundPort()
+        let link = ForwardLink.Settings(
+            security: PortSecurity.replica(configuration.internalTLS),
+            peerName: configuration.internalTLS == nil ? nil : configuration.internalTLSName,
+            token: configuration.internalToken, maxMessageBytes: Self.maxMessageBytes)
+        let host = configuration.advertiseAddress
+        let joining: @Sendable () async throws -> SealerHint? = {
+            guard let port = try await bound.port() else { return nil }
+            return SealerHint(address: HostPort(host: host, port: port).text, id: id)
+        }
+        replica = Replica(
+            settings: ReplicaSettings(identity: nil, sealing: configuration.sealing),
+            joining: configuration.isForwarding ? joining : nil, sealer: sealer, client: client,
+            store: store, reader: reader,
+            neighbourhood: .init(greeter: greeter, link: link, peers: peers), metrics: metrics,
+            logger: logger)
+        guard configuration.isForwarding else {
+            port = nil
+            return
+        }
+        let port = GRPCPort(
+            name: "the internal port", bindAddress: configuration.bindAddress,
+            port: configuration.internalPort,
+            security: PortSecurity.server(configuration.internalTLS),
+            limits: .init(
+                maxMessageBytes: Self.maxMessageBytes, maxConcurrentCalls: Self.maxCalls),
+            services: [
+                ForwardingService(
+                    sealer: sealer, replica: replica, peers: peers, greeter: greeter,
+                    access: InternalAccess(
+                        token: configuration.internalToken,
+                        peerNames: configuration.internalTLS.map { _ in
+                            [configuration.internalTLSName]
+                        }),
+                    metrics: metrics, logger: logger)
+            ], logger: logger)
+        bound.set(port)
+        self.port = port
+    }
+}
+
+/// The port that others reach, which is known only once it listens, after the replica was made.
+private final class BoundPort: Sendable {
+    private let source = Mutex<GRPCPort?>(nil)
+
+    func set(_ port: GRPCPort) {
+        source.withLock { $0 = port }
+    }
+
+    func port() async throws -> Int? {
+        try await source.withLock { $0 }?.boundPort()
+    }
+}
