@@ -1,5 +1,5 @@
 #!/usr/bin/env -S python3 -IS
-"""Stands in for kubectl and the other tools that deploy.sh calls, under whose names it is linked.
+"""Stands in for kubectl and the other tools that the scripts call, under whose names it is linked.
 
 Writes every call down in $STAND_IN/calls, one JSON object a line, and answers from
 $STAND_IN/cluster.json, which calls that create something also change.
@@ -117,6 +117,10 @@ if tool == "kubectl":
     kubectl(given)
 elif tool in cluster.get("broken_tools", []):
     sys.exit(f"{tool} does not work here")
+elif tool == "gcloud" and "describe" in arguments and not cluster.get("made_before"):
+    sys.exit("not found")
+elif tool == "gcloud" and arguments[0] == "auth":
+    print("operator@localhost")
 elif tool == "curl":
     print(cluster.get("health", '{"status":"HEALTHY"}'))
     sys.exit(22 if "UNHEALTHY" in cluster.get("health", "") else 0)
