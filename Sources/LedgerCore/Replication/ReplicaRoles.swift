@@ -57,8 +57,17 @@ extension ReplicaStateMachine {
             var moves = 0
         }
 
-        func nextWake(_ pace: ForwardPace) -> MonotonicInstant? {
-            guard isUp else { return since + pace.patience }
+        /// A connection may take this long where nothing waits for it.
+        static let longestConnecting = Nanoseconds.milliseconds(1_000)
+
+        /// When a sealer that has not welcomed this replica counts as one that refuses.
+        func connectingEnds(_ pace: ForwardPace, oldestWaiting: MonotonicInstant?) -> MonotonicInstant {
+            let longest = since + Self.longestConnecting
+            return oldestWaiting.map { min(longest, max($0, since) + pace.patience) } ?? longest
+        }
+
+        func nextWake(_ pace: ForwardPace, oldestWaiting: MonotonicInstant?) -> MonotonicInstant? {
+            guard isUp else { return connectingEnds(pace, oldestWaiting: oldestWaiting) }
             guard let silentSince = pace.silentSince else { return nil }
             switch doubt?.step {
             case nil: return silentSince + pace.patience / 2

@@ -47,7 +47,7 @@ extension ReplicaStateMachine {
     private mutating func tick(_ current: Following, at now: MonotonicInstant) -> [ReplicaAction] {
         var following = current
         guard following.isUp else {
-            return following.since + pace.patience <= now
+            return following.connectingEnds(pace, oldestWaiting: book.oldestWaiting) <= now
                 ? doubtful(following, "it cannot be reached", at: now) : []
         }
         guard let silentSince = pace.silentSince else { return [] }

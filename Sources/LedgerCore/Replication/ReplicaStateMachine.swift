@@ -125,7 +125,7 @@ package struct ReplicaStateMachine: Sendable {
             atMost(seeking.nextWake)
             atMost(heldUntil)
         case .following(let following):
-            atMost(following.nextWake(pace))
+            atMost(following.nextWake(pace, oldestWaiting: book.oldestWaiting))
             if isHolding { atMost(heldUntil) }
         case .direct(let direct): atMost(direct.nextWake)
         }
