@@ -1,7 +1,8 @@
 /// What is known of how fast the sealer answers, and how much may be under way to it.
 struct ForwardPace: Sendable {
-    /// Smoothed time from sending to the answer, in nanoseconds.
+    /// Smoothed time from sending to the answer and its mean deviation, in nanoseconds.
     private var mean: Double
+    private var deviation: Double
     /// How many events may be under way before streams are left unread.
     private(set) var window = 512
     /// Since when something is expected that would show that the sealer seals.
@@ -15,12 +16,13 @@ struct ForwardPace: Sendable {
         contract = settings.sealing.commitDeadline
         shortestPatience = settings.shortestPatience
         mean = Double(contract.count) / 10
+        deviation = 0
     }
 
-    /// A forward that is unanswered for so long puts the sealer in doubt: twice the usual commit time (PROTOCOL.md
-    /// 18).
+    /// A forward that is unanswered for so long puts the sealer in doubt: twice the usual commit time, leaning to the
+    /// slow side (PROTOCOL.md 18). Who doubts a sealer that is only busy adds races to its work.
     var patience: Nanoseconds {
-        max(shortestPatience, Nanoseconds(Int64(2 * mean)))
+        max(shortestPatience, Nanoseconds(Int64(2 * (mean + 2 * deviation))))
     }
 
     mutating func sent(at now: MonotonicInstant) {
@@ -31,6 +33,7 @@ struct ForwardPace: Sendable {
     mutating func answered(sentAt: MonotonicInstant, isMoreUnderWay: Bool, at now: MonotonicInstant) {
         silentSince = isMoreUnderWay ? now : nil
         let took = Double(min(now - sentAt, contract).count)
+        deviation += 0.1 * (abs(took - mean) - deviation)
         mean += 0.1 * (took - mean)
         // The window is what keeps waiting below the contract, as the batch limiter does for an own queue.
         if took > 0.6 * Double(contract.count) {

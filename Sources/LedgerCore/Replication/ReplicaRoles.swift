@@ -47,12 +47,13 @@ extension ReplicaStateMachine {
         /// The sealer has been silent; before its hint is taken, the counter must not move (PROTOCOL.md 18).
         struct Doubt: Sendable {
             enum Step: Sendable {
-                case reading
+                /// The counter is read; `before` is what it was, where the hint may not be taken yet.
+                case reading(before: Revision?)
                 case watching(Revision, until: MonotonicInstant)
                 case taking
                 case pausing(until: MonotonicInstant)
             }
-            var step = Step.reading
+            var step = Step.reading(before: nil)
             /// How often the counter moved although the sealer was silent.
             var moves = 0
         }

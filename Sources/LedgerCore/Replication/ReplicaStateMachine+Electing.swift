@@ -57,7 +57,11 @@ extension ReplicaStateMachine {
             role = .following(following)
             return [.readHint]
         case .watching(let counter, let until) where until <= now:
-            guard mayDepose(at: now) else { return goDirect(at: now) }
+            guard mayDepose(at: now) else {
+                following.doubt?.step = .reading(before: counter)
+                role = .following(following)
+                return [.readHint]
+            }
             following.doubt?.step = .taking
             role = .following(following)
             return [
@@ -65,7 +69,7 @@ extension ReplicaStateMachine {
                 take(hintRevision: reading.revision, counter: counter, at: now),
             ]
         case .pausing(let until) where until <= now:
-            following.doubt?.step = .reading
+            following.doubt?.step = .reading(before: nil)
             role = .following(following)
             return [.readHint]
         default:
@@ -130,8 +134,15 @@ extension ReplicaStateMachine {
     ) -> [ReplicaAction] {
         switch role {
         case .following(var following):
-            guard case .reading = following.doubt?.step, let silentSince = pace.silentSince
+            guard case .reading(let before) = following.doubt?.step,
+                let silentSince = pace.silentSince
             else { return [] }
+            if let before {
+                // The hint may not be taken yet. Nobody seals: this replica does. Somebody does: the sealer's answers
+                // may be on their way.
+                return before == counter
+                    ? goDirect(at: now) : counterMoved(following, to: counter, at: now)
+            }
             following.doubt?.step = .watching(
                 counter, until: max(silentSince + pace.patience, now + .milliseconds(2)))
             role = .following(following)
@@ -239,15 +250,11 @@ extension ReplicaStateMachine {
         switch role {
         case .idle, .sealing, .direct:
             return noticed(new, at: now)
-        case .following(var following):
+        case .following(let following):
             if !isSame { return noticed(new, at: now) }
             // The counter moved: somebody seals. Where it is the silent sealer, its answers are on their way.
             guard following.doubt != nil else { return [] }
-            following.doubt?.moves += 1
-            if (following.doubt?.moves ?? 0) >= Self.believedMoves { return goDirect(at: now) }
-            following.doubt?.step = .watching(counter, until: now + pace.patience / 2)
-            role = .following(following)
-            return []
+            return counterMoved(following, to: counter, at: now)
         case .seeking(var seeking):
             if new.isFree {
                 reading = new
@@ -264,6 +271,18 @@ extension ReplicaStateMachine {
             reading = new
             return follow(new, at: now)
         }
+    }
+
+    /// The sealer is silent, but the counter moved.
+    private mutating func counterMoved(
+        _ current: Following, to counter: Revision, at now: MonotonicInstant
+    ) -> [ReplicaAction] {
+        var following = current
+        following.doubt?.moves += 1
+        if (following.doubt?.moves ?? 0) >= Self.believedMoves { return goDirect(at: now) }
+        following.doubt?.step = .watching(counter, until: now + pace.patience / 2)
+        role = .following(following)
+        return []
     }
 
     private mutating func readAgain(at now: MonotonicInstant) -> [ReplicaAction] {

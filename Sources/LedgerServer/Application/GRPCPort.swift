@@ -41,6 +41,10 @@ package final class GRPCPort: Service, Sendable {
             config: .defaults {
                 $0.rpc.maxRequestPayloadSize = limits.maxMessageBytes
                 $0.http2.maxConcurrentStreams = limits.maxConcurrentCalls
+                // A caller that follows the ledger, or a replica that has nothing to forward, may ask every few
+                // seconds whether the connection still lives; by default it is cut off for that after 40 s.
+                $0.connection.keepalive.clientBehavior = .init(
+                    minPingIntervalWithoutCalls: .seconds(5), allowWithoutCalls: true)
             })
         server = GRPCServer(
             transport: transport, services: services, interceptors: interceptors)
