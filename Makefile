@@ -75,6 +75,10 @@ proto-check: ## fail where the committed generated code is not that of protos/
 		{ echo "The generated code is not that of protos/: run make proto" >&2; exit 1; }; \
 	echo "The generated code is that of protos/."
 
+.PHONY: manifests
+manifests: ## render the Kubernetes manifests and check them, without a cluster
+	scripts/check-manifests.sh
+
 .PHONY: clean
 clean: ## remove what was built; local data in .local and certificates stay
 	swift package clean

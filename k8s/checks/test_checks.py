@@ -1,0 +1,324 @@
+"""Breaks rendered manifests in one place each and expects the checks to say so."""
+
+from __future__ import annotations
+
+import copy
+import unittest
+from pathlib import Path
+from typing import Any
+
+from check import check_schemas, findings
+from manifests import Manifests
+
+RENDERED = Path(__file__).parents[2] / ".local/manifests"
+
+
+class Overlay(unittest.TestCase):
+    """Begins every test with a whole overlay, in which nothing is found."""
+
+    name = "prod"
+    whole: Manifests
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.whole = Manifests.load(RENDERED / f"{cls.name}.yaml")
+
+    def setUp(self) -> None:
+        self.manifests = Manifests(copy.deepcopy(self.whole.objects))
+        self.assertEqual(findings(self.manifests), [])
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        found = self.manifests.get(kind, name)
+        assert found is not None
+        return found
+
+    def spec(self, kind: str, name: str) -> dict[str, Any]:
+        return self.get(kind, name)["spec"]
+
+    def pod(self, kind: str, name: str) -> dict[str, Any]:
+        spec = self.spec(kind, name)
+        return spec.get("jobTemplate", {"spec": spec})["spec"]["template"]["spec"]
+
+    def container(self, kind: str, name: str) -> dict[str, Any]:
+        return self.pod(kind, name)["containers"][0]
+
+    def variable(self, container: dict[str, Any], name: str) -> dict[str, Any]:
+        return next(each for each in container["env"] if each["name"] == name)
+
+    def remove(self, kind: str, name: str) -> None:
+        self.manifests.objects.remove(self.get(kind, name))
+
+    def expect(self, *texts: str) -> None:
+        """Each text is in a finding, and each finding has one of the texts."""
+        found = findings(self.manifests)
+        for text in texts:
+            self.assertTrue(any(text in each for each in found), f"{text!r} not in {found}")
+        for each in found:
+            self.assertTrue(any(text in each for text in texts), f"not expected: {each}")
+
+
+class Certificates(Overlay):
+    def test_common_name_on_the_client_certificate(self) -> None:
+        self.spec("Certificate", "etcd-client")["commonName"] = "ledger"
+        self.expect("Certificate etcd-client: has a commonName")
+
+    def test_server_certificate_without_client_auth(self) -> None:
+        self.spec("Certificate", "etcd-server")["usages"].remove("client auth")
+        self.expect("Certificate etcd-server: usages are not")
+
+    def test_renewal_too_late(self) -> None:
+        self.spec("Certificate", "etcd-peer")["renewBefore"] = "1h"
+        self.expect("Certificate etcd-peer: renewBefore")
+
+    def test_duration_that_is_none(self) -> None:
+        self.spec("Certificate", "etcd-peer")["duration"] = "90d"
+        self.expect("Certificate etcd-peer: duration")
+
+    def test_key_that_is_kept(self) -> None:
+        self.spec("Certificate", "ledger-service")["privateKey"]["rotationPolicy"] = "Never"
+        self.expect("Certificate ledger-service: rotationPolicy is not Always")
+
+    def test_authority_whose_key_changes(self) -> None:
+        self.spec("Certificate", "etcd-ca")["privateKey"]["rotationPolicy"] = "Always"
+        self.expect("Certificate etcd-ca: rotationPolicy is not Never")
+
+    def test_missing_issuer(self) -> None:
+        self.spec("Certificate", "etcd-peer")["issuerRef"]["name"] = "nobody"
+        self.expect("Certificate etcd-peer: there is no Issuer nobody")
+
+    def test_issuer_without_authority(self) -> None:
+        self.spec("Issuer", "etcd-ca")["ca"]["secretName"] = "etcd-client"
+        self.expect("Issuer etcd-ca: no authority's Certificate")
+
+    def test_client_certificate_from_the_peers_authority(self) -> None:
+        self.spec("Certificate", "etcd-client")["issuerRef"]["name"] = "etcd-peer-ca"
+        self.expect("Issuer etcd-peer-ca: signs others than etcd-peer")
+
+    def test_two_certificates_in_one_secret(self) -> None:
+        self.spec("Certificate", "etcd-operations")["secretName"] = "etcd-client"
+        self.expect(
+            "writes the same secret", "nobody makes the secret etcd-operations", "of nothing"
+        )
+
+    def test_name_that_members_do_not_have(self) -> None:
+        self.spec("Certificate", "etcd-peer")["dnsNames"] = ["etcd.immutable-ledger.svc"]
+        self.expect("Certificate etcd-peer: lacks the name etcd-")
+
+    def test_replica_name_that_the_caller_does_not_expect(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        self.variable(container, "LEDGER_INTERNAL_TLS_NAME")["value"] = "replica.example"
+        self.expect("Certificate ledger-replica: lacks the name replica.example")
+
+
+class References(Overlay):
+    def test_wrong_selector_of_a_service(self) -> None:
+        self.spec("Service", "ledger-service")["selector"] = {"app": "ledger"}
+        self.expect("Service ledger-service: selects no pod")
+
+    def test_wrong_selector_of_a_deployment(self) -> None:
+        selector = self.spec("Deployment", "ledger-service")["selector"]
+        selector["matchLabels"] = {"app.kubernetes.io/name": "ledger"}
+        self.expect("does not select its own pods")
+
+    def test_wrong_selector_of_a_budget(self) -> None:
+        budget = self.spec("PodDisruptionBudget", "etcd")
+        budget["selector"]["matchLabels"] = {"app": "etcd"}
+        self.expect("PodDisruptionBudget etcd: selects no pod")
+
+    def test_wrong_port(self) -> None:
+        self.container("Deployment", "ledger-service")["ports"][0]["containerPort"] = 50050
+        self.expect("port 50051", "its ports are not")
+
+    def test_probe_of_a_port_that_is_not_there(self) -> None:
+        probe = self.container("StatefulSet", "etcd")["livenessProbe"]
+        probe["httpGet"]["port"] = "health"
+        self.expect("livenessProbe asks port health")
+
+    def test_missing_secret(self) -> None:
+        volume = self.pod("Deployment", "ledger-service")["volumes"][0]
+        volume["secret"]["secretName"] = "etcd-clients"
+        self.expect("nobody makes the secret etcd-clients", "of nothing, not")
+
+    def test_missing_key_of_a_secret(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        reference = self.variable(container, "ETCD_PASSWORD")["valueFrom"]["secretKeyRef"]
+        reference["key"] = "pass"
+        self.expect("nobody makes the secret etcd-ledger-user with pass")
+
+    def test_missing_config_map(self) -> None:
+        name = self.manifests.all("ConfigMap")[0]["metadata"]["name"]
+        self.remove("ConfigMap", name)
+        self.expect("there is no ConfigMap", "etcd's endpoints are", "--initial-cluster is")
+
+    def test_missing_volume_claim(self) -> None:
+        self.remove("PersistentVolumeClaim", "etcd-backups")
+        self.expect("there is no PersistentVolumeClaim etcd-backups")
+
+    def test_missing_storage_class(self) -> None:
+        self.remove("StorageClass", "etcd-ssd")
+        self.expect("there is no StorageClass etcd-ssd")
+
+    def test_missing_service_account(self) -> None:
+        self.remove("ServiceAccount", "etcd-operations")
+        self.expect("there is no ServiceAccount etcd-operations")
+
+    def test_token_that_is_mounted(self) -> None:
+        self.pod("StatefulSet", "etcd")["automountServiceAccountToken"] = True
+        self.expect("StatefulSet etcd: a service account's token is mounted")
+
+    def test_mount_of_a_volume_that_is_not_there(self) -> None:
+        self.container("StatefulSet", "etcd")["volumeMounts"][0]["name"] = "disk"
+        self.expect("mounts disk, which is no volume", "nothing mounts the volume data")
+
+    def test_mount_by_sub_path(self) -> None:
+        mount = self.container("Deployment", "ledger-service")["volumeMounts"][0]
+        mount["subPath"] = "tls.crt"
+        self.expect("by subPath, where renewals do not arrive")
+
+    def test_links_of_services(self) -> None:
+        self.pod("Deployment", "ledger-service")["enableServiceLinks"] = True
+        self.expect("enableServiceLinks")
+
+    def test_number_of_replicas_beside_an_autoscaler(self) -> None:
+        self.spec("Deployment", "ledger-service")["replicas"] = 3
+        self.expect("replicas would undo")
+
+    def test_image_without_a_tag(self) -> None:
+        self.container("Job", "etcd-bootstrap-auth")["image"] = "immutable-ledger-ops"
+        self.expect("unexpected image immutable-ledger-ops")
+
+
+class Network(Overlay):
+    def test_nothing_denied(self) -> None:
+        self.remove("NetworkPolicy", "default-deny")
+        self.expect("none denies everything")
+
+    def test_policy_for_nobody(self) -> None:
+        policy = self.spec("NetworkPolicy", "etcd-operations")
+        policy["podSelector"]["matchLabels"] = {"app.kubernetes.io/name": "jobs"}
+        self.expect("etcd-operations: selects no pod", "cannot leave the caller")
+
+    def test_callee_closed(self) -> None:
+        peers = self.spec("NetworkPolicy", "etcd")["ingress"][0]["from"]
+        del peers[0]
+        self.expect("Deployment ledger-service to StatefulSet etcd, port 2379, cannot enter")
+
+    def test_wrong_port(self) -> None:
+        self.spec("NetworkPolicy", "etcd")["egress"][0]["ports"][0]["port"] = 2389
+        self.expect("port 2389 is not one of StatefulSet etcd", "port 2380, cannot leave")
+
+    def test_every_namespace_let_in(self) -> None:
+        rule = self.spec("NetworkPolicy", "ledger-service")["ingress"][0]
+        rule["from"] = [{"namespaceSelector": {}}]
+        self.expect("lets in the namespaces {}")
+
+    def test_all_ports_open(self) -> None:
+        del self.spec("NetworkPolicy", "ledger-service")["ingress"][2]["ports"]
+        self.expect("lets in all peers or all ports")
+
+
+class Security(Overlay):
+    def test_namespace_that_enforces_nothing(self) -> None:
+        labels = self.get("Namespace", "immutable-ledger")["metadata"]["labels"]
+        labels["pod-security.kubernetes.io/enforce"] = "baseline"
+        self.expect("enforce is not restricted")
+
+    def test_root(self) -> None:
+        del self.pod("CronJob", "etcd-backup")["securityContext"]["runAsNonRoot"]
+        self.expect("CronJob etcd-backup: may run as root")
+
+    def test_writable_root_file_system(self) -> None:
+        context = self.container("Deployment", "ledger-service")["securityContext"]
+        context["readOnlyRootFilesystem"] = False
+        self.expect("can write to its root file system")
+
+    def test_capability(self) -> None:
+        context = self.container("StatefulSet", "etcd")["securityContext"]
+        context["capabilities"]["add"] = ["SYS_ADMIN"]
+        self.expect("does not drop all capabilities")
+
+    def test_folder_of_the_host(self) -> None:
+        volumes = self.pod("CronJob", "etcd-backup")["volumes"]
+        volumes[1] = {"name": "backups", "hostPath": {"path": "/srv"}}
+        self.expect("of a forbidden type")
+
+
+class Settings(Overlay):
+    def test_setting_that_the_service_does_not_have(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        self.variable(container, "LOG_FORMAT")["name"] = "LEDGER_LOG_FORMAT"
+        self.expect("no setting LEDGER_LOG_FORMAT")
+
+    def test_setting_that_a_script_does_not_have(self) -> None:
+        container = self.container("CronJob", "etcd-backup")
+        self.variable(container, "BACKUP_KEEP_DAYS")["name"] = "KEEP_FOR_EVER"
+        self.expect("etcd-backup.sh does not read KEEP_FOR_EVER")
+
+    def test_other_certificate_at_the_path(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        self.variable(container, "LEDGER_TLS_CERT")["value"] = "/etc/ledger/replica/tls.crt"
+        self.expect("LEDGER_TLS_CERT is tls.crt of ledger-replica")
+
+    def test_key_and_certificate_confused(self) -> None:
+        arguments = self.container("StatefulSet", "etcd")["args"]
+        index = arguments.index("--peer-key-file=/etc/etcd/peer/tls.key")
+        arguments[index] = "--peer-key-file=/etc/etcd/peer/tls.crt"
+        self.expect("--peer-key-file is tls.crt of etcd-peer")
+
+    def test_clients_without_certificates(self) -> None:
+        self.container("StatefulSet", "etcd")["args"].remove("--client-cert-auth=true")
+        self.expect("--client-cert-auth is None")
+
+    def test_member_that_nobody_is_told_of(self) -> None:
+        self.spec("StatefulSet", "etcd")["replicas"] = 5
+        self.expect("etcd's endpoints are", "--initial-cluster is")
+
+    def test_even_number_of_members(self) -> None:
+        self.spec("StatefulSet", "etcd")["replicas"] = 2
+        self.expect("an even number", "etcd's endpoints are", "--initial-cluster is")
+
+    def test_other_release_of_etcd_than_of_its_tools(self) -> None:
+        container = self.container("StatefulSet", "etcd")
+        container["image"] = "gcr.io/etcd-development/etcd:v3.5.2"
+        self.expect("takes etcd's tools from another image")
+
+    def test_volumes_that_go_with_the_set(self) -> None:
+        self.spec("StatefulSet", "etcd")["persistentVolumeClaimRetentionPolicy"] = {
+            "whenDeleted": "Delete",
+            "whenScaled": "Retain",
+        }
+        self.expect("its volumes may be deleted")
+
+    def test_liveness_that_depends_on_etcd(self) -> None:
+        probe = self.container("Deployment", "ledger-service")["livenessProbe"]
+        probe["httpGet"]["path"] = "/readyz"
+        self.expect("livenessProbe is not /livez")
+
+    def test_too_little_time_to_stop(self) -> None:
+        self.pod("Deployment", "ledger-service")["terminationGracePeriodSeconds"] = 20
+        self.expect("may be killed before it has stopped")
+
+    def test_half_of_tls(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        container["env"].remove(self.variable(container, "LEDGER_TLS_KEY"))
+        self.expect("LEDGER_TLS_KEY is missing")
+
+    def test_schema(self) -> None:
+        self.assertEqual(list(check_schemas(self.manifests)), [])
+        self.spec("Deployment", "ledger-service")["replica"] = 3
+        found = list(check_schemas(self.manifests))
+        self.assertEqual(len(found), 4, found)
+        self.assertIn("replica", found[0])
+
+
+class Dev(Overlay):
+    name = "dev"
+
+    def test_replicas_without_anything_to_know_each_other_by(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        container["env"].remove(self.variable(container, "LEDGER_INTERNAL_TOKEN"))
+        self.expect("replicas have nothing to know each other by")
+
+
+if __name__ == "__main__":
+    unittest.main()
