@@ -5,6 +5,7 @@ SHELL := /usr/bin/env bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+LINT := .local/lint/.installed
 GENERATED := Sources/LedgerAPI/Generated
 SHELL_SCRIPTS = $(shell find . -path ./.build -prune -o -path ./.local -prune -o \
 	-name '*.sh' -type f -print) .ci/run
@@ -21,7 +22,7 @@ setup: ## install what is missing, make certificates and the Python environment
 
 .PHONY: run
 run: ## run three etcd members and the ledger on this machine until Ctrl-C
-	@scripts/run-local.sh
+	@./deploy.sh local
 
 .PHONY: build
 build: ## build everything for debugging, tests included
@@ -47,6 +48,27 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	swift test --skip-build --skip 'LedgerCoreTests|SimulationTests|IntegrationTests'
 	swift test --skip-build --filter IntegrationTests
 
+.PHONY: health-check
+health-check: ## ask the ledger that make run started how it is
+	@PATH=".build/release:.build/debug:$$PATH"; \
+	ledgerctl health --server "127.0.0.1:$${LEDGER_PORT:-50051}"
+
+.PHONY: test-deploy
+test-deploy: $(LINT) ## test deploy.sh and what belongs to it, without a cluster
+	python3 -B Tests/deploy/deploy_test.py
+	python3 -B Tests/deploy/cluster_test.py
+	$(dir $(LINT))bin/python -B Tests/image/sbom_test.py
+
+.PHONY: image
+image: ## build the images of the ledger and of its tools with docker, podman or buildah
+	scripts/build-images.sh
+
+.PHONY: sbom
+sbom: ## list what is in the image as CycloneDX, to .local/sbom.cdx.json
+	@mkdir -p .local
+	scripts/sbom.py > .local/sbom.cdx.json
+	@echo "scripts/sbom.py --help says how to list a built image with all versions."
+
 .PHONY: bench
 bench: setup ## measure throughput and latency with a local cluster
 	scripts/bench.sh
@@ -60,8 +82,17 @@ format-check: ## fail where a Swift source is not formatted
 	$(SWIFT_SOURCES) | xargs -0 swift format lint --strict --parallel
 
 .PHONY: lint
-lint: format-check ## format-check, and shellcheck of every script
+lint: format-check $(LINT) ## format-check, and check every script, the Dockerfiles and compose.yaml
 	shellcheck --external-sources $(SHELL_SCRIPTS)
+	$(dir $(LINT))bin/hadolint --failure-threshold style Dockerfile .devcontainer/Dockerfile
+	$(dir $(LINT))bin/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
+	scripts/check-etcd-flags.sh compose.yaml
+
+# The Python tools of these checks, made when they are first needed.
+$(LINT): scripts/lint-requirements.txt
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
 
 .PHONY: proto
 proto: ## generate the Swift code of protos/ anew

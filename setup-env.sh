@@ -16,6 +16,7 @@ Run, it does what is not done yet, and says what it does:
   - checks that Swift 6.2 or later is there
   - makes the development certificates in certs/dev
   - makes a Python environment in .local/venv for the Python client tests
+  - says which of the tools for images and Kubernetes are not here; it does not install those
 
 Sourced, it also exports, for this shell:
   ETCD_ENDPOINTS, ETCD_CA_CERT, ETCD_CLIENT_CERT, ETCD_CLIENT_KEY   for ledger-service
@@ -105,6 +106,18 @@ setup_env_check_swift() {
     return 1
 }
 
+# Nothing that a build, a test or a local ledger needs: said in one line, not installed.
+setup_env_optional_tools() {
+    local absent=""
+    command -v kubectl >/dev/null || absent+="; kubectl (./deploy.sh, make manifests)"
+    command -v docker >/dev/null || command -v podman >/dev/null || command -v buildah >/dev/null ||
+        absent+="; docker, podman or buildah (make image, compose.yaml)"
+    command -v kind >/dev/null || command -v minikube >/dev/null ||
+        absent+="; kind or minikube (./deploy.sh dev on this machine)"
+    command -v gcloud >/dev/null || absent+="; gcloud (./create-prod-cluster.sh)"
+    [[ -z "$absent" ]] || setup_env_say "not here, and needed for these only: ${absent#; }"
+}
+
 setup_env_python() {
     local root=$1
     local venv=$root/.local/venv requirements=$root/Tests/python/requirements.txt stamp
@@ -127,6 +140,7 @@ setup_env_prepare() {
     "$root/certs/make-certs.sh"
     mkdir -p "$root/.local"
     setup_env_python "$root"
+    setup_env_optional_tools
     setup_env_say "ready"
 }
 
@@ -165,6 +179,7 @@ else
         setup_env_status=1
     fi
     unset -f setup_env_usage setup_env_say setup_env_missing_packages setup_env_install_packages
-    unset -f setup_env_check_swift setup_env_python setup_env_prepare setup_env_export local_env
+    unset -f setup_env_check_swift setup_env_optional_tools setup_env_python setup_env_prepare
+    unset -f setup_env_export local_env
     return "$setup_env_status"
 fi

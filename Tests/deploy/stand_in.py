@@ -43,7 +43,7 @@ def record():
     given = None
     if file == "-":
         given = sys.stdin.read()
-    elif file:
+    elif file and not file.startswith("https:"):
         given = pathlib.Path(file).read_text()
     call = {"tool": tool, "arguments": arguments, "words": words(), "input": given}
     with open(folder / "calls", "a") as calls:

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by deploy.sh, never run: its settings, and how it speaks.
+# Sourced by deploy.sh and build-images.sh, never run: their settings, and how they speak.
 # The variables set here are for the other parts.
 # shellcheck disable=SC2034,SC2154
 
@@ -32,7 +32,7 @@ say() {
 
 # Says what is wrong and what to do now, and leaves.
 die() {
-    echo "deploy.sh: $*" >&2
+    echo "$(basename "$0"): $*" >&2
     exit 1
 }
 

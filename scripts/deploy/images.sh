@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by deploy.sh, never run: builds the two images and brings them to where the cluster finds
-# them.
+# Sourced by deploy.sh and build-images.sh, never run: builds the two images and brings them to
+# where the cluster finds them.
 # The variables come from common.sh.
 # shellcheck disable=SC2154
 
@@ -14,10 +14,6 @@ check_image_options() {
         done
         return
     fi
-    case $engine in
-        "" | docker | podman | buildah) ;;
-        *) die "--engine must be docker, podman or buildah" ;;
-    esac
     [[ -n "$registry" || "$(image_destination)" != registry ]] ||
         die "the cluster of $context cannot see this machine's images: give --registry, or" \
             "--image and --ops-image"
@@ -42,7 +38,11 @@ image_destination() {
 
 # A docker client without its daemon is common, so each is asked whether it works.
 choose_engine() {
-    [[ -z "$engine" ]] || return 0
+    case $engine in
+        docker | podman | buildah) return ;;
+        "") ;;
+        *) die "--engine must be docker, podman or buildah" ;;
+    esac
     if docker info >/dev/null 2>&1; then
         engine=docker
     elif podman info >/dev/null 2>&1; then
@@ -104,16 +104,9 @@ deliver() {
     esac
 }
 
-# Sets image and ops_image, where they were not given.
-provide_images() {
+# Sets image and ops_image to what it built.
+build_images() {
     local tag
-    if [[ -n "$image" ]]; then
-        say "Images $image and $ops_image"
-        return
-    fi
-    case $(image_destination) in
-        kind | minikube) [[ $dry_run == yes ]] || need "$(image_destination)" ;;
-    esac
     choose_engine
     tag=$(image_tag)
     # podman puts localhost/ before a name without a registry: written out, all engines agree.
@@ -122,6 +115,18 @@ provide_images() {
     say "Building $image and $ops_image with $engine"
     build_image "$image" service "$tag"
     build_image "$ops_image" ops "$tag"
+}
+
+# Where images were given, they are where the cluster finds them.
+provide_images() {
+    if [[ -n "$image" ]]; then
+        say "Images $image and $ops_image"
+        return
+    fi
+    case $(image_destination) in
+        kind | minikube) [[ $dry_run == yes ]] || need "$(image_destination)" ;;
+    esac
+    build_images
     deliver "$image"
     deliver "$ops_image"
 }
