@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the whole ledger on this machine: three etcd members with mutual TLS and one ledger-service.
+# Runs the whole ledger on this machine: three etcd members with mutual TLS, users and roles, as in
+# Kubernetes, and one ledger-service.
 set -euo pipefail
 
 usage() {
@@ -13,9 +14,9 @@ it stops the service first and etcd after it. Events stay: the next start finds 
   --bin FOLDER   take ledger-service and ledgerctl from there instead of building them
 
 Environment (default):
-  LOCAL_STATE            data and logs (.local: etcd/ and logs/ below it)
+  LOCAL_STATE            data, logs and etcd's passwords (.local: etcd/ and logs/ below it)
   LOCAL_CERTS            certificates (certs/dev)
-  LOCAL_ETCD_PORT        the first of six ports in a row for etcd (23790)
+  LOCAL_ETCD_PORT        the first of nine ports in a row for etcd (23790)
   LEDGER_PORT            gRPC (50051)
   LEDGER_INTERNAL_PORT   between replicas (50052)
   LEDGER_ADMIN_PORT      health and metrics over HTTP (9464)
@@ -31,6 +32,8 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 source "$root/scripts/local-env.sh"
 # shellcheck source=scripts/processes.sh
 source "$root/scripts/processes.sh"
+# shellcheck source=scripts/local-cluster.sh
+source "$root/scripts/local-cluster.sh"
 
 # A background job of a plain shell starts with SIGINT ignored, and bash cannot trap a signal that
 # was ignored from the start: begin again with the default.
@@ -38,29 +41,13 @@ if [[ "$(trap -p INT)" == "trap -- '' SIGINT" ]]; then
     exec env --default-signal=INT "$0" "$@"
 fi
 
-readonly members=(m1 m2 m3)
-readonly start_seconds=90
 readonly service_stop_seconds=30
-readonly etcd_stop_seconds=15
 
 binaries=""
 service_pid=""
-declare -A member_pids=()
-
-client_port() {
-    echo $((LOCAL_ETCD_PORT + 2 * $1))
-}
-
-peer_port() {
-    echo $((LOCAL_ETCD_PORT + 2 * $1 + 1))
-}
 
 check_ports() {
-    local i
-    for i in "${!members[@]}"; do
-        check_port "$(client_port "$i")" "etcd ${members[i]}, clients" LOCAL_ETCD_PORT
-        check_port "$(peer_port "$i")" "etcd ${members[i]}, peers" LOCAL_ETCD_PORT
-    done
+    check_etcd_ports
     check_port "$LEDGER_PORT" "gRPC" LEDGER_PORT
     check_port "$LEDGER_INTERNAL_PORT" "between replicas" LEDGER_INTERNAL_PORT
     check_port "$LEDGER_ADMIN_PORT" "admin HTTP" LEDGER_ADMIN_PORT
@@ -68,15 +55,13 @@ check_ports() {
 
 # The members' addresses are part of their data: with others, the cluster would not form.
 check_state() {
-    local recorded=$LOCAL_STATE/etcd/port
-    mkdir -p "$LOCAL_STATE/etcd" "$LOCAL_STATE/logs"
-    chmod 0700 "$LOCAL_STATE/etcd"
-    exec 9>"$LOCAL_STATE/lock"
-    if command -v flock >/dev/null && ! flock --nonblock 9; then
+    local recorded=$etcd_data/port
+    lock_state ||
         die "a ledger already runs with the data in $LOCAL_STATE; set LOCAL_STATE to another folder"
-    fi
+    mkdir -p "$etcd_data"
+    chmod 0700 "$etcd_data"
     if [[ -s "$recorded" && "$(<"$recorded")" != "$LOCAL_ETCD_PORT" ]]; then
-        die "the data in $LOCAL_STATE/etcd were made with LOCAL_ETCD_PORT=$(<"$recorded");" \
+        die "the data in $etcd_data were made with LOCAL_ETCD_PORT=$(<"$recorded");" \
             "use that, or set LOCAL_STATE to another folder"
     fi
     echo "$LOCAL_ETCD_PORT" >"$recorded"
@@ -100,51 +85,19 @@ build() {
 }
 
 start_etcd() {
-    local i cluster="" log
-    for i in "${!members[@]}"; do
-        cluster+="${cluster:+,}${members[i]}=https://127.0.0.1:$(peer_port "$i")"
-    done
     say "Starting three etcd members on $ETCD_ENDPOINTS"
-    for i in "${!members[@]}"; do
-        log=$LOCAL_STATE/logs/etcd-${members[i]}.log
-        : >"$log"
-        start "$log" "$root/scripts/etcd-member.sh" "${members[i]}" \
-            "$LOCAL_STATE/etcd/${members[i]}" "$LOCAL_CERTS" \
-            "$(client_port "$i")" "$(peer_port "$i")" "$cluster"
-        member_pids[${members[i]}]=$started_pid
-        disown "$started_pid"
-    done
-    for i in "${!members[@]}"; do
-        wait_for_member "${members[i]}" "$(client_port "$i")"
-    done
-}
-
-wait_for_member() {
-    local member=$1 port=$2 deadline=$((SECONDS + start_seconds))
-    local log=$LOCAL_STATE/logs/etcd-$member.log
-    until curl --silent --fail --max-time 2 --cacert "$ETCD_CA_CERT" --cert "$ETCD_CLIENT_CERT" \
-        --key "$ETCD_CLIENT_KEY" "https://127.0.0.1:$port/health" 2>/dev/null |
-        grep -q '"health":"true"'; do
-        if ! is_running "${member_pids[$member]}"; then
-            show_log "etcd $member" "$log"
-            die "etcd $member ended while it started"
-        fi
-        if ((SECONDS >= deadline)); then
-            show_log "etcd $member" "$log"
-            die "etcd $member was not healthy within $start_seconds s"
-        fi
-        pause
-    done
+    start_members "${#members[@]}"
+    say "Giving the ledger's etcd user what it needs, and no more"
+    restrict_access
 }
 
 start_service() {
     local log=$LOCAL_STATE/logs/ledger-service.log deadline=$((SECONDS + start_seconds))
     say "Starting ledger-service (gRPC $LEDGER_ADDRESS, HTTP 127.0.0.1:$LEDGER_ADMIN_PORT)"
     : >"$log"
-    # The local cluster has no etcd users, so what a shell holds for another cluster is taken away;
-    # and the service warns of names that are only for ledgerctl and etcdctl.
-    start "$log" env -u ETCD_USERNAME -u ETCD_PASSWORD -u LEDGER_ADDRESS -u ETCDCTL_API \
-        -u ETCDCTL_ENDPOINTS -u ETCDCTL_CACERT -u ETCDCTL_CERT -u ETCDCTL_KEY \
+    # The service warns of names that are only for ledgerctl and etcdctl.
+    start "$log" env -u LEDGER_ADDRESS -u ETCDCTL_API -u ETCDCTL_ENDPOINTS -u ETCDCTL_CACERT \
+        -u ETCDCTL_CERT -u ETCDCTL_KEY -u ETCDCTL_USER -u ETCDCTL_PASSWORD \
         LEDGER_BIND_ADDRESS="${LEDGER_BIND_ADDRESS:-127.0.0.1}" \
         "$binaries/ledger-service"
     service_pid=$started_pid
@@ -217,6 +170,9 @@ suggest() {
   etcdctl endpoint status --write-out table
   etcdctl get ledger/head
   curl http://127.0.0.1:$LEDGER_ADMIN_PORT/metrics
+  curl http://127.0.0.1:$(metrics_port 0)/metrics
+  scripts/as-operator.sh etcdctl user list
+  make backup
   .local/venv/bin/python Tests/python/client_test.py --server $LEDGER_ADDRESS \\
       --admin 127.0.0.1:$LEDGER_ADMIN_PORT
 
@@ -264,16 +220,11 @@ stop_service() {
 }
 
 stop_etcd() {
-    local member
     if ((${#member_pids[@]} == 0)); then
         return
     fi
     say "Stopping etcd"
-    # One after the other: a leader hands over to a member that still runs, and where all stop at
-    # once it waits seconds for one that does not.
-    for member in "${!member_pids[@]}"; do
-        stop_process "etcd $member" "${member_pids[$member]}" "$etcd_stop_seconds"
-    done
+    stop_members
 }
 
 # The EXIT trap: whichever way the script ends, nothing that it started goes on.
@@ -318,6 +269,7 @@ done
 # What another terminal has to set to find this ledger: only what is not the default.
 port_settings=""
 local_env "$root"
+etcd_data=$LOCAL_STATE/etcd
 for name in LOCAL_STATE LOCAL_CERTS LOCAL_ETCD_PORT LEDGER_PORT LEDGER_ADMIN_PORT; do
     default=$(
         unset "$name"

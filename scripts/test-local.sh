@@ -98,11 +98,11 @@ stop_ledger() {
     ((status == 0)) || die "run-local.sh ended with status $status after SIG$1"
 }
 
-first_port=$(free_ports 9)
+first_port=$(free_ports 12)
 export LOCAL_STATE=$work/state LOCAL_ETCD_PORT=$first_port
-export LEDGER_PORT=$((first_port + 6))
-export LEDGER_INTERNAL_PORT=$((first_port + 7))
-export LEDGER_ADMIN_PORT=$((first_port + 8))
+export LEDGER_PORT=$((first_port + 9))
+export LEDGER_INTERNAL_PORT=$((first_port + 10))
+export LEDGER_ADMIN_PORT=$((first_port + 11))
 # A debug build beside a busy machine's other work is slower than the contract: what is tested here
 # is what is answered, not how fast.
 export LEDGER_COMMIT_DEADLINE_MS=${LEDGER_COMMIT_DEADLINE_MS:-1000}
