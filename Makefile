@@ -69,6 +69,18 @@ sbom: ## list what is in the image as CycloneDX, to .local/sbom.cdx.json
 	scripts/sbom.py > .local/sbom.cdx.json
 	@echo "scripts/sbom.py --help says how to list a built image with all versions."
 
+.PHONY: backup
+backup: ## take a verified snapshot of the ledger that make run started
+	@scripts/backup.sh
+
+.PHONY: restore
+restore: ## restore the local ledger from its newest snapshot; OPTIONS="--help" tells of more
+	@scripts/restore.sh $(OPTIONS)
+
+.PHONY: test-backup
+test-backup: ## back up, destroy and restore a local ledger
+	python3 -B Tests/backup/backup_test.py --bin "$$(swift build --show-bin-path)"
+
 .PHONY: bench
 bench: setup ## measure throughput and latency with a local cluster
 	scripts/bench.sh
