@@ -212,13 +212,16 @@ def test_refusals(
         expect(f"(process {process})" in said, f"the replica is not named: {said}")
     say("nothing is restored while a replica waits for etcd")
 
-    last, head = len(acknowledged) - 200, len(acknowledged)
+    head = len(acknowledged)
+    record = pathlib.Path(f"{newest}.json")
+    hidden = record.rename(ledger.state / "hidden")
     said = ledger.restore(str(older), status=LOST)
-    expect(f"The numbers {last + 1} to {head}, 200 of them" in said, f"not told which: {said}")
-    say("an older snapshot is refused, with the numbers that would be given out again")
+    expect_refusal(said, head - 200, head, "what the old member m1 holds")
+    hidden.rename(record)
+    say("an older snapshot is refused by what the old members hold")
 
     said = ledger.restore("--known-sequence", str(head + 5), status=LOST)
-    expect(f"The numbers {head + 1} to {head + 5}, 5 of them" in said, f"not told which: {said}")
+    expect_refusal(said, head, head + 5, "--known-sequence")
     for number in (head, head - 1):
         wrong = ["--known-sequence", str(number), "--known-hash", "0" * 64]
         said = ledger.restore(*wrong, status=LOST)
@@ -237,11 +240,25 @@ def test_refusals(
     say("a damaged snapshot is refused, with and without a record")
 
 
-def test_disaster(ledger: LocalLedger, acknowledged: list[dict]) -> None:
+def expect_refusal(said: str, last: int, known: int, source: str) -> None:
+    """It says which numbers would be given out again, and how that is known."""
+    numbers = f"The numbers {last + 1} to {known}, {known - last} of them"
+    expect(numbers in said, f"not told which numbers: {said}")
+    expect(f"is known to be sealed, from {source}" in said, f"not told from where: {said}")
+
+
+def test_disaster(
+    ledger: LocalLedger, older: pathlib.Path, newest: pathlib.Path, acknowledged: list[dict]
+) -> None:
     """Every member's data are gone, and the passwords too."""
     shutil.rmtree(ledger.state / "etcd")
     for file in ledger.state.glob("etcd-*password"):
         file.unlink()
+    head = len(acknowledged)
+    said = ledger.restore(str(older), status=LOST)
+    expect_refusal(said, head - 200, head, f"the record {newest.name}.json")
+    say("an older snapshot is refused by a newer one's record")
+
     said = ledger.restore()
     seconds = float(re.search(r"Took ([0-9.]+) s", said)[1])
     expect(seconds < RESTORE_SECONDS, f"restoring took {seconds} s")
@@ -274,7 +291,7 @@ def main() -> int:
         try:
             older, newest, acknowledged = test_backup(ledger)
             test_refusals(ledger, older, newest, acknowledged)
-            test_disaster(ledger, acknowledged)
+            test_disaster(ledger, older, newest, acknowledged)
             test_accepted_loss(ledger, older, newest)
         except Unexpected as failure:
             print(f"FAIL  {failure}")
