@@ -1,6 +1,7 @@
 import EtcdGateway
 import Foundation
 import GRPCCore
+import GRPCNIOTransportHTTP2
 import LedgerAPI
 import LedgerCore
 import LedgerStore
@@ -58,7 +59,7 @@ package struct LedgerApplication: Sendable {
         let shutdown = ShutdownSignal()
         let reader = EventReader(
             sealer: sealer, store: store, blocks: blocks, observer: observer)
-        let replication = Replication(
+        let replication = try Replication(
             configuration: configuration, sealer: sealer, client: client, store: store,
             reader: reader, observer: observer, blocks: blocks, metrics: metrics, logger: logger)
         let replica = replication.replica
@@ -79,9 +80,12 @@ package struct LedgerApplication: Sendable {
                 reader: reader,
                 verifier: EventVerifier(store: store, metrics: metrics, logger: logger),
                 board: board, shutdown: shutdown))
+        let certificate = try configuration.tls.map {
+            try PortCertificate($0, setting: .tlsCert, logger: logger)
+        }
         grpc = GRPCPort(
             name: "the gRPC port", bindAddress: configuration.bindAddress,
-            port: configuration.port, security: PortSecurity.server(configuration.tls),
+            port: configuration.port, security: try certificate?.security() ?? .plaintext,
             limits: .init(maxConcurrentCalls: configuration.maxConcurrentCalls),
             services: [ledger, HealthService(reporter: reporter), GRPCHealthService(board: board)]
                 + (try Self.reflection()),
@@ -90,6 +94,7 @@ package struct LedgerApplication: Sendable {
         services = [
             EtcdConnection { await client.shutdown() }, monitor, sealer, observer, replica, admin,
         ]
+        services += [certificate, replication.certificate].compactMap { $0 }
         services += internalPort.map { [$0] } ?? []
         services += [
             grpc,

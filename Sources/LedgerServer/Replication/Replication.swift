@@ -1,5 +1,6 @@
 import EtcdGateway
 import Foundation
+import GRPCNIOTransportHTTP2
 import LedgerCore
 import LedgerStore
 import Logging
@@ -16,12 +17,13 @@ struct Replication {
     let peers: ForwardingPeers
     /// Nil where replicas do not forward.
     let port: GRPCPort?
+    let certificate: PortCertificate?
 
     init(
         configuration: ServiceConfiguration, sealer: Sealer, client: EtcdClient, store: LedgerStore,
         reader: EventReader, observer: HeadObserver, blocks: BlockReader, metrics: LedgerMetrics,
         logger: Logger
-    ) {
+    ) throws {
         let id = UUID().uuidString.lowercased()
         let greeter = Greeter(
             id: id, prefix: store.keys.prefix, sealer: sealer, observer: observer, blocks: blocks)
@@ -29,7 +31,7 @@ struct Replication {
         self.peers = peers
         let bound = BoundPort()
         let link = ForwardLink.Settings(
-            security: PortSecurity.replica(configuration.internalTLS),
+            security: configuration.internalTLS?.replicaSecurity ?? .plaintext,
             peerName: configuration.internalTLS == nil ? nil : configuration.internalTLSName,
             token: configuration.internalToken, maxMessageBytes: Self.maxMessageBytes)
         let host = configuration.advertiseAddress
@@ -45,12 +47,18 @@ struct Replication {
             logger: logger)
         guard configuration.isForwarding else {
             port = nil
+            certificate = nil
             return
+        }
+        if let files = configuration.internalTLS {
+            certificate = try PortCertificate(files, setting: .internalTLSCert, logger: logger)
+        } else {
+            certificate = nil
         }
         let port = GRPCPort(
             name: "the internal port", bindAddress: configuration.bindAddress,
             port: configuration.internalPort,
-            security: PortSecurity.server(configuration.internalTLS),
+            security: try certificate?.security() ?? .plaintext,
             limits: .init(
                 maxMessageBytes: Self.maxMessageBytes, maxConcurrentCalls: Self.maxCalls),
             services: [
