@@ -90,7 +90,8 @@ class Cluster:
         for ordinal in range(self.size):
             self.wait_for(ordinal)
 
-    def start_member(self, ordinal: int) -> None:
+    def start_member(self, ordinal: int, *overriding: str) -> None:
+        """Starts a member; of a flag that comes twice, etcd takes the last."""
         data = self.folder / f"etcd-{ordinal}"
         # As kubelet leaves a volume with an fsGroup: writable by a group.
         data.mkdir(exist_ok=True)
@@ -103,7 +104,8 @@ class Cluster:
         clean = {name: value for name, value in os.environ.items() if name[:5] != "ETCD_"}
         log = (self.folder / f"etcd-{ordinal}.log").open("ab")
         self.processes[ordinal] = subprocess.Popen(
-            ["etcd", *arguments], env=clean, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            ["etcd", *arguments, *overriding],
+            env=clean, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )
         log.close()
 
@@ -141,7 +143,6 @@ class Cluster:
         ca, certificate, key = self.certificate("client")
         values = {
             "PATH": os.environ["PATH"],
-            "ETCDCTL_API": "3",
             "ETCDCTL_ENDPOINTS": ",".join(self.endpoints),
             "ETCDCTL_CACERT": str(ca),
             "ETCDCTL_CERT": str(certificate),

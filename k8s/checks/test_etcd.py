@@ -392,6 +392,33 @@ class Operations(ClusterTest):
         for endpoint, size in before.items():
             self.assertLess(self.status(endpoint)["dbSize"], size / 2)
 
+    def test_a_member_that_lost_its_data_is_announced_anew(self) -> None:
+        self.seal(500)
+        lost = self.status(self.cluster.endpoints[1])["header"]["member_id"]
+        self.cluster.stop_member(1)
+        shutil.rmtree(self.cluster.folder / "etcd-1")
+        self.cluster.start_member(1)
+        self.assertNotEqual(self.cluster.processes.pop(1).wait(30), 0)
+        log = (self.cluster.folder / "etcd-1.log").read_text()
+        self.assertIn("has already been bootstrapped", log)
+
+        peer = f"--peer-urls=https://localhost:{self.cluster.port(1, 1)}"
+        shutil.rmtree(self.cluster.folder / "etcd-1")
+        self.succeed(self.etcdctl("member", "remove", f"{lost:x}"))
+        # etcd wants to have seen the others healthy for five seconds.
+        deadline = time.monotonic() + 30
+        added = self.etcdctl("member", "add", "etcd-1", peer)
+        while "unhealthy cluster" in added.stderr and time.monotonic() < deadline:
+            time.sleep(0.5)
+            added = self.etcdctl("member", "add", "etcd-1", peer)
+        self.succeed(added)
+        self.cluster.start_member(1, "--initial-cluster-state=existing")
+        self.cluster.wait_for(1)
+        head = self.etcdctl(
+            "get", "--print-value-only", "ledger/head", endpoint=self.cluster.endpoints[1]
+        )
+        self.assertEqual(json.loads(self.succeed(head))["sequence"], 500)
+
     def wait_for_free_space(self, endpoint: str) -> int:
         """The size of the member's file, once compaction freed some of it."""
         deadline = time.monotonic() + 60

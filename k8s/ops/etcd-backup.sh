@@ -166,7 +166,7 @@ name=etcd-$(date -u +%Y%m%dT%H%M%SZ).db
 partial=$BACKUP_DIRECTORY/.$name.partial
 member=$(choose_member)
 check_space
-at "$member" snapshot save "$partial" >/dev/null 2>&1 || die "$member gave no snapshot"
+saved=$(at "$member" snapshot save "$partial" 2>&1) || die "$member gave no snapshot: $saved"
 check_digest
 status=$(snapshot_status) || die "the snapshot from $member cannot be read"
 revision=$(json_number revision <<<"$status")
