@@ -1,7 +1,7 @@
 """Measures the ledger against a three-member etcd cluster of its own; scripts/bench.sh calls it.
 
-Every scenario has three new etcd members (mutual TLS, data in memory) and a new ledger-service with
-an empty ledger, so that none depends on those before it. Callers use plaintext gRPC on loopback.
+Every scenario has three new etcd members (mutual TLS, users and roles, data in memory) and a new
+ledger-service with an empty ledger, so that none depends on those before it. Callers use plaintext gRPC on loopback.
 All run on this machine and share its cores with the load generator.
 
 Latencies are the caller's. For streams and unary calls they count from handing over an event, for
@@ -51,6 +51,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--payload-bytes", metavar="N", type=int, default=256, help="bytes of each payload (256)")
     add("--set", metavar="NAME=VALUE", action="append", default=[], dest="settings",
         help="a setting of ledger-service other than the default")  # fmt: skip
+    add("--no-roles", action="store_true", help="without etcd's users and roles (naive never has)")
     add("--disk", action="store_true", help="etcd's data on disk, below .local/bench")
     add("--keep", action="store_true", help="keep logs and the last scenario's etcd data")
     options = parser.parse_args()
@@ -110,6 +111,7 @@ def measure(options: argparse.Namespace, folder: pathlib.Path) -> dict[str, list
         events=options.events,
         payload_bytes=options.payload_bytes,
         service=dict(setting.split("=", 1) for setting in options.settings),
+        has_roles=not options.no_roles,
     )
     chosen = [one for one in SCENARIOS if not options.names or one.name in options.names]
     runs: dict[str, list[dict]] = {one.name: [] for one in chosen}

@@ -1,9 +1,11 @@
-"""Three etcd members with mutual TLS, and a ledger-service that uses them."""
+"""Three etcd members with mutual TLS, users and roles, and a ledger-service that uses them."""
 
 import pathlib
+import secrets
 import shutil
 import signal
 import ssl
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -24,6 +26,8 @@ class EtcdCluster:
         self._certificates = certificates
         self._ports: list[int] = []
         self.members: list[Process] = []
+        # The ledger's user and password, where it has to log in.
+        self.login: tuple[str, str] | None = None
 
     @property
     def endpoints(self) -> str:
@@ -57,6 +61,29 @@ class EtcdCluster:
                 member,
                 START_SECONDS,
             )
+
+    def restrict_access(self) -> None:
+        """Turns on etcd's users and roles, by the script that does it in Kubernetes."""
+        self.login = ("ledger", secrets.token_hex(32))
+        certificate = str(self._certificates / "etcd-operations")
+        done = subprocess.run(
+            [ROOT / "k8s/ops/etcd-bootstrap-auth.sh"],
+            env=clean_environment(
+                ETCDCTL_API="3",
+                ETCDCTL_ENDPOINTS=self.endpoints,
+                ETCDCTL_CACERT=self.client_files[0],
+                ETCDCTL_CERT=f"{certificate}.pem",
+                ETCDCTL_KEY=f"{certificate}-key.pem",
+                ETCDCTL_USER="root",
+                ETCDCTL_PASSWORD=secrets.token_hex(32),
+                LEDGER_ETCD_USERNAME=self.login[0],
+                LEDGER_ETCD_PASSWORD=self.login[1],
+            ),
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode != 0:
+            raise Failure(f"etcd's users could not be set: {done.stderr[-1000:]}")
 
     def stop(self) -> None:
         """Ends the members and forgets their data; what is thrown away needs no clean end."""
@@ -95,7 +122,9 @@ class LedgerService:
         ports = free_ports(3)
         self.address, self._admin = (f"127.0.0.1:{port}" for port in ports[:2])
         ca, certificate, key = self._cluster.client_files
+        login = self._cluster.login
         environment = clean_environment(
+            **({"ETCD_USERNAME": login[0], "ETCD_PASSWORD": login[1]} if login else {}),
             ETCD_ENDPOINTS=self._cluster.endpoints,
             ETCD_CA_CERT=ca,
             ETCD_CLIENT_CERT=certificate,

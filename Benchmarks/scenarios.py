@@ -28,6 +28,7 @@ class Settings:
     events: int
     payload_bytes: int
     service: dict[str, str]
+    has_roles: bool
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ class Bench:
         with self._cluster() as cluster:
             if scenario is NAIVE:
                 return self._naive(cluster)
+            if self._settings.has_roles:
+                cluster.restrict_access()
             service = LedgerService(
                 self._supervisor,
                 self._settings.binaries / "ledger-service",

@@ -8,7 +8,7 @@ struct LoadingTests {
     private func load(_ writer: LedgerWriter, from known: LedgerState? = nil) async throws
         -> LedgerState
     {
-        let (observation, _) = try await writer.ledger.observe(options: .init())
+        let observation = try await writer.ledger.observe(options: .init()).observation
         return try await LedgerLoader(writer.ledger).load(upTo: observation, from: known)
     }
 

@@ -213,6 +213,12 @@ class DeployTest(unittest.TestCase):
         self.assertEqual(self.real_apply()["input"], first)
 
     def test_a_question_without_an_answer_is_no_missing_secret(self):
+        self.cluster(current_context="kind-ledger", silent_about=["secret"])
+        self.assertEqual(self.deploy("dev", *GIVEN), 1)
+        self.assertEqual(self.kubectl("create"), [])
+        self.assertIn("could not be found out", self.output)
+
+    def test_a_cluster_that_does_not_answer_stops_it(self):
         self.cluster(current_context="kind-ledger", unreachable=True)
         self.refuse("dev", *GIVEN)
 

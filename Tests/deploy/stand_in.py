@@ -56,12 +56,12 @@ def save():
 
 
 def get(what):
-    if cluster.get("unreachable"):
-        sys.exit("the connection was refused")
     if value_of("--filename"):
         print("\n".join(cluster["applied"]))
         return
     kind, _, name = what[0].partition("/")
+    if kind in cluster.get("silent_about", []):
+        sys.exit("the connection was lost")
     name = name or (what[1] if len(what) > 1 else "")
     output = value_of("--output") or ""
     if "revision" in output.lower():
