@@ -51,6 +51,7 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 .PHONY: health-check
 health-check: ## ask the ledger that make run started how it is
 	@PATH=".build/release:.build/debug:$$PATH"; \
+	command -v ledgerctl >/dev/null || { echo "ledgerctl is not built: run make release" >&2; exit 1; }; \
 	ledgerctl health --server "127.0.0.1:$${LEDGER_PORT:-50051}"
 
 .PHONY: test-deploy
