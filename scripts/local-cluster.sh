@@ -8,6 +8,7 @@ readonly members=(m1 m2 m3)
 readonly start_seconds=90
 readonly etcd_stop_seconds=15
 declare -A member_pids=()
+root_certificate=""
 
 client_port() {
     echo $((LOCAL_ETCD_PORT + 2 * $1))
@@ -86,13 +87,42 @@ wait_for_member() {
     done
 }
 
-# The same script as in Kubernetes; what is done already it leaves.
+# Makes, in `root_certificate`, what lets etcdctl be etcd's user root without a password, for a day.
+# Not in LOCAL_CERTS, where it would stay if the script were killed at once.
+make_root_certificate() {
+    root_certificate=$(mktemp -d "$LOCAL_STATE/etcd-root.XXXXXX")
+    cp "$LOCAL_CERTS"/*.pem "$LOCAL_CERTS/.made-by" "$root_certificate"
+    "$root/certs/make-certs.sh" --etcd-root "$root_certificate" >/dev/null
+}
+
+remove_root_certificate() {
+    if [[ -n "$root_certificate" ]]; then
+        rm -rf "$root_certificate"
+        root_certificate=""
+    fi
+}
+
+# as_root ARGUMENT...: etcdctl on the first member.
+as_root() {
+    env -u ETCDCTL_USER -u ETCDCTL_PASSWORD ETCDCTL_CERT="$root_certificate/etcd-root.pem" \
+        ETCDCTL_KEY="$root_certificate/etcd-root-key.pem" \
+        ETCDCTL_ENDPOINTS="https://127.0.0.1:$(client_port 0)" etcdctl --command-timeout=20s "$@"
+}
+
+# The same script as in Kubernetes; what is done already it leaves. The passwords in LOCAL_STATE are
+# the ones that count: data that were restored, or whose passwords were lost, may have others.
 restrict_access() {
     local log=$LOCAL_STATE/logs/etcd-access.log
+    if [[ "$("$root/scripts/as-operator.sh" etcdctl user get root 2>&1)" == \
+        *"invalid user ID or password"* ]]; then
+        [[ -n "$root_certificate" ]] || make_root_certificate
+        as_root user passwd root --interactive=false <"$LOCAL_STATE/etcd-root-password" \
+            >"$log" 2>&1 || true
+        remove_root_certificate
+    fi
     if ! "$root/scripts/as-operator.sh" "$root/k8s/ops/etcd-bootstrap-auth.sh" >"$log" 2>&1; then
         show_log etcd-bootstrap-auth.sh "$log"
-        die "etcd's users could not be set. Where its data were made with other passwords than those" \
-            "in $LOCAL_STATE, see docs/backup-restore.md, \"A lost password\""
+        die "etcd's users could not be set; the log says why"
     fi
 }
 

@@ -57,9 +57,10 @@ wrong_usage() {
 # replica that waits for etcd to come back is as dangerous as one that seals: it may have a
 # transaction under way.
 find_replicas() {
-    local process settings
+    local process name settings
     for process in /proc/[0-9]*; do
-        [[ "$(cat "$process/comm" 2>/dev/null)" == ledger-service ]] || continue
+        { read -r name <"$process/comm"; } 2>/dev/null || continue
+        [[ $name == ledger-service ]] || continue
         settings=$(cat "$process/environ" "$process/cwd/.env" 2>/dev/null | tr '\0' '\n') || true
         if [[ ! -r "$process/environ" ]] ||
             grep -Eq "^ETCD_ENDPOINTS=.*:($used_ports)([,/\"' ]|\$)" <<<"$settings"; then
@@ -111,14 +112,8 @@ restore_database() {
     done
 }
 
-# As etcd's user root by certificate: the passwords in a snapshot are those of its time.
-as_root() {
-    env -u ETCDCTL_USER -u ETCDCTL_PASSWORD ETCDCTL_CERT="$work/certs/etcd-root.pem" \
-        ETCDCTL_KEY="$work/certs/etcd-root-key.pem" \
-        ETCDCTL_ENDPOINTS="https://127.0.0.1:$(client_port 0)" etcdctl --command-timeout=20s "$@"
-}
-
 # Prints number and hash of the last event in the first member's database; "0 -" where it is empty.
+# By certificate, for the passwords in a snapshot are those of its time.
 # The counter must say the same, or the ledger is not whole.
 read_head() {
     local head counter number hash prefix=${LEDGER_PREFIX:-ledger/}
@@ -241,14 +236,6 @@ check_known_hashes() {
 
 # The restored ledger
 
-set_passwords() {
-    if as_root user get root >/dev/null 2>&1; then
-        as_root user passwd root --interactive=false \
-            <"$LOCAL_STATE/etcd-root-password" >>"$LOCAL_STATE/logs/restore.log" 2>&1
-    fi
-    restrict_access
-}
-
 check_members_agree() {
     local hashes
     hashes=$("$root/scripts/as-operator.sh" etcdctl endpoint hashkv --write-out=json |
@@ -346,6 +333,7 @@ clean_up() {
         stop_process ledger-service "$replica_pid" 30
     fi
     kill_members
+    remove_root_certificate
     rm -rf "$work"
     if ((status == 0)) && [[ $failed == yes || $finished == no ]]; then
         status=1
@@ -410,10 +398,7 @@ work=$(mktemp -d "$LOCAL_STATE/restoring.XXXXXX")
 trap 'stop_requested=yes' INT TERM HUP
 trap clean_up EXIT
 "$root/certs/make-certs.sh" "$LOCAL_CERTS" >/dev/null
-# Not in LOCAL_CERTS, where it would stay if this were killed at once.
-mkdir "$work/certs"
-cp "$LOCAL_CERTS"/*.pem "$LOCAL_CERTS/.made-by" "$work/certs"
-"$root/certs/make-certs.sh" --etcd-root "$work/certs" >/dev/null
+make_root_certificate
 : >"$LOCAL_STATE/logs/restore.log"
 
 say "Restoring $snapshot"
@@ -439,7 +424,7 @@ start_members "${#members[@]}"
 read -r restored_number restored_hash < <(read_head)
 [[ -n "$restored_number" ]] || exit 1
 check_nothing_lost "$restored_number" "$restored_hash"
-set_passwords
+restrict_access
 check_members_agree
 restore_seconds=$(since "$moment")
 

@@ -235,6 +235,7 @@ clean_up() {
     set +e
     stop_service
     stop_etcd
+    remove_root_certificate
     if ((status == 0)) && [[ $failed == yes ]]; then
         status=1
     fi

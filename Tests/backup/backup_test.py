@@ -247,13 +247,18 @@ def expect_refusal(said: str, last: int, known: int, source: str) -> None:
     expect(f"is known to be sealed, from {source}" in said, f"not told from where: {said}")
 
 
+def forget_passwords(ledger: LocalLedger) -> None:
+    """The next script makes others than those that etcd's users have."""
+    for file in ledger.state.glob("etcd-*password"):
+        file.unlink()
+
+
 def test_disaster(
     ledger: LocalLedger, older: pathlib.Path, newest: pathlib.Path, acknowledged: list[dict]
 ) -> None:
     """Every member's data are gone, and the passwords too."""
     shutil.rmtree(ledger.state / "etcd")
-    for file in ledger.state.glob("etcd-*password"):
-        file.unlink()
+    forget_passwords(ledger)
     head = len(acknowledged)
     said = ledger.restore(str(older), status=LOST)
     expect_refusal(said, head - 200, head, f"the record {newest.name}.json")
@@ -276,9 +281,11 @@ def test_accepted_loss(ledger: LocalLedger, older: pathlib.Path, newest: pathlib
     expect(list(ledger.state.glob("etcd.before-*")), "the old members' data were not kept")
     expect(not newest.exists(), "the lost history's snapshot is still the newest")
     expect(list(ledger.backups.glob(f"abandoned-*/{newest.name}")), "its snapshot was not kept")
+    forget_passwords(ledger)
     with ledger.running():
         ledger.backup()
     say("a loss that is accepted is told of, and what is lost is kept aside")
+    say("a ledger whose passwords were lost starts with new ones")
 
 
 def main() -> int:
