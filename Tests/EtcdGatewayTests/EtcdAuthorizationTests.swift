@@ -37,20 +37,7 @@ struct EtcdAuthorizationTests {
     }
 
     private func enable(_ cluster: EtcdCluster) async throws {
-        for command in Self.setUp { try await etcdctl(cluster, command) }
-    }
-
-    private func etcdctl(_ cluster: EtcdCluster, _ arguments: [String]) async throws {
-        let log = cluster.folder.appending(path: "etcdctl.log")
-        let process = try EtcdClusterProcess(
-            [
-                "etcdctl", "--endpoints", cluster.endpoints[0].description,
-                "--cacert", cluster.certificates.appending(path: "ca.pem").path,
-                "--cert", cluster.certificates.appending(path: "etcd-client.pem").path,
-                "--key", cluster.certificates.appending(path: "etcd-client-key.pem").path,
-            ] + arguments,
-            environment: ["ETCDCTL_API": "3"], log: log)
-        await process.waitForEnd()
+        for command in Self.setUp { try await cluster.etcdctl(command) }
     }
 
     private func makeClient(
@@ -104,7 +91,7 @@ struct EtcdAuthorizationTests {
                 ["user", "delete", "ledger"], ["user", "add", "ledger:ledger-password"],
                 ["user", "grant-role", "ledger", "ledger"],
             ] {
-                try await etcdctl(cluster, ["--user", "root:root-password"] + command)
+                try await cluster.etcdctl(command, as: "root:root-password")
             }
             #expect(try await client.transaction(put("ledger/a")).succeeded)
             let found = try await client.range(EtcdRangeRequest(key: Array("ledger/a".utf8)))

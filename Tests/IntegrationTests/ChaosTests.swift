@@ -58,7 +58,8 @@ extension Integration {
                     on: cluster,
                     settings: [
                         "ETCD_ENDPOINTS": endpoints.joined(separator: ","),
-                        "LEDGER_PREFIX": "chaos/", "LEDGER_COMMIT_DEADLINE_MS": "700",
+                        "LEDGER_PREFIX": "\(EtcdCluster.ledgers)chaos/",
+                        "LEDGER_COMMIT_DEADLINE_MS": "700",
                         "LEDGER_RESOLVE_DEADLINE_MS": "1500",
                     ])
             }

@@ -11,7 +11,7 @@ extension Integration {
         func killedWhileSealing() async throws {
             var random = ReplayableRandom()
             print(random.note)
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             var ledger = try await LedgerFixture.start(on: cluster)
             let log = SubmissionLog()
             for round in 1...4 {
@@ -44,7 +44,7 @@ extension Integration {
         @Test(
             "a ledger over several segments is whole after a restart, early and late ids are found")
         func restartOnLongLedger() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             // A block of 1,000 never ends where a segment of 4,096 or a tile of 256 does.
             let first = try await LedgerFixture.start(
                 on: cluster,

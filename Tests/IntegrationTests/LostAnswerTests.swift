@@ -30,7 +30,7 @@ extension Integration {
         private func withProxies(
             _ settings: [String: String], _ body: (Setup) async throws -> Void
         ) async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             let proxies = try cluster.endpoints.map { try FaultProxy(to: $0) }
             defer { for proxy in proxies { proxy.stop() } }
             var settings = settings

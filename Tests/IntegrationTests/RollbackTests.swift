@@ -34,7 +34,7 @@ extension Integration {
 
         @Test("counter and head put back together fence a running service")
         func headAndCounterPutBack() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
                     try await seal("old", 3, ledger)
@@ -53,7 +53,7 @@ extension Integration {
 
         @Test("an older head under the same counter fences a running service")
         func headPutBack() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
                     try await seal("old", 3, ledger)
@@ -67,7 +67,7 @@ extension Integration {
 
         @Test("another head with the same number fences a running service")
         func otherHead() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
                     try await seal("event", 3, ledger)
@@ -87,7 +87,7 @@ extension Integration {
         @Test(
             "a key that the next seal would create exists already: fenced, and nothing overwritten")
         func occupiedBlock() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
                     try await seal("event", 2, ledger)

@@ -10,7 +10,7 @@ extension Integration {
     struct StartingTests {
         @Test("a ledger of another format ends the service, at its start and while it runs")
         func otherFormat() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             let ledger = try await LedgerFixture.start(on: cluster)
             try await ledger.use { ledger in
                 try await withKeys(of: ledger) { stored in
@@ -65,7 +65,7 @@ extension Integration {
 
         @Test("a port that is taken ends the service with an error")
         func takenPort() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 let port = try await ledger.process.port()
                 let second = try LedgerProcess(

@@ -12,7 +12,7 @@ extension Integration {
             "under load all that was accepted is answered, readiness goes first, exit code 0"
         )
         func stopsUnderLoad() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             let ledger = try await LedgerFixture.start(on: cluster)
             let log = SubmissionLog()
             try await ledger.use { ledger in
@@ -52,7 +52,7 @@ extension Integration {
 
         @Test("an idle service ends at once, and so does one that never reached etcd")
         func stopsIdle() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             let idle = try await LedgerFixture.start(on: cluster)
             let port = try EtcdClusterPorts.free(1)[0]
             let lonely = try await LedgerFixture.start(
@@ -72,7 +72,7 @@ extension Integration {
 
         @Test("a caller that reads nothing cannot keep a stopping service for ever")
         func stopsBesideUnreadStream() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             let ledger = try await LedgerFixture.start(on: cluster)
             try await ledger.use { ledger in
                 let greedy = try await LedgerCalls(ledger.process, windowBytes: 65_535)

@@ -46,18 +46,8 @@ extension Integration {
         @Test("with etcd's RBAC on, a user that may use the ledger's prefix alone is enough")
         func accessControl() async throws {
             try await withCluster(size: 1) { cluster in
-                for command in [
-                    ["user", "add", "root:root-password"], ["role", "add", "root"],
-                    ["user", "grant-role", "root", "root"],
-                    ["user", "add", "ledger:ledger-password"], ["role", "add", "ledger"],
-                    ["role", "grant-permission", "ledger", "readwrite", "--prefix", "ledger/"],
-                    ["user", "grant-role", "ledger", "ledger"], ["auth", "enable"],
-                ] { try await cluster.etcdctl(command) }
-                let settings = [
-                    "LEDGER_PREFIX": "ledger/", "ETCD_USERNAME": "ledger",
-                    "ETCD_PASSWORD": "ledger-password",
-                ]
-                try await withLedger(on: cluster, settings: settings) { ledger in
+                let password = try #require(cluster.environment["ETCD_PASSWORD"])
+                try await withLedger(on: cluster) { ledger in
                     let events = Ledger_CertifiedEvent.samples("rbac", count: 10)
                     for event in events.dropLast() {
                         #expect(await ledger.calls.submit(event).isSealed)
@@ -67,7 +57,7 @@ extension Integration {
                     let last = try await ledger.calls.settle(events[9])
                     #expect(last.event?.sequenceNumber == 10)
                     #expect(try await LedgerCheck.contradictions(ledger.calls) == [])
-                    #expect(!ledger.process.log.contains("ledger-password"))
+                    #expect(!ledger.process.log.contains(password))
                 }
             }
         }
@@ -75,13 +65,9 @@ extension Integration {
         @Test("a wrong password for etcd leaves the service waiting, and is not logged")
         func wrongPassword() async throws {
             try await withCluster(size: 1) { cluster in
-                for command in [
-                    ["user", "add", "root:root-password"], ["role", "add", "root"],
-                    ["user", "grant-role", "root", "root"], ["auth", "enable"],
-                ] { try await cluster.etcdctl(command) }
                 let ledger = try await LedgerFixture.start(
                     on: cluster,
-                    settings: ["ETCD_USERNAME": "root", "ETCD_PASSWORD": "not-the-password"],
+                    settings: ["ETCD_PASSWORD": "not-the-password"],
                     waitsUntilReady: false)
                 try await ledger.use { ledger in
                     try await eventually("the log speaks of it") {

@@ -12,7 +12,7 @@ extension Integration {
     struct StreamTests {
         @Test("who does not read the answers is not read from, and disturbs nobody")
         func unreadAnswers() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             let settings = ["LEDGER_MAX_STREAM_EVENTS": "64"]
             try await withLedger(on: cluster, settings: settings) { ledger in
                 let written = Mutex(0)
@@ -78,7 +78,7 @@ extension Integration {
 
         @Test("a caller that leaves in the middle of its stream leaves a sound ledger behind")
         func leavingCaller() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 struct Leaving: Error {}
                 let admin = try await ledger.process.adminPort()
@@ -120,7 +120,7 @@ extension Integration {
 
         @Test("of 200 equal submissions at once one number comes out, and other content conflicts")
         func concurrentDuplicates() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 let calls = ledger.calls
                 #expect(await calls.submit(.sample("before")).isSealed)
@@ -147,7 +147,7 @@ extension Integration {
 
         @Test("many streams at once: each gets its answers in order, with ascending numbers")
         func manyStreams() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             let settings = [
                 "LEDGER_COMMIT_DEADLINE_MS": "20000", "LEDGER_RESOLVE_DEADLINE_MS": "30000",
             ]

@@ -27,7 +27,7 @@ extension Integration {
             "every change of the stored bytes is found by VerifyEvents, and by some reads"
         )
         func changes() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             let settings = [
                 "LEDGER_CACHE_BYTES": "0", "LEDGER_MAX_BATCH_EVENTS": "150",
                 "LEDGER_COMMIT_DEADLINE_MS": "20000", "LEDGER_RESOLVE_DEADLINE_MS": "30000",

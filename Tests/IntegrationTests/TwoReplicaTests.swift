@@ -8,7 +8,7 @@ extension Integration {
     struct TwoReplicaTests {
         @Test("under load with the same ids they make one order, each id once, in real-time order")
         func overlappingLoads() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { first in
                 try await first.another().use { second in
                     let log = SubmissionLog()
@@ -51,7 +51,7 @@ extension Integration {
 
         @Test("a follower of one replica sees what the other seals, in order and without a gap")
         func following() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { first in
                 try await first.another().use { second in
                     async let seen = second.calls.follow(count: 120)
@@ -68,7 +68,7 @@ extension Integration {
 
         @Test("a replica that was stopped for a while catches up and seals on the present head")
         func pausedReplica() async throws {
-            let cluster = try await EtcdCluster.shared()
+            let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { first in
                 try await first.another().use { second in
                     let log = SubmissionLog()

@@ -8,6 +8,12 @@ import Synchronization
 /// Its members die and its data is removed when `stop()` is called, and also when the test's
 /// process dies in whatever way: a watching shell notices that its standard input ended.
 package actor EtcdCluster {
+    /// The passwords of etcd's users, where its roles are on.
+    private struct Passwords {
+        let root = UUID().uuidString
+        let ledger = UUID().uuidString
+    }
+
     private struct Member {
         var name: String
         var clientPort: Int
@@ -22,6 +28,7 @@ package actor EtcdCluster {
     package nonisolated let certificates: URL
     /// The members' client addresses, by their index.
     package nonisolated let endpoints: [EtcdEndpoint]
+    private nonisolated let passwords: Passwords?
     private var members: [Member]
     private var flags: [String]
     private let watcher: EtcdClusterProcess
@@ -36,16 +43,21 @@ package actor EtcdCluster {
     /// - Parameters:
     ///   - size: The number of members.
     ///   - flags: Further flags for each member.
+    ///   - prefix: What the ledger's user may use, and nothing else, as in Kubernetes; where it is
+    ///     nil, etcd has no users and roles.
     ///   - parent: The folder below which data and logs are kept; by default in memory.
     package static func start(
-        size: Int = 3, flags: [String] = [], in parent: URL? = nil
+        size: Int = 3, flags: [String] = [], restrictedTo prefix: String? = nil,
+        in parent: URL? = nil
     ) async throws -> EtcdCluster {
         let certificates = try await developmentCertificates()
         let cluster = try EtcdCluster(
-            size: size, flags: flags, parent: parent ?? memory, certificates: certificates)
+            size: size, flags: flags, isRestricted: prefix != nil, parent: parent ?? memory,
+            certificates: certificates)
         do {
             for index in 0..<size { try await cluster.startProcess(index) }
             try await cluster.waitUntilHealthy()
+            if let prefix { try await cluster.restrictAccess(to: prefix) }
         } catch {
             await cluster.stop()
             throw error
@@ -53,7 +65,9 @@ package actor EtcdCluster {
         return cluster
     }
 
-    private init(size: Int, flags: [String], parent: URL, certificates: URL) throws {
+    private init(
+        size: Int, flags: [String], isRestricted: Bool, parent: URL, certificates: URL
+    ) throws {
         let ports = try EtcdClusterPorts.free(2 * size)
         members = (0..<size).map { index in
             Member(
@@ -61,6 +75,7 @@ package actor EtcdCluster {
                 peerPort: ports[2 * index + 1])
         }
         self.flags = flags
+        passwords = isRestricted ? Passwords() : nil
         self.certificates = certificates
         folder = parent.appending(path: "ledger-etcd-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -75,16 +90,40 @@ package actor EtcdCluster {
 
     /// How a client reaches the cluster.
     package nonisolated var configuration: EtcdConfiguration {
-        Self.configuration(endpoints, certificates)
+        var configuration = Self.configuration(endpoints, certificates)
+        if let passwords {
+            configuration.username = "ledger"
+            configuration.password = passwords.ledger
+        }
+        return configuration
     }
 
     /// The settings that make `ledger-service` use the cluster.
     package nonisolated var environment: [String: String] {
-        [
+        var environment = [
             "ETCD_ENDPOINTS": endpoints.map(\.description).joined(separator: ","),
             "ETCD_CA_CERT": certificates.appending(path: "ca.pem").path,
             "ETCD_CLIENT_CERT": certificates.appending(path: "etcd-client.pem").path,
             "ETCD_CLIENT_KEY": certificates.appending(path: "etcd-client-key.pem").path,
+        ]
+        if let passwords {
+            environment["ETCD_USERNAME"] = "ledger"
+            environment["ETCD_PASSWORD"] = passwords.ledger
+        }
+        return environment
+    }
+
+    /// The settings that make etcdctl an operator of the cluster: etcd's user root where it has
+    /// users. Empty ones hide what this shell is set for.
+    nonisolated var operatorEnvironment: [String: String] {
+        [
+            "ETCDCTL_API": "3",
+            "ETCDCTL_ENDPOINTS": endpoints.map(\.description).joined(separator: ","),
+            "ETCDCTL_CACERT": certificates.appending(path: "ca.pem").path,
+            "ETCDCTL_CERT": certificates.appending(path: "etcd-operations.pem").path,
+            "ETCDCTL_KEY": certificates.appending(path: "etcd-operations-key.pem").path,
+            "ETCDCTL_USER": passwords == nil ? "" : "root",
+            "ETCDCTL_PASSWORD": passwords?.root ?? "",
         ]
     }
 
@@ -183,16 +222,34 @@ extension EtcdCluster {
 
     /// Makes a CA and certificates of its own in a folder, where they are missing.
     package static func certificates(in folder: URL) async throws -> URL {
-        let log = FileManager.default.temporaryDirectory
-            .appending(path: "ledger-certificates-\(UUID().uuidString).log")
-        defer { try? FileManager.default.removeItem(at: log) }
-        let script = root.appending(path: "certs/make-certs.sh").path
-        let process = try EtcdClusterProcess(["bash", script, folder.path], log: log)
-        await process.waitForEnd()
+        let said = try await output(["bash", certificateScript, folder.path])
         guard FileManager.default.fileExists(atPath: folder.appending(path: "ca.pem").path) else {
-            throw EtcdClusterError("no certificates:\n\((try? text(of: log)) ?? "")")
+            throw EtcdClusterError("no certificates:\n\(said)")
         }
         return folder
+    }
+
+    /// Makes certificates anew, signed by the same CAs.
+    package static func rotate(_ names: [String], in folder: URL) async throws {
+        let said = try await output(
+            ["bash", certificateScript] + names.flatMap { ["--rotate", $0] } + [folder.path])
+        for name in names where !said.contains("\(name).pem") {
+            throw EtcdClusterError("\(name) was not made anew:\n\(said)")
+        }
+    }
+
+    private static var certificateScript: String {
+        root.appending(path: "certs/make-certs.sh").path
+    }
+
+    /// Runs a command and returns all that it wrote.
+    package static func output(_ command: [String]) async throws -> String {
+        let log = FileManager.default.temporaryDirectory
+            .appending(path: "ledger-command-\(UUID().uuidString).log")
+        defer { try? FileManager.default.removeItem(at: log) }
+        let process = try EtcdClusterProcess(command, log: log)
+        await process.waitForEnd()
+        return try text(of: log)
     }
 
     /// A configuration for these members with the client certificate of these certificates.
@@ -238,6 +295,23 @@ extension EtcdCluster {
             to: processIDFile(index), atomically: true, encoding: .utf8)
     }
 
+    /// Turns on users and roles with the script that does it in Kubernetes.
+    private func restrictAccess(to prefix: String) async throws {
+        guard let passwords else { return }
+        let script = Self.root.appending(path: "k8s/ops/etcd-bootstrap-auth.sh").path
+        var environment = operatorEnvironment
+        environment["LEDGER_ETCD_USERNAME"] = "ledger"
+        environment["LEDGER_ETCD_PASSWORD"] = passwords.ledger
+        environment["LEDGER_PREFIX"] = prefix
+        let log = folder.appending(path: "access.log")
+        let process = try EtcdClusterProcess(["bash", script], environment: environment, log: log)
+        await process.waitForEnd()
+        // The script's last line, after it has tried what the user may and may not do.
+        guard try Self.text(of: log).contains("may use \(prefix) and nothing else") else {
+            throw EtcdClusterError("etcd's users could not be set:\n\(lastLines(of: log))")
+        }
+    }
+
     private func processIDFile(_ index: Int) -> URL {
         folder.appending(path: "\(members[index].name).pid")
     }
@@ -259,7 +333,11 @@ extension EtcdCluster {
 // MARK: Sharing
 
 extension EtcdCluster {
+    /// Below this are the ledgers of tests, and their service's user may use nothing else.
+    package static let ledgers = "ledgers/"
+
     private static let sharedCluster = Mutex<Task<EtcdCluster, any Error>?>(nil)
+    private static let sharedRestrictedCluster = Mutex<Task<EtcdCluster, any Error>?>(nil)
 
     /// A cluster of three that the whole process shares, started when it is first asked for.
     ///
@@ -269,6 +347,16 @@ extension EtcdCluster {
         let task = sharedCluster.withLock { shared in
             // Unstructured: the first test that asks must not take the cluster with it.
             let task = shared ?? Task { try await start() }
+            shared = task
+            return task
+        }
+        return try await task.value
+    }
+
+    /// The same with users and roles, as in Kubernetes, for tests of the service.
+    package static func sharedForLedgers() async throws -> EtcdCluster {
+        let task = sharedRestrictedCluster.withLock { shared in
+            let task = shared ?? Task { try await start(restrictedTo: ledgers) }
             shared = task
             return task
         }

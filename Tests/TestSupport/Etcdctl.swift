@@ -2,16 +2,17 @@ import EtcdGateway
 import Foundation
 
 extension EtcdCluster {
-    /// Runs etcd's own command line on the first member, and waits for its end.
-    package func etcdctl(_ arguments: [String]) async throws {
+    /// Runs etcd's own command line as an operator, and waits for its end.
+    ///
+    /// - Parameter user: `name:password` of another user than the cluster's own root.
+    package func etcdctl(_ arguments: [String], as user: String? = nil) async throws {
+        var environment = operatorEnvironment
+        // Not as an option: etcdctl refuses an option and a variable for the same thing.
+        if let user { environment["ETCDCTL_USER"] = user }
+        environment["ETCDCTL_ENDPOINTS"] = endpoints[0].description
         let process = try EtcdClusterProcess(
-            [
-                "etcdctl", "--endpoints", endpoints[0].description,
-                "--cacert", certificates.appending(path: "ca.pem").path,
-                "--cert", certificates.appending(path: "etcd-client.pem").path,
-                "--key", certificates.appending(path: "etcd-client-key.pem").path,
-            ] + arguments,
-            environment: ["ETCDCTL_API": "3"], log: folder.appending(path: "etcdctl.log"))
+            ["etcdctl"] + arguments, environment: environment,
+            log: folder.appending(path: "etcdctl.log"))
         await process.waitForEnd()
     }
 }

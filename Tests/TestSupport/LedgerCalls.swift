@@ -3,7 +3,7 @@ package import GRPCNIOTransportHTTP2
 package import LedgerAPI
 import SwiftProtobuf
 
-/// A caller of the ledger, on a connection of its own, over plaintext.
+/// A caller of the ledger, on a connection of its own.
 ///
 /// Nothing is retried or explained away: what comes is what a caller in any language gets.
 package final class LedgerCalls: Sendable {
@@ -17,15 +17,19 @@ package final class LedgerCalls: Sendable {
 
     /// Begins to connect; nothing is waited for.
     ///
-    /// - Parameter windowBytes: How many bytes of answers may be on their way unread, on a stream.
-    package init(port: Int, windowBytes: Int = 8 << 20) throws {
+    /// - Parameters:
+    ///   - windowBytes: How many bytes of answers may be on their way unread, on a stream.
+    ///   - security: Plaintext, or what the service's certificate is checked with.
+    package init(
+        port: Int, windowBytes: Int = 8 << 20, security: Transport.TransportSecurity = .plaintext
+    ) throws {
         var config = Transport.Config.defaults
         config.http2.targetWindowSize = windowBytes
         config.backoff = .init(
             initial: .milliseconds(20), max: .milliseconds(200), multiplier: 1.6, jitter: 0.2)
         let client = GRPCClient(
             transport: try Transport(
-                target: .ipv4(address: "127.0.0.1", port: port), transportSecurity: .plaintext,
+                target: .ipv4(address: "127.0.0.1", port: port), transportSecurity: security,
                 config: config))
         self.client = client
         // Unstructured: the connection lives as long as its owner says, not as a scope does.

@@ -17,7 +17,7 @@ package struct LedgerFixture: Sendable {
         var settings = settings
         // Many ledgers fit into one cluster.
         if settings["LEDGER_PREFIX"] == nil {
-            settings["LEDGER_PREFIX"] = "\(UUID().uuidString.prefix(8))/"
+            settings["LEDGER_PREFIX"] = "\(EtcdCluster.ledgers)\(UUID().uuidString.prefix(8))/"
         }
         let process = try LedgerProcess(on: cluster, settings: settings)
         do {
@@ -64,11 +64,12 @@ package func withLedger<Value>(
     try await LedgerFixture.start(on: cluster, settings: settings).use(body)
 }
 
-/// Runs a test with a cluster of its own.
+/// Runs a test with a cluster of its own, with users and roles.
 package func withCluster<Value>(
     size: Int = 3, flags: [String] = [], _ body: (EtcdCluster) async throws -> Value
 ) async throws -> Value {
-    let cluster = try await EtcdCluster.start(size: size, flags: flags)
+    let cluster = try await EtcdCluster.start(
+        size: size, flags: flags, restrictedTo: EtcdCluster.ledgers)
     do {
         let value = try await body(cluster)
         await cluster.stop()

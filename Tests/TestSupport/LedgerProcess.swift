@@ -64,6 +64,20 @@ package final class LedgerProcess: Sendable {
     /// The port of health, metrics and tiles over HTTP, once it is listened on.
     package func adminPort() async throws -> Int { try await port(of: "the admin port listens") }
 
+    /// The port for other replicas, once it is listened on.
+    package func internalPort() async throws -> Int {
+        try await port(of: "the internal port listens")
+    }
+
+    /// The sum of a metric's series, by its name.
+    package func metric(_ name: String) async throws -> Double {
+        let text =
+            try await LoopbackHTTP.get(port: try await adminPort(), path: "/metrics")?.body ?? ""
+        return text.split(separator: "\n").filter {
+            $0.hasPrefix("\(name) ") || $0.hasPrefix("\(name){")
+        }.compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
+    }
+
     private func port(of message: String) async throws -> Int {
         var found: Int?
         try await eventually("the log says \"\(message)\"", within: .seconds(60)) {

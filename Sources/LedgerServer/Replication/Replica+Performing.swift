@@ -155,10 +155,10 @@ extension Replica {
     // MARK: Reporting
 
     func report(_ event: ReplicaEvent) {
-        let (part, hasPrecedence) = state.withLock { state in
-            (state.machine.part, state.machine.isSealer)
+        let (part, isSealer, isForwarding) = state.withLock { state in
+            (state.machine.part, state.machine.isSealer, state.machine.followedAddress != nil)
         }
-        sealer.setPrecedence(hasPrecedence)
+        sealer.setPart(hasPrecedence: isSealer, isForwarding: isForwarding)
         var metadata: Logger.Metadata = ["part": "\(part)"]
         switch event {
         case .becameSealer(let outage):

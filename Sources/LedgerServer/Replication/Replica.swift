@@ -50,7 +50,8 @@ package final class Replica: Service, Sendable {
 
     /// - Parameter joining: where others reach this replica, once that is known; nil where they never do.
     init(
-        settings: ReplicaSettings, joining: (@Sendable () async throws -> SealerHint?)?, sealer: Sealer, client: EtcdClient, store: LedgerStore,
+        settings: ReplicaSettings, joining: (@Sendable () async throws -> SealerHint?)?,
+        sealer: Sealer, client: EtcdClient, store: LedgerStore,
         reader: EventReader, neighbourhood: Neighbourhood, metrics: LedgerMetrics, logger: Logger
     ) {
         self.settings = settings
@@ -76,7 +77,7 @@ package final class Replica: Service, Sendable {
                     self?.send { state, now in state.machine.noticed(hint, at: now) }
                 }))
         // Where nobody can hold the hint, nobody has to give way.
-        sealer.setPrecedence(joining == nil)
+        sealer.setPart(hasPrecedence: joining == nil, isForwarding: false)
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 if let joining {

@@ -11,9 +11,17 @@ extension Sealer {
         reporting.ability(ability)
     }
 
-    /// Whether events that are sealed here go on at once after a lost race.
-    package func setPrecedence(_ hasPrecedence: Bool) {
-        state.withLock { $0.machine.hasPrecedence = hasPrecedence }
+    /// Who seals has changed.
+    ///
+    /// - Parameters:
+    ///   - hasPrecedence: whether events that are sealed here go on at once after a lost race.
+    ///   - isForwarding: whether what is submitted here goes to another replica.
+    package func setPart(hasPrecedence: Bool, isForwarding: Bool) {
+        send { state, _ in
+            state.machine.hasPrecedence = hasPrecedence
+            state.isForwarding = isForwarding
+            return []
+        }
     }
 
     /// The ability to seal, where it has changed.

@@ -33,6 +33,7 @@ package final class Sealer: Service, Sendable {
         var lastAnswering: EtcdEndpoint?
         var ability = VersionedAbility(version: 0, ability: .loading)
         var reporting: Reporting?
+        var isForwarding = false
     }
 
     /// Whether this replica may seal, numbered so that of two reports the newer one counts.

@@ -9,6 +9,8 @@ struct SealingCondition: Equatable {
     var isInDoubt: Bool
     var lostQuorum: Bool
     var isClockTrusted: Bool
+    /// What is submitted here goes to another replica.
+    var isForwarding: Bool
 
     var status: (state: ServingState, readsServed: Bool, message: String) {
         if isStopping { return (.stopping, !isLoading, "the replica is stopping") }
@@ -21,6 +23,13 @@ struct SealingCondition: Equatable {
         }
         if lostQuorum || isInDoubt {
             return (.readOnly, true, "etcd has no quorum or does not answer in time")
+        }
+        if !isClockTrusted, isForwarding {
+            return (
+                .serving, true,
+                "events are sealed by another replica; this one's clock disagrees with most members "
+                    + "of etcd"
+            )
         }
         if !isClockTrusted {
             return (
@@ -39,7 +48,8 @@ extension Sealer {
             isLoading: state.machine.isLoading, fence: state.machine.fence,
             isStopping: state.machine.isStopping,
             isInDoubt: state.machine.isInDoubt(at: moment.now),
-            lostQuorum: state.lostQuorum, isClockTrusted: moment.wall != .untrusted)
+            lostQuorum: state.lostQuorum, isClockTrusted: moment.wall != .untrusted,
+            isForwarding: state.isForwarding)
         metrics.queueEvents.set(Double(state.machine.queuedEvents))
         if condition == state.lastReported {
             if board.current.lastSequenceNumber != number {
