@@ -136,10 +136,9 @@ say_what_now() {
     cat <<TEXT
 
 Now:
-  1. let k8s/overlays/prod/kustomization.yaml name ../../storage/gcp-pd
-  2. ./deploy.sh prod --context gke_${project}_${region}_${name} --registry REGISTRY
-     where REGISTRY is a folder that this project's nodes can read, for example
-     $region-docker.pkg.dev/$project/REPOSITORY
+  ./deploy.sh prod --context gke_${project}_${region}_${name} --registry REGISTRY
+where REGISTRY is a folder that the nodes can read and you can write, for example
+$region-docker.pkg.dev/$project/REPOSITORY
 
 To remove what was made (disks of volumes are kept, see gcloud compute disks list):
   gcloud container clusters delete $name $in_project
