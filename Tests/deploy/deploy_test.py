@@ -163,6 +163,10 @@ class DeployTest(unittest.TestCase):
         self.assertIn("newName: registry.example:5000/ledger-ops\n    digest: sha256:aaa", overlay)
         self.assertFalse([call for call in self.calls if call["tool"] == "docker"])
 
+    def test_the_job_that_is_waited_for_does_not_go_by_itself(self):
+        self.succeed("dev", *GIVEN)
+        self.assertIn("spec: {ttlSecondsAfterFinished: null}", self.real_apply()["input"])
+
     def test_nothing_temporary_is_left(self):
         self.succeed("dev", *GIVEN)
         self.assertEqual(list((self.project / ".local").iterdir()), [])

@@ -7,7 +7,9 @@
 etcd_revision=""
 ledger_revision=""
 
-# The overlay as it is in the repository, with the images of this run: nothing there is edited.
+# The overlay as it is in the repository, with the images of this run: nothing there is edited. The
+# bootstrap's job stays until the next run replaces it: gone by itself while etcd is still waited
+# for, it could not be asked how it ended.
 render() {
     local overlay=$work/overlay
     mkdir "$overlay"
@@ -16,6 +18,9 @@ render() {
         printf 'resources:\n  - ../../../k8s/overlays/%s\nimages:\n' "$environment"
         image_override immutable-ledger "$image"
         image_override immutable-ledger-ops "$ops_image"
+        printf 'patches:\n  - patch: |\n      apiVersion: batch/v1\n      kind: Job\n'
+        printf '      metadata: {name: %s}\n' "$bootstrap"
+        printf '      spec: {ttlSecondsAfterFinished: null}\n'
     } >"$overlay/kustomization.yaml"
     kubectl kustomize "$overlay" >"$work/manifests.yaml" ||
         die "k8s/overlays/$environment cannot be rendered; correct what kubectl says above"
