@@ -49,6 +49,7 @@ extension LedgerTransactions {
         let found = range.kvs.first
         return HintReading(
             hint: found.flatMap { try? SealerHint(decodingJSON: $0.value) },
-            revision: found?.modRevision ?? 0, readAt: response.header.revision)
+            revision: found?.modRevision ?? 0, readAt: response.header.revision,
+            lease: found?.lease ?? 0)
     }
 }

@@ -10,7 +10,7 @@ struct ForwardPace: Sendable {
     private let contract: Nanoseconds
     private let shortestPatience: Nanoseconds
 
-    private static let windows = 64...16_384
+    static let windows = 64...16_384
 
     init(_ settings: ReplicaSettings) {
         contract = settings.sealing.commitDeadline
@@ -30,8 +30,15 @@ struct ForwardPace: Sendable {
     }
 
     /// The sealer shows that it seals.
-    mutating func answered(sentAt: MonotonicInstant, isMoreUnderWay: Bool, at now: MonotonicInstant) {
+    mutating func showsLife(isMoreUnderWay: Bool, at now: MonotonicInstant) {
         silentSince = isMoreUnderWay ? now : nil
+    }
+
+    /// It has sealed what was sent at that time.
+    mutating func answered(
+        sentAt: MonotonicInstant, isMoreUnderWay: Bool, at now: MonotonicInstant
+    ) {
+        showsLife(isMoreUnderWay: isMoreUnderWay, at: now)
         let took = Double(min(now - sentAt, contract).count)
         deviation += 0.1 * (abs(took - mean) - deviation)
         mean += 0.1 * (took - mean)

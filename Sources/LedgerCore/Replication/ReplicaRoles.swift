@@ -20,18 +20,20 @@ extension ReplicaStateMachine {
             case pausing(until: MonotonicInstant)
         }
 
-        let since: MonotonicInstant
         var step: Step
         /// The hint of a sealer that refused or could not be reached.
         var refused: HintReading?
         /// The pause before the next attempt.
         var pause = Nanoseconds.milliseconds(20)
 
-        /// So long at most events wait for an election; then they are sealed beside it.
-        static let longestWait = Nanoseconds.milliseconds(100)
-
         var nextWake: MonotonicInstant? {
             if case .pausing(let until) = step { until } else { nil }
+        }
+
+        /// The next reading is made after a pause, which grows.
+        mutating func putOff(at now: MonotonicInstant) {
+            step = .pausing(until: now + pause)
+            pause = min(pause * 2, .milliseconds(500))
         }
     }
 
@@ -58,11 +60,19 @@ extension ReplicaStateMachine {
             var moves = 0
         }
 
+        /// The sealer is not in doubt any more; an attempt to take its hint that is under way ends as it may.
+        mutating func trust() {
+            if case .taking = doubt?.step { return }
+            doubt = nil
+        }
+
         /// A connection may take this long where nothing waits for it.
         static let longestConnecting = Nanoseconds.milliseconds(1_000)
 
         /// When a sealer that has not welcomed this replica counts as one that refuses.
-        func connectingEnds(_ pace: ForwardPace, oldestWaiting: MonotonicInstant?) -> MonotonicInstant {
+        func connectingEnds(
+            _ pace: ForwardPace, oldestWaiting: MonotonicInstant?
+        ) -> MonotonicInstant {
             let longest = since + Self.longestConnecting
             return oldestWaiting.map { min(longest, max($0, since) + pace.patience) } ?? longest
         }
@@ -82,13 +92,10 @@ extension ReplicaStateMachine {
     struct Direct: Sendable {
         let avoided: HintReading
         var retryAt: MonotonicInstant
-        var pause: Nanoseconds
         /// A connection that is tried.
         var candidate: LinkID?
 
         static let firstPause = Nanoseconds.milliseconds(100)
         static let longestPause = Nanoseconds.milliseconds(1_000)
-
-        var nextWake: MonotonicInstant? { retryAt }
     }
 }

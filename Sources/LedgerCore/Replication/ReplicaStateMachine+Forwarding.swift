@@ -20,7 +20,7 @@ extension ReplicaStateMachine {
         }
         let limits = settings.sealing
         guard book.events.count < limits.maxQueuedEvents,
-            book.waitingBytes + submission.template.byteCount <= limits.maxQueuedBytes
+            book.bytes + submission.template.byteCount <= limits.maxQueuedBytes
         else {
             return [
                 .answer(
@@ -49,7 +49,8 @@ extension ReplicaStateMachine {
     var path: ForwardBook.Path? {
         switch role {
         case .idle, .sealing, .direct: .here
-        case .seeking: ability == .able && !isLeaving ? nil : .here
+        // Who leaves still seals best while nobody else does.
+        case .seeking: isLeaving && ability == .able ? .here : nil
         case .following(let following): isHolding ? nil : .link(following.link)
         }
     }
@@ -64,18 +65,20 @@ extension ReplicaStateMachine {
         }
     }
 
-    /// Until when events are held for an election at most; then they are sealed beside it (PROTOCOL.md 18).
+    /// So long events are held for an election at most; then they are sealed beside it (PROTOCOL.md 18).
+    private var longestHold: Nanoseconds { settings.sealing.commitDeadline / 2 }
+
+    /// When the oldest event that is held has been held for so long.
     var heldUntil: MonotonicInstant? {
-        book.oldestWaiting.map { $0 + settings.sealing.commitDeadline / 2 }
+        book.oldestWaiting.map { $0 + longestHold }
     }
 
     /// Sends everything that can be sent.
     mutating func flush(at now: MonotonicInstant) -> [ReplicaAction] {
         guard book.waitingCount > 0 else { return [] }
         guard let path else {
-            let half = settings.sealing.commitDeadline / 2
             guard let heldUntil, heldUntil <= now else { return [] }
-            return book.take(for: .here, at: now) { $0.submission.receivedAt + half <= now }
+            return book.take(for: .here, at: now, receivedBy: now - longestHold)
                 .map { .sealHere($0) }
         }
         let batch = book.take(for: path, at: now)
@@ -113,29 +116,21 @@ extension ReplicaStateMachine {
         _ link: LinkID, _ token: SubmissionToken, _ outcome: ForwardOutcome,
         at now: MonotonicInstant
     ) -> [ReplicaAction] {
-        guard let tracked = book.events[token] else {
-            if case .sealed(let seal) = outcome { heard(of: seal.sequenceNumber) }
-            return []
-        }
+        let tracked = book.events[token]
+        defer { if outcome.showsLife { showsLife(link, tracked, at: now) } }
+        if let number = outcome.number { heard(of: number) }
+        guard let tracked else { return [] }
         switch outcome {
         case .sealed(let seal):
-            heard(of: seal.sequenceNumber)
-            let actions = finish(
-                token, .sealed(seal, latency: now - tracked.submission.receivedAt))
-            showsLife(link, tracked, at: now)
-            return actions
+            return finish(token, .sealed(seal, latency: now - tracked.submission.receivedAt))
         case .duplicate(let number):
-            heard(of: number)
-            _ = book.attemptEnded(token, over: link)
-            book.move(token, to: .readingOriginal(isConflict: false))
-            showsLife(link, tracked, at: now)
+            // Sealed by whom, the original shows: it may be another attempt, which may still be under way.
+            if !book.attemptEnded(token, over: link) { book.leaveOpen(token) }
+            book.move(token, to: .readingOriginal)
             return [.readOriginal(token, number)]
         case .conflicting(let number):
             // Said of sealed events only (PROTOCOL.md 3), so whatever was attempted, this one never will be.
-            heard(of: number)
-            let actions = finish(token, .conflicting(with: number))
-            showsLife(link, tracked, at: now)
-            return actions
+            return finish(token, .conflicting(with: number))
         case .notSealed(.stopping), .notSealed(.starting), .notSealed(.clockUntrusted),
             .notSealed(.rolledBack), .refused:
             // Not this replica, but somebody else may well seal it.
@@ -145,26 +140,35 @@ extension ReplicaStateMachine {
             guard book.attemptEnded(token, over: link) else { return [] }
             if case .overloaded = reason { pace.overloaded() }
             let actions = rejected(token, reason, at: now)
-            if book.sentCount(link) == 0 { pace.forget() }
+            if book.sentCount(link) == 0 { expectNothing(of: link) }
             return actions
         case .unknown:
             book.addOpenAttempt(link, to: token)
-            if tracked.place == .sent(link) { resolve(token, at: now) }
-            return []
+            return tracked.place == .sent(link) ? resolve(token, at: now) : []
         }
     }
 
+    /// The sealer seals, or says of something that it is sealed; also where nobody waits for that answer any more.
     private mutating func showsLife(
-        _ link: LinkID, _ tracked: ForwardBook.Tracked, at now: MonotonicInstant
+        _ link: LinkID, _ tracked: ForwardBook.Tracked?, at now: MonotonicInstant
     ) {
         guard case .following(var following) = role, following.link == link else { return }
-        if tracked.place == .sent(link) {
-            pace.answered(
-                sentAt: tracked.sentAt, isMoreUnderWay: book.sentCount(link) > 0, at: now)
+        let isMore = book.sentCount(link) > 0
+        if let tracked, tracked.place == .sent(link) {
+            pace.answered(sentAt: tracked.sentAt, isMoreUnderWay: isMore, at: now)
+        } else {
+            pace.showsLife(isMoreUnderWay: isMore, at: now)
         }
-        guard let doubt = following.doubt else { return }
-        if case .taking = doubt.step { return }
-        following.doubt = nil
+        directPause = Direct.firstPause
+        following.trust()
+        role = .following(following)
+    }
+
+    /// Everything that was sent was rejected: the sealer answers, and owes nothing.
+    private mutating func expectNothing(of link: LinkID) {
+        guard case .following(var following) = role, following.link == link else { return }
+        pace.forget()
+        following.trust()
         role = .following(following)
     }
 
@@ -173,18 +177,15 @@ extension ReplicaStateMachine {
         _ token: SubmissionToken, _ reason: NotSealedReason, at now: MonotonicInstant
     ) -> [ReplicaAction] {
         guard let tracked = book.events[token] else { return [] }
-        if tracked.mayBeSealed {
-            resolve(token, at: now)
-            return []
-        }
-        return finish(token, .notSealed(reason))
+        return tracked.mayBeSealed
+            ? resolve(token, at: now) : finish(token, .notSealed(reason))
     }
 
     /// The receiver does not seal: its hint is old, or it was taken from it.
     private mutating func refused(
         _ token: SubmissionToken, by link: LinkID, at now: MonotonicInstant
     ) -> [ReplicaAction] {
-        book.waitAgain(token)
+        book.waitAgain([token])
         guard case .following(let following) = role, following.link == link else { return [] }
         // What was sent after it is refused as well, and those answers are still to come.
         return [.report(.doubtsSealer("it does not seal"))] + seek(refused: reading, at: now)
@@ -227,8 +228,7 @@ extension ReplicaStateMachine {
             actions = rejected(token, reason, at: now)
         case .unknown:
             book.leaveOpenHere(token)
-            resolve(token, at: now)
-            actions = visitDue(at: now)
+            actions = resolve(token, at: now)
         }
         return actions + flush(at: now) + reportIfDrained()
     }
@@ -236,7 +236,8 @@ extension ReplicaStateMachine {
     /// What an event is called that is found sealed.
     ///
     /// Sealed by an attempt of this submission that was lost sight of, it is a success: but only above the head
-    /// that was known when it was received, else it had been sealed before (PROTOCOL.md 7).
+    /// that was known when it was received, and signed and submitted as this one is; else somebody else had it
+    /// sealed (PROTOCOL.md 7).
     private func outcome(
         of tracked: ForwardBook.Tracked, found original: SealedEntry, at now: MonotonicInstant
     ) -> SubmissionOutcome {
@@ -244,9 +245,9 @@ extension ReplicaStateMachine {
         guard entry.event.hasSameContent(as: tracked.submission.event) else {
             return .conflicting(with: entry.sequenceNumber)
         }
-        guard tracked.mayBeSealed, entry.sequenceNumber > tracked.headAtReceipt else {
-            return .duplicate(of: original)
-        }
+        guard tracked.mayBeSealed, entry.sequenceNumber > tracked.headAtReceipt,
+            entry.event == tracked.submission.event
+        else { return .duplicate(of: original) }
         let seal = Seal(
             sequenceNumber: entry.sequenceNumber, eventHash: original.eventHash,
             previousHash: entry.previousHash, sealedTimestamp: entry.sealedTimestamp)
@@ -263,8 +264,13 @@ extension ReplicaStateMachine {
     // MARK: Resolving
 
     /// Nothing new is tried for the event: from now on it is looked up until it is found or its time is over.
-    private mutating func resolve(_ token: SubmissionToken, at now: MonotonicInstant) {
-        book.move(token, to: .resolving(at: now))
+    private mutating func resolve(
+        _ token: SubmissionToken, at now: MonotonicInstant
+    ) -> [ReplicaAction] {
+        guard let submission = book.events[token]?.submission else { return [] }
+        if submission.answerBy <= now { return finish(token, .unknown) }
+        book.move(token, to: .lookingUp)
+        return [.lookUp(submission)]
     }
 
     /// An event was looked for under its id.
@@ -285,35 +291,22 @@ extension ReplicaStateMachine {
 
     /// Ends what is due: expires what waits, answers whose time is up, looks up what is open.
     mutating func visitDue(at now: MonotonicInstant) -> [ReplicaAction] {
-        var answers: [(SubmissionToken, SubmissionOutcome)] = []
         var actions: [ReplicaAction] = []
-        let storeFails = readingFailed
-        book.visitDue(at: now) { book, tracked in
+        for tracked in book.takeDue(at: now) {
             let submission = tracked.submission
-            let token = submission.token
             let isOver = submission.answerBy <= now
             switch tracked.place {
-            case .waiting where !tracked.mayBeSealed && submission.commitBy <= now:
+            case .waiting where !tracked.mayBeSealed:
                 // It was never sent anywhere, or every attempt ended certainly.
-                answers.append(
-                    (token, .notSealed(storeFails ? .storeUnavailable : .deadlineExceeded)))
-            case .waiting where isOver:
-                answers.append((token, .unknown))
-            case .waiting where submission.commitBy <= now:
-                book.move(token, to: .lookingUp)
-                actions.append(.lookUp(submission))
-            case .resolving(let at) where at <= now && !isOver:
-                book.move(token, to: .lookingUp)
-                actions.append(.lookUp(submission))
-            case .here where !tracked.mayBeSealed:
-                break
-            case .sent, .resolving, .lookingUp, .readingOriginal, .here:
-                if isOver { answers.append((token, .unknown)) }
-            case .waiting:
-                break
+                let reason: NotSealedReason = readingFailed ? .storeUnavailable : .deadlineExceeded
+                actions += finish(submission.token, .notSealed(reason))
+            case .waiting, .resolving:
+                actions += resolve(submission.token, at: now)
+            case .sent, .lookingUp, .readingOriginal, .here:
+                if isOver { actions += finish(submission.token, .unknown) }
             }
         }
-        for (token, outcome) in answers { actions += finish(token, outcome) }
+        book.scheduleVisit(at: now)
         return actions
     }
 
@@ -321,11 +314,25 @@ extension ReplicaStateMachine {
     mutating func dropSilentDraining(at now: MonotonicInstant) -> [ReplicaAction] {
         guard !draining.isEmpty else { return [] }
         var actions: [ReplicaAction] = []
-        for (link, since) in draining where since + pace.patience <= now {
+        for (link, since) in drainingInOrder where since + pace.patience <= now {
             draining[link] = nil
             book.loseSight(of: link)
             actions.append(.disconnect(link))
         }
         return actions
     }
+}
+
+extension ForwardOutcome {
+    /// The number of a sealed event that it names.
+    fileprivate var number: SequenceNumber? {
+        switch self {
+        case .sealed(let seal): seal.sequenceNumber
+        case .duplicate(let number), .conflicting(let number): number
+        case .notSealed, .refused, .unknown: nil
+        }
+    }
+
+    /// Whether who says so must be able to seal. Who cannot may still reject.
+    fileprivate var showsLife: Bool { number != nil }
 }

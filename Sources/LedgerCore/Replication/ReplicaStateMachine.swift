@@ -1,8 +1,8 @@
 /// Decides which replica seals: whether this one takes the hint, where it forwards what it accepted, and what its
 /// callers are told of events that others were to seal.
 ///
-/// It has no I/O, no clock and no randomness, like the `SealingStateMachine` beside it, to which it hands what is
-/// to be sealed here. Nothing in it is needed for safety: that comes from the compare-and-swap alone, and any
+/// It has no I/O, no clock and no randomness, like the `SealingStateMachine` beside it, to which it hands what
+/// is to be sealed here. Nothing in it is needed for safety: that comes from the compare-and-swap alone, and any
 /// number of replicas that believe they are the sealer can do no harm. What it must get right is what it claims:
 /// a certain rejection needs that every attempt ended certainly (PROTOCOL.md 4).
 ///
@@ -34,7 +34,7 @@ package struct ReplicaStateMachine: Sendable {
     var role = Role.idle
     package internal(set) var ability = SealingAbility.loading
     /// The newest reading of the key `sealer`.
-    var reading = HintReading(hint: nil, revision: 0, readAt: 0)
+    var reading = HintReading(hint: nil, revision: 0, readAt: 0, lease: 0)
     /// The hint may not be taken from a living lease before this: the own one was taken away, or a race for it lost.
     var mayDeposeFrom: MonotonicInstant?
     var isLeaving = false
@@ -44,9 +44,11 @@ package struct ReplicaStateMachine: Sendable {
     var pace: ForwardPace
     /// Links that only wait for answers to what was sent.
     var draining: [LinkID: MonotonicInstant] = [:]
-    /// The lease under which the own hint was put, or may have been.
-    var ownLease: Int64?
-    var pendingTake: (id: TakeID, at: MonotonicInstant)?
+    /// The lease that was given back last, whose hint may still be read for a moment.
+    var givenBack: Int64?
+    var pendingTake: PendingTake?
+    /// The pause before a sealer is tried again beside whom this replica seals; it grows until that one seals again.
+    var directPause = Direct.firstPause
     /// Since when nothing could be forwarded or sealed under the own hint.
     var outageSince: MonotonicInstant?
     /// The newest number of which this replica has heard.
@@ -69,7 +71,8 @@ package struct ReplicaStateMachine: Sendable {
 
     /// Where events are forwarded to; nil while they are not.
     package var followedAddress: String? {
-        if case .following(let following) = role, following.isUp { following.hint.address } else { nil }
+        guard case .following(let following) = role, following.isUp else { return nil }
+        return following.hint.address
     }
 
     /// What the replica does, in one word for logs, health and metrics.
@@ -100,11 +103,12 @@ package struct ReplicaStateMachine: Sendable {
     /// Whether a stream may be read further. Where events are sealed here, the sealing machine has the say.
     package func mayRead(_ stream: StreamID) -> Bool {
         if isStopping { return true }
+        let share = max(1, pace.window / max(1, book.streamCount))
         switch role {
-        case .idle, .sealing, .direct: return true
+        // What waits for an answer over a link is not the sealing machine's business.
+        case .idle, .sealing, .direct: return book.waitingCount(of: stream) < share
         case .seeking: return path != nil || book.count(of: stream) == 0
-        case .following:
-            return book.count(of: stream) < max(1, pace.window / max(1, book.streamCount))
+        case .following: return book.count(of: stream) < share
         }
     }
 
@@ -121,14 +125,12 @@ package struct ReplicaStateMachine: Sendable {
         switch role {
         case .idle: break
         case .sealing(let tenure): atMost(tenure.nextWake)
-        case .seeking(let seeking):
-            atMost(seeking.nextWake)
-            atMost(heldUntil)
+        case .seeking(let seeking): atMost(seeking.nextWake)
         case .following(let following):
             atMost(following.nextWake(pace, oldestWaiting: book.oldestWaiting))
-            if isHolding { atMost(heldUntil) }
-        case .direct(let direct): atMost(direct.nextWake)
+        case .direct(let direct): atMost(direct.retryAt)
         }
+        if path == nil { atMost(heldUntil) }
         for since in draining.values { atMost(since + pace.patience) }
         return wake
     }
@@ -146,7 +148,7 @@ package struct ReplicaStateMachine: Sendable {
         case (.able, .idle), (.clockUntrusted, .idle):
             return seek(at: now)
         case (.clockUntrusted, .sealing(let tenure)):
-            return giveBack(tenure) + seek(at: now)
+            return giveBack(tenure.lease) + seek(at: now)
         case (.fenced, _):
             return fence(at: now)
         default:
@@ -179,7 +181,7 @@ package struct ReplicaStateMachine: Sendable {
         guard !isLeaving else { return [] }
         isLeaving = true
         guard case .sealing(let tenure) = role else { return [] }
-        return giveBack(tenure) + seek(at: now)
+        return giveBack(tenure.lease) + seek(at: now)
     }
 
     /// Whether a leaving replica is not needed any more for sealing: another one is known to seal.
@@ -197,6 +199,11 @@ package struct ReplicaStateMachine: Sendable {
         return flush(at: now) + reportIfDrained()
     }
 
+    /// The links that only wait for answers, oldest first.
+    var drainingInOrder: [(link: LinkID, since: MonotonicInstant)] {
+        draining.map { ($0.key, $0.value) }.sorted { $0.link.rawValue < $1.link.rawValue }
+    }
+
     mutating func reportIfDrained() -> [ReplicaAction] {
         guard isStopping, !reportedDrained, book.isEmpty else { return [] }
         reportedDrained = true
@@ -207,18 +214,18 @@ package struct ReplicaStateMachine: Sendable {
     private mutating func fence(at now: MonotonicInstant) -> [ReplicaAction] {
         var actions: [ReplicaAction] = []
         switch role {
-        case .sealing(let tenure): actions += giveBack(tenure)
+        case .sealing(let tenure): actions += giveBack(tenure.lease)
         case .following(let following): actions.append(.disconnect(following.link))
         case .direct(let direct): actions += direct.candidate.map { [.disconnect($0)] } ?? []
         case .idle, .seeking: break
         }
-        actions += draining.keys.map { .disconnect($0) }
+        actions += drainingInOrder.map { .disconnect($0.link) }
         draining = [:]
         role = .idle
-        for tracked in book.events.values where tracked.place != .waiting || tracked.mayBeSealed {
+        for tracked in book.inOrder where tracked.place != .waiting || tracked.mayBeSealed {
             if tracked.place == .here, !tracked.mayBeSealed { continue }
             actions += finish(tracked.submission.token, .unknown)
         }
-        return actions + flush(at: now)
+        return actions + flush(at: now) + reportIfDrained()
     }
 }

@@ -43,11 +43,14 @@ package struct HintReading: Hashable, Sendable {
     package let revision: Int64
     /// The store's revision when it was read: of two readings the one with the higher is newer.
     package let readAt: Int64
+    /// The lease under which the hint stands; 0 where it stands under none.
+    package let lease: Int64
 
-    package init(hint: SealerHint?, revision: Int64, readAt: Int64) {
+    package init(hint: SealerHint?, revision: Int64, readAt: Int64, lease: Int64) {
         self.hint = hint
         self.revision = revision
         self.readAt = readAt
+        self.lease = lease
     }
 
     package var isFree: Bool { revision == 0 }

@@ -16,6 +16,10 @@ package struct MonotonicInstant: Hashable, Comparable, Sendable {
         Self(nanoseconds: left.nanoseconds &+ right.count)
     }
 
+    package static func - (left: Self, right: Nanoseconds) -> Self {
+        Self(nanoseconds: left.nanoseconds &- right.count)
+    }
+
     package static func - (left: Self, right: Self) -> Nanoseconds {
         Nanoseconds(left.nanoseconds &- right.nanoseconds)
     }

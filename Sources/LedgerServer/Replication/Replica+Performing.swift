@@ -88,10 +88,6 @@ extension Replica {
             logger.warning("no lease for the sealer hint", metadata: ["error": "\(error)"])
             return .unknown
         }
-        send { state, _ in
-            state.machine.leaseGranted(lease.id)
-            return []
-        }
         do throws(EtcdError) {
             let response = try await client.transaction(
                 store.transactions.takingHint(

@@ -11,6 +11,12 @@ final class StreamAnswers: Sendable {
         case outcome(LedgerCore.SubmissionOutcome, CertifiedEvent)
         case invalid(LedgerRPCError, eventID: String)
 
+        /// The same answer as the stream's order allows it (PROTOCOL.md 21).
+        func ordered(by order: inout StreamOrder) -> Self {
+            guard case .outcome(let outcome, let event) = self else { return self }
+            return .outcome(order.next(outcome, of: event), event)
+        }
+
         var report: SubmissionReport {
             switch self {
             case .outcome(let outcome, let event): SubmissionReport(outcome, of: event)
@@ -28,6 +34,7 @@ final class StreamAnswers: Sendable {
         var isReadingOver = false
         var isAbandoned = false
         var readError: (any Error)?
+        var order = StreamOrder()
         var writer: CheckedContinuation<Void, Never>?
         var reader: CheckedContinuation<Void, Never>?
     }
@@ -99,7 +106,9 @@ final class StreamAnswers: Sendable {
         while true {
             let (ready, isOver, reader) = state.withLock { state in
                 let count = state.answers.firstIndex { $0 == nil } ?? state.answers.count
-                let ready = state.answers.prefix(count).compactMap { $0 }
+                let ready = state.answers.prefix(count).compactMap { $0 }.map {
+                    $0.ordered(by: &state.order)
+                }
                 state.answers.removeFirst(count)
                 state.first += count
                 let isOver = state.isReadingOver && state.answers.isEmpty
