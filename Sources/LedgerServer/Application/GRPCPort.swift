@@ -29,7 +29,8 @@ package final class GRPCPort: Service, Sendable {
     ///   - port: 0 picks a free one, see `boundPort()`.
     package init(
         name: String, bindAddress: String, port: Int,
-        security: HTTP2ServerTransport.Posix.TransportSecurity = .plaintext, limits: Limits = Limits(), services: [any RegistrableRPCService],
+        security: HTTP2ServerTransport.Posix.TransportSecurity = .plaintext,
+        limits: Limits = Limits(), services: [any RegistrableRPCService],
         interceptors: [any ServerInterceptor] = [], logger: Logger
     ) {
         self.name = name
