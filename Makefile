@@ -42,6 +42,7 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	@$(MAKE) build
 	.local/venv/bin/python Tests/python/formats_test.py
 	scripts/test-local.sh --bin "$$(swift build --show-bin-path)"
+	@$(MAKE) test-deploy test-backup
 	@# One process after another: simulations keep every processor busy, and tests with real deadlines beside
 	@# them would measure that.
 	swift test --skip-build --filter 'LedgerCoreTests|SimulationTests'
