@@ -19,12 +19,13 @@ Run, it does what is not done yet, and says what it does:
   - says which of the tools for images and Kubernetes are not here; it does not install those
 
 Sourced, it also exports, for this shell:
-  ETCD_ENDPOINTS, ETCD_CA_CERT, ETCD_CLIENT_CERT, ETCD_CLIENT_KEY   for ledger-service
+  ETCD_ENDPOINTS, ETCD_CA_CERT, ETCD_CLIENT_CERT, ETCD_CLIENT_KEY,
+  ETCD_USERNAME, ETCD_PASSWORD                                      for ledger-service
   ETCDCTL_*                                                         for etcdctl
   LEDGER_ADDRESS                                                    for ledgerctl
   PATH                                         with the built programs (release before debug)
 
-Other ports: set LOCAL_ETCD_PORT (six ports from 23790), LEDGER_PORT (50051),
+Other ports: set LOCAL_ETCD_PORT (nine ports from 23790), LEDGER_PORT (50051),
 LEDGER_INTERNAL_PORT (50052) or LEDGER_ADMIN_PORT (9464) before.
 TEXT
 }

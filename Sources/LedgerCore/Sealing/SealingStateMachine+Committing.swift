@@ -4,9 +4,9 @@ extension SealingStateMachine {
     /// The longest pause between two attempts to learn a transaction's fate.
     private static var longestPause: Nanoseconds { .milliseconds(500) }
     /// From so many events a second on, batches wait for company.
-    private static var busyRate: Int64 { 800 }
+    private static var busyRate: Int64 { 300 }
     /// Under load a batch begins no sooner than this part of the contract after the one before.
-    private static var batchesPerContract: Int64 { 6 }
+    private static var batchesPerContract: Int64 { 3 }
     /// The shortest time that a transaction is given before its fate is resolved by reading.
     private static var shortestPatience: Nanoseconds { .milliseconds(20) }
 
