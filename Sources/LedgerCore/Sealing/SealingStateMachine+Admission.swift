@@ -3,7 +3,7 @@ extension SealingStateMachine {
     package mutating func submit(
         _ submission: Submission, at moment: Moment
     ) -> [SealingAction] {
-        arrivals += 1
+        arrivals.arrived(at: moment.now)
         if let reason = refusal(submission, at: moment.now) {
             return [rejection(submission, reason)]
         }

@@ -4,9 +4,9 @@ extension SealingStateMachine {
     /// The longest pause between two attempts to learn a transaction's fate.
     private static var longestPause: Nanoseconds { .milliseconds(500) }
     /// From so many events a second on, batches wait for company.
-    private static var busyRate: Int64 { 300 }
+    private static var busyRate: Double { 300 }
     /// Under load a batch begins no sooner than this part of the contract after the one before.
-    private static var batchesPerContract: Int64 { 3 }
+    private static var batchesPerContract: Int64 { 4 }
     /// The shortest time that a transaction is given before its fate is resolved by reading.
     private static var shortestPatience: Nanoseconds { .milliseconds(20) }
 
@@ -32,7 +32,7 @@ extension SealingStateMachine {
         }
         actions += lookUps.map { .lookUp($0.0, candidates: $0.1) }
         guard !batch.isEmpty else { return actions }
-        arrivals = 0
+        arrivals.batchPlanned(at: moment.now)
         let plan = BatchPlan(
             id: nextProposal, submissions: batch, base: BatchBase(state),
             sealedTimestamp: max(wall, state.head.sealedTimestamp), plannedAt: moment.now)
@@ -255,17 +255,22 @@ extension SealingStateMachine {
     /// fills the members' processors: at this rate every batch finds several events anyway, and fewer, larger
     /// transactions leave time for all. Without load nothing ever waits.
     private mutating func gather(after inFlight: InFlight, at now: MonotonicInstant) {
-        let span = max(1, (now - inFlight.plannedAt).count)
-        let perSecond = arrivals * 1_000_000_000 / span
-        guard arrivals > 1, perSecond >= Self.busyRate, !isStopping else { return }
+        guard arrivals.perSecond >= Self.busyRate, !isStopping else { return }
         let interval = settings.commitDeadline / Self.batchesPerContract
         // A commit that took longer has gathered enough, unless all that came was refused meanwhile.
         gatheringUntil =
             queue.isEmpty ? now + interval / 2 : inFlight.plannedAt + interval
     }
 
+    /// When the batch is built at the latest: who waits for an answer before going on would wait in vain for company
+    /// once all have come.
+    var gatheringEnds: MonotonicInstant? {
+        guard let gatheringUntil else { return nil }
+        return arrivals.pauseAt.map { min($0, gatheringUntil) } ?? gatheringUntil
+    }
+
     private func isGathering(at now: MonotonicInstant) -> Bool {
-        guard let gatheringUntil, gatheringUntil > now else { return false }
+        guard let gatheringEnds, gatheringEnds > now else { return false }
         return queue.count < limiter.maxEvents && queue.bytes < limiter.maxBytes
     }
 

@@ -43,8 +43,7 @@ package struct SealingStateMachine: Sendable {
     var pause = Nanoseconds.milliseconds(1)
     /// Under load the next batch is not built before this, unless it is full.
     var gatheringUntil: MonotonicInstant?
-    /// Submissions since the last batch was planned, refused ones included: what the load is.
-    var arrivals: Int64 = 0
+    var arrivals = ArrivalRate()
     /// Whether the last thing tried at the store failed, for what waiting callers are told.
     var storeIsUnavailable = false
     /// The transaction that was open when the fence fell.
@@ -110,7 +109,7 @@ package struct SealingStateMachine: Sendable {
         }
         switch phase {
         case .idle:
-            if !queue.isEmpty { atMost(pausedUntil ?? gatheringUntil) }
+            if !queue.isEmpty { atMost(pausedUntil ?? gatheringEnds) }
         case .committing(let inFlight):
             atMost(inFlight.nextWake)
         case .catchingUp(let catchUp):
