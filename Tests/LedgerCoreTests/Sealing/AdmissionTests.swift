@@ -94,19 +94,64 @@ struct AdmissionTests {
             batch.filter { $0.stream == greedy }.map(\.token.rawValue) == Array(1...10))
     }
 
-    @Test("under load a batch waits for company, without load none does")
-    func gathering() throws {
+    /// Brings 5,000 events a second until that is what the machine measures; the last transaction is open.
+    private func loadedBench() throws -> (bench: MachineBench, open: Proposal) {
+        var bench = MachineBench()
+        var open = try required(bench.send("first"))
+        for round in 0..<12 {
+            for number in 0..<20 {
+                bench.now += 200_000
+                _ = bench.submit("\(round)-\(number)")
+            }
+            let actions = bench.end(open, .applied(Revision(rawValue: Int64(round + 2))))
+            var plan = actions.plan
+            while plan == nil { plan = bench.tick(afterMilliseconds: 1).plan }
+            open = try required(bench.propose(try required(plan)))
+        }
+        return (bench, open)
+    }
+
+    @Test("without load no batch waits for company")
+    func noGathering() throws {
         var bench = MachineBench()
         let lonely = try required(bench.send("lonely"))
-        bench.pass(milliseconds: 3)
-        #expect(bench.end(lonely, .applied(Revision(rawValue: 2))).plan == nil)
-        let first = try required(bench.send("under way"))
-        for number in 0..<20 { #expect(bench.submit("\(number)").outcomes.isEmpty) }
-        bench.pass(milliseconds: 3)
-        // 20 in 3 ms: the next batch begins no sooner than a sixth of the contract after this one.
-        #expect(bench.end(first, .applied(Revision(rawValue: 3))).plan == nil)
-        #expect(bench.submit("late").plan == nil)
-        #expect(bench.tick(afterMilliseconds: 6).plan?.submissions.count == 21)
+        #expect(bench.submit("next").plan == nil)
+        bench.pass(milliseconds: 10)
+        let plan = bench.end(lonely, .applied(Revision(rawValue: 2))).plan
+        #expect(plan?.submissions.count == 1)
+    }
+
+    @Test("under load a batch waits for company, for a quarter of the contract at most")
+    func gathering() throws {
+        var (bench, open) = try loadedBench()
+        for number in 0..<15 {
+            bench.now += 200_000
+            _ = bench.submit("a\(number)")
+        }
+        #expect(bench.end(open, .applied(Revision(rawValue: 99))).plan == nil)
+        var plan: BatchPlan?
+        var waited = 0
+        while plan == nil, waited < 100 {
+            waited += 1
+            bench.now += 200_000
+            plan = bench.submit("b\(waited)").plan ?? bench.tick(afterMilliseconds: 0).plan
+        }
+        // 12.5 ms after the batch before, of which 3 had passed.
+        #expect((46...49).contains(waited), "\(waited)")
+        #expect(plan?.submissions.count == 15 + waited)
+    }
+
+    @Test("under load a batch waits no longer than callers keep coming")
+    func gatheringEnds() throws {
+        var (bench, open) = try loadedBench()
+        for number in 0..<15 {
+            bench.now += 200_000
+            _ = bench.submit("a\(number)")
+        }
+        #expect(bench.end(open, .applied(Revision(rawValue: 99))).plan == nil)
+        let wake = try required(bench.machine.nextWake)
+        #expect(wake - bench.moment.now < .milliseconds(4))
+        #expect(bench.tick(afterMilliseconds: 4).plan?.submissions.count == 15)
     }
 
     @Test("the queue is bounded by events and by bytes")
@@ -161,8 +206,7 @@ struct AdmissionTests {
         let first = try required(bench.send("under way"))
         _ = bench.submit("twin")
         _ = bench.submit("twin")
-        _ = bench.end(first, .applied(Revision(rawValue: 2)))
-        let plan = try required(bench.tick(afterMilliseconds: 10).plan)
+        let plan = try required(bench.end(first, .applied(Revision(rawValue: 2))).plan)
         #expect(plan.submissions.count == 1)
         let proposal = try required(bench.propose(plan))
         let sealed = bench.end(proposal, .applied(Revision(rawValue: 3)))
