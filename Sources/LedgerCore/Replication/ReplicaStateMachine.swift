@@ -75,6 +75,15 @@ package struct ReplicaStateMachine: Sendable {
         return following.hint.address
     }
 
+    /// Where the other replica is that holds the hint, usable or not; nil while none is known.
+    package var sealerAddress: String? {
+        switch role {
+        case .following(let following): following.isUp ? following.hint.address : nil
+        case .direct(let direct): direct.avoided.hint?.address
+        case .idle, .seeking, .sealing: nil
+        }
+    }
+
     /// What the replica does, in one word for logs, health and metrics.
     package var part: String {
         switch role {

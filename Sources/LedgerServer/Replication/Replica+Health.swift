@@ -3,31 +3,29 @@ import LedgerCore
 import SwiftProtobuf
 
 extension Replica {
-    /// The sealing replica, as the detailed view of health shows it; nothing while this replica seals.
+    /// The replica that seals, as the detailed view of health shows it; nothing where this one depends on no other.
     package var dependencies: [Ledger_DependencyHealth] {
-        let (part, followed) = self.part
+        let (part, address) = self.part
+        guard let address else { return [] }
+        let isUsed = part == "following"
         return [
             .with {
-                $0.name = followed.map { "sealer/\($0)" } ?? "sealer"
+                $0.name = "sealer/\(address)"
                 $0.type = .grpcService
+                // Another replica takes over where it fails.
                 $0.isCritical = false
+                $0.status = isUsed ? .healthy : .degraded
+                $0.message =
+                    isUsed
+                    ? "events are forwarded to this replica, which seals"
+                    : "this replica cannot be used; events are sealed beside it"
                 $0.metadata = ["part": part]
-                switch part {
-                case "sealing":
-                    $0.status = .healthy
-                    $0.message = "this replica seals"
-                case "following" where followed != nil:
-                    $0.status = .healthy
-                    $0.message = "events are forwarded to the replica that seals"
-                case "idle":
-                    $0.status = .healthy
-                    $0.message = "this replica takes no part in elections: it seals for itself"
-                case "direct":
-                    $0.status = .degraded
-                    $0.message = "the sealing replica cannot be used; events are sealed beside it"
-                default:
-                    $0.status = .degraded
-                    $0.message = "a sealing replica is being sought"
+                if let target = HostPort(address) {
+                    $0.config = .with {
+                        $0.hostname = target.host
+                        $0.port = Int32(clamping: target.port)
+                        $0.protocol = "grpc"
+                    }
                 }
             }
         ]

@@ -180,9 +180,9 @@ package final class Replica: Service, Sendable {
     /// Whether events that another replica forwards are sealed here.
     var takesForwards: Bool { state.withLock { $0.machine.takesForwards } }
 
-    /// What the replica does, in one word, and where it forwards to.
-    package var part: (name: String, followed: String?) {
-        state.withLock { ($0.machine.part, $0.machine.followedAddress) }
+    /// What the replica does, in one word, and where the other one is that seals.
+    package var part: (name: String, sealer: String?) {
+        state.withLock { ($0.machine.part, $0.machine.sealerAddress) }
     }
 
     // MARK: Stopping

@@ -36,7 +36,11 @@ struct SealingCondition: Equatable {
                 .readOnly, true, "this replica's clock disagrees with most members of etcd"
             )
         }
-        return (.serving, true, "events are sealed and read")
+        return (
+            .serving, true,
+            isForwarding
+                ? "events are sealed by another replica, and read" : "events are sealed and read"
+        )
     }
 }
 
