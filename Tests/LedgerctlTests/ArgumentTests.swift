@@ -94,11 +94,24 @@ struct ArgumentTests {
         #expect(counted.events == 5)
         #expect(counted.durationSeconds == 600)
         #expect(counted.inFlight == 64)
-        #expect(counted.connections == 3)
+        #expect(counted.connections.map(\.description) == ["a:1", "a:1", "a:1"])
         let open = try parse(
             BenchCommand.self, "bench --mode open-loop --rate 250.5 --server a:1"
         ).plan()
         #expect(open.rate == 250.5)
+    }
+
+    @Test("A benchmark spreads its connections over all servers, and neighbours differ")
+    func benchServers() throws {
+        let plan = try parse(
+            BenchCommand.self, "bench --server a:1 --also b:2 --also [::1]:3 --connections 2"
+        ).plan()
+        #expect(plan.addresses.map(\.description) == ["a:1", "b:2", "[::1]:3"])
+        #expect(
+            plan.connections.map(\.description) == [
+                "a:1", "b:2", "[::1]:3", "a:1", "b:2", "[::1]:3",
+            ])
+        #expect(throws: (any Error).self) { try parse(BenchCommand.self, "bench --also b:c") }
     }
 
     @Test("The help explains every exit code")

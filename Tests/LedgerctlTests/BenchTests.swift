@@ -90,14 +90,18 @@ struct BenchTests {
         }
         tally.record("overloaded", microseconds: 1_000)
         tally.recordUnanswered(2)
-        let plan = BenchPlan(address: ServerAddress(host: "h"))
+        tally.recordLost(3)
+        let plan = BenchPlan(addresses: [ServerAddress(host: "h")])
         let report = BenchReport(
             plan: plan, tally: tally, seconds: 2, cpuSeconds: 0.6, capWaits: nil, failure: nil)
-        #expect(report.events == 6)
+        #expect(report.events == 9)
         #expect(report.eventsPerSecond == 1.5)
         #expect(report.contractViolations == 1)
-        #expect(report.outcomes == ["sealed": 3, "overloaded": 1, "unanswered": 2])
-        #expect(report.clientCpuUsPerEvent == 100_000)
+        #expect(
+            report.outcomes == [
+                "sealed": 3, "overloaded": 1, "unanswered": 2, "connection_lost": 3,
+            ])
+        #expect(report.clientCpuUsPerEvent == 66_666.7)
         #expect(report.latencyMs.max == 51)
         let json = try JSONLine.encode(report)
         #expect(json.contains("\"p99_9\":51"))
@@ -108,7 +112,7 @@ struct BenchTests {
 
     @Test("A run gives every event its own id, and measures as many as it was told")
     func run() {
-        var plan = BenchPlan(address: ServerAddress(host: "h"))
+        var plan = BenchPlan(addresses: [ServerAddress(host: "h")])
         plan.warmupSeconds = 0
         plan.durationSeconds = 60
         plan.events = 3

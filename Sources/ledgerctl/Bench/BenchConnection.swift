@@ -7,26 +7,32 @@ internal import LedgerClient
 struct BenchConnection: Sendable {
     typealias Stub = Ledger_ImmutableLedger.Client<HTTP2ClientTransport.Posix>
 
+    /// Who found no server asks again after this: without a pause a loop would spin.
+    static let lostPause = Duration.milliseconds(100)
+
     let stub: Stub
     let client: GRPCClient<HTTP2ClientTransport.Posix>
     private let metadata: Metadata
     private let checker: EventChecker?
-    private let service: String
+    let service: String
     private let contractMs: Int64
 
-    init(plan: BenchPlan) throws(LedgerError) {
-        let transport = try LedgerTransport.make(address: plan.address, security: plan.security)
+    init(to address: ServerAddress, plan: BenchPlan) throws(LedgerError) {
+        let transport = try LedgerTransport.make(address: address, security: plan.security)
         client = GRPCClient(transport: transport)
         stub = Stub(wrapping: client)
         // The header alone: a timer of the library for each call would cost more than the call.
         metadata = ["grpc-timeout": "\(plan.deadlineMs)m"]
-        service = plan.address.description
+        service = address.description
         checker = plan.checksHashes ? EventChecker(checksHashes: true, service: service) : nil
         contractMs = plan.contractMs
     }
 
     /// Submits an event alone, and counts the answer where it is measured.
-    func submit(_ run: BenchRun, from begin: UInt64, into tally: (Sample) -> Void) async {
+    ///
+    /// - Returns: Whether the server can be reached.
+    @discardableResult
+    func submit(_ run: BenchRun, from begin: UInt64, into tally: (Sample) -> Void) async -> Bool {
         let event = run.nextEvent()
         let outcome: Sample.Outcome
         do {
@@ -34,11 +40,24 @@ struct BenchConnection: Sendable {
                 request: ClientRequest(message: event, metadata: metadata))
             outcome = sealedOutcome(answer, event)
         } catch {
-            let failure = LedgerError.submission(error, wasSent: true, service: service)
-            outcome = failure.kind == .cancelled ? .unanswered : .other(failure.name)
+            outcome = self.outcome(error)
         }
-        guard run.isMeasured(beganAt: begin) else { return }
-        tally(Sample(microseconds: BenchClock.microseconds - begin, outcome: outcome))
+        if run.isMeasured(beganAt: begin) {
+            tally(Sample(microseconds: BenchClock.microseconds - begin, outcome: outcome))
+        }
+        if case .lost = outcome { return false }
+        return true
+    }
+
+    /// What a call's failure says.
+    func outcome(_ error: any Error) -> Sample.Outcome {
+        let failure = LedgerError.submission(error, wasSent: true, service: service)
+        switch failure.kind {
+        case .cancelled: return .unanswered
+        // A status that no ledger gave.
+        case .outcomeUnknown where (error as? RPCError)?.code == .unavailable: return .lost
+        default: return .other(failure.name)
+        }
     }
 
     /// What an answer of a stream says.
@@ -70,6 +89,8 @@ struct BenchConnection: Sendable {
         enum Outcome {
             case sealed(commitLatencyMs: Int64)
             case other(String)
+            /// The connection broke, or there is none.
+            case lost
             /// The run ended before the answer came.
             case unanswered
         }
@@ -89,6 +110,8 @@ extension BenchTally {
                 contractMs: contractMs)
         case .other(let name):
             record(name, microseconds: sample.microseconds)
+        case .lost:
+            recordLost(1)
         case .unanswered:
             recordUnanswered(1)
         }

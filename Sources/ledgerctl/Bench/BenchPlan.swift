@@ -14,7 +14,8 @@ enum BenchMode: String, ExpressibleByArgument, CaseIterable, Sendable {
 /// Everything that a run of the load generator is told.
 struct BenchPlan: Sendable {
     var mode = BenchMode.unary
-    var address: ServerAddress
+    /// The servers among which callers, streams or events take turns; at least one.
+    var addresses: [ServerAddress]
     var security = TransportSecurity.plaintext
     var deadlineMs = 100
     /// Concurrent callers, or streams.
@@ -25,7 +26,8 @@ struct BenchPlan: Sendable {
     var rate = 1000.0
     /// The most unanswered events of the open loop.
     var openLoopCap = 20_000
-    var connections = 1
+    /// Connections to each server.
+    var connectionsPerServer = 1
     var payloadBytes = 256
     var warmupSeconds = 2.0
     var durationSeconds = 10.0
@@ -33,4 +35,10 @@ struct BenchPlan: Sendable {
     var events: Int?
     var checksHashes = false
     var contractMs: Int64 = 50
+
+    /// The server of every connection. Neighbours have different ones, and who uses connection
+    /// after connection uses all servers alike.
+    var connections: [ServerAddress] {
+        (0..<connectionsPerServer).flatMap { _ in addresses }
+    }
 }

@@ -27,6 +27,7 @@ struct BenchReport: Encodable, Sendable {
     }
 
     let mode: String
+    let servers: Int
     let connections: Int
     let inFlight: Int
     let window: Int?
@@ -51,7 +52,8 @@ struct BenchReport: Encodable, Sendable {
         failure: String?
     ) {
         mode = plan.mode.rawValue
-        connections = plan.connections
+        servers = plan.addresses.count
+        connections = plan.connections.count
         inFlight = plan.mode == .openLoop ? plan.openLoopCap : plan.inFlight
         window = plan.mode == .stream ? plan.window : nil
         rate = plan.mode == .openLoop ? plan.rate : nil
@@ -97,7 +99,8 @@ struct BenchReport: Encodable, Sendable {
     }
 
     private var loadText: String {
-        let over = connections == 1 ? "1 connection" : "\(connections) connections"
+        var over = connections == 1 ? "1 connection" : "\(connections) connections"
+        if servers > 1 { over += " to \(servers) servers" }
         if let rate { return "\(mode), \(rate) events/s over \(over)" }
         if let window { return "\(mode), \(inFlight) streams, window \(window), over \(over)" }
         return "\(mode), \(inFlight) callers over \(over)"

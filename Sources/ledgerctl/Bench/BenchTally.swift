@@ -46,6 +46,11 @@ struct BenchTally: Sendable {
         if count > 0 { outcomes["unanswered", default: 0] += count }
     }
 
+    /// Counts events whose connection broke, which says nothing about the latency of answers.
+    mutating func recordLost(_ count: Int) {
+        if count > 0 { outcomes["connection_lost", default: 0] += count }
+    }
+
     /// Takes in what another tally counted.
     mutating func merge(_ other: BenchTally) {
         latency.merge(other.latency)

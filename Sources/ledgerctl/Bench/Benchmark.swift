@@ -11,7 +11,9 @@ struct Benchmark {
 
     func perform() async throws -> BenchReport {
         var connections: [BenchConnection] = []
-        for _ in 0..<plan.connections { connections.append(try BenchConnection(plan: plan)) }
+        for address in plan.connections {
+            connections.append(try BenchConnection(to: address, plan: plan))
+        }
         let all = connections
         return try await withThrowingDiscardingTaskGroup { group in
             for connection in all {
@@ -43,7 +45,7 @@ struct Benchmark {
             do {
                 _ = try await connection.stub.healthCheck(.init())
             } catch {
-                throw LedgerError.read(error, service: plan.address.description)
+                throw LedgerError.read(error, service: connection.service)
             }
         }
     }

@@ -8,13 +8,12 @@ struct StreamLoad {
     let run: BenchRun
     let connections: [BenchConnection]
 
-    /// What was measured, and the first failure that ended a stream early.
+    /// What was measured, and the first failure that broke a stream.
     func perform() async -> (tally: BenchTally, failure: String?) {
         await withTaskGroup(of: (BenchTally, String?).self) { group in
             for index in 0..<run.plan.inFlight {
-                let stream = BenchStream(
-                    run: run, connection: connections[index % connections.count])
-                group.addTask { await stream.perform() }
+                let connection = connections[index % connections.count]
+                group.addTask { [run] in await Self.streams(run, connection) }
             }
             var total = BenchTally()
             var failure: String?
@@ -24,6 +23,21 @@ struct StreamLoad {
             }
             return (total, failure)
         }
+    }
+
+    /// One stream after another, for a stream that breaks has a successor.
+    private static func streams(
+        _ run: BenchRun, _ connection: BenchConnection
+    ) async -> (BenchTally, String?) {
+        var total = BenchTally()
+        var failure: String?
+        while run.mayGoOn, !Task.isCancelled {
+            let (tally, why) = await BenchStream(run: run, connection: connection).perform()
+            total.merge(tally)
+            failure = failure ?? why
+            if run.mayGoOn { try? await Task.sleep(for: BenchConnection.lostPause) }
+        }
+        return (total, failure)
     }
 }
 
@@ -70,8 +84,12 @@ final class BenchStream: Sendable {
             failure = LedgerError.summary(error)
         }
         return state.withLock { state in
-            let open = state.sentAt[state.first...]
-            state.tally.recordUnanswered(open.count { self.run.isMeasured(beganAt: $0) })
+            let open = state.sentAt[state.first...].count { self.run.isMeasured(beganAt: $0) }
+            if Task.isCancelled {
+                state.tally.recordUnanswered(open)
+            } else {
+                state.tally.recordLost(open)
+            }
             return (state.tally, failure)
         }
     }

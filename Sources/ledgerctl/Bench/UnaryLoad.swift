@@ -18,9 +18,10 @@ struct UnaryLoad {
     private static func call(_ run: BenchRun, _ connection: BenchConnection) async -> BenchTally {
         var tally = BenchTally()
         while run.mayGoOn, !Task.isCancelled {
-            await connection.submit(run, from: BenchClock.microseconds) {
+            let isReachable = await connection.submit(run, from: BenchClock.microseconds) {
                 tally.record($0, contractMs: run.plan.contractMs)
             }
+            if !isReachable { try? await Task.sleep(for: BenchConnection.lostPause) }
         }
         return tally
     }

@@ -13,6 +13,11 @@ struct BenchCommand: ClientCommand {
             open-loop  --rate events a second, whatever the service does; latency counts from when \
             an event was due
 
+            With --also the load is spread over several servers of one ledger: callers and streams \
+            have one each, in turn; open-loop gives every event to the next one. A server that \
+            cannot be reached meanwhile does not end the run: what it was to answer counts as \
+            connection_lost, and callers and streams keep trying it.
+
             Nothing is tried again. The exit code is 1 where no event was sealed.
             """)
 
@@ -45,7 +50,14 @@ struct BenchCommand: ClientCommand {
     @Option(name: .long, help: "Seconds before measuring begins.")
     var warmup = 2.0
 
-    @Option(name: .long, help: "Connections to share the load.")
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "A further server beside --server; may be given several times.",
+            valueName: "host:port"))
+    var also: [String] = []
+
+    @Option(name: .long, help: "Connections to each server.")
     var connections = 1
 
     @Flag(name: .long, help: "Check the hash of every answer, which costs processor time.")
@@ -64,12 +76,13 @@ struct BenchCommand: ClientCommand {
         guard (0...1_000_000).contains(payloadBytes) else {
             throw ValidationError("--payload-bytes must be 0 to 1000000.")
         }
+        _ = try further()
     }
 
     /// The plan that the options describe.
     func plan() throws -> BenchPlan {
-        var plan = BenchPlan(
-            address: try options.address(environment: ProcessInfo.processInfo.environment))
+        let first = try options.address(environment: ProcessInfo.processInfo.environment)
+        var plan = BenchPlan(addresses: [first] + (try further()))
         plan.mode = mode
         plan.security = options.security
         plan.deadlineMs = options.deadlineMs
@@ -77,7 +90,7 @@ struct BenchCommand: ClientCommand {
         plan.window = window
         plan.rate = rate
         plan.openLoopCap = cap
-        plan.connections = connections
+        plan.connectionsPerServer = connections
         plan.payloadBytes = payloadBytes
         plan.warmupSeconds = warmup
         // With a number of events the time only bounds how long that may take.
@@ -85,6 +98,15 @@ struct BenchCommand: ClientCommand {
         plan.events = events
         plan.checksHashes = check
         return plan
+    }
+
+    private func further() throws -> [ServerAddress] {
+        try also.map { text in
+            guard let address = ServerAddress(parsing: text) else {
+                throw ValidationError("--also must be host:port, such as 127.0.0.1:50051.")
+            }
+            return address
+        }
     }
 
     func run() async throws {
