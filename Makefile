@@ -87,6 +87,10 @@ test-backup: ## back up, destroy and restore a local ledger
 bench: setup ## measure throughput and latency with a local cluster
 	scripts/bench.sh
 
+.PHONY: bench-replicas
+bench-replicas: setup ## the same with 1, 2, 3, 5 and 10 replicas of the service on one ledger
+	scripts/bench.sh --replicas 1,2,3,5,10
+
 .PHONY: format
 format: ## format all Swift sources in place
 	$(SWIFT_SOURCES) | xargs -0 swift format --in-place --parallel

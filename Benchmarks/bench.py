@@ -1,14 +1,21 @@
 """Measures the ledger against a three-member etcd cluster of its own; scripts/bench.sh calls it.
 
 Every scenario has three new etcd members (mutual TLS, users and roles, data in memory) and a new
-ledger-service with an empty ledger, so that none depends on those before it. Callers use plaintext gRPC on loopback.
-All run on this machine and share its cores with the load generator.
+ledger-service with an empty ledger, so that none depends on those before it. Callers use plaintext
+gRPC on loopback. All run on this machine and share its cores with the load generator.
 
 Latencies are the caller's. For streams and unary calls they count from handing over an event, for
 the open loop from when it was due. "over 50 ms" counts sealed events that broke the commit
 contract, by the commit latency in the service's own answers. Processor seconds are those of the
 measured time; etcd's of all three members. Peaks of memory are resident bytes, the warm-up
 included; etcd's is that of the largest member.
+
+With --replicas other scenarios run: so many replicas serve one ledger, and the callers are spread
+over all of them. One replica seals and the others forward to it; in the scenarios `rivals` every
+one seals for itself (LEDGER_FORWARDING=off). "lost races" counts the transactions whose
+compare-and-swap failed in the measured time, "elections" every change of part that a replica went
+through, "sealed by" the replicas that sent any transaction. The service's processor time is that of
+all replicas, its memory that of the largest.
 """
 
 import argparse
@@ -23,6 +30,7 @@ import sys
 import tempfile
 
 import machine
+import replicas
 import report
 from processes import Failure, Supervisor
 from scenarios import SCENARIOS, Bench, Settings
@@ -42,8 +50,11 @@ def parse_arguments() -> argparse.Namespace:
     add("--bin", metavar="FOLDER", required=True, help="where the release programs are")
     add("--quick", action="store_true", help="3 s a scenario, and 100,000 events for `million`")
     names = [scenario.name for scenario in SCENARIOS]
-    add("--scenario", metavar="NAME", action="append", choices=names, dest="names",
-        help=f"only this one; may be given several times: {', '.join(names)}")  # fmt: skip
+    replicated = [load.name for load in replicas.LOADS]
+    add("--replicas", metavar="N,N", type=replica_counts, help="measure so many replicas each")
+    add("--scenario", metavar="NAME", action="append", dest="names",
+        help=f"only this one; may be given several times: {', '.join(names)};"
+        f" with --replicas: {', '.join(replicated)}")  # fmt: skip
     add("--repeat", metavar="N", type=int, default=1, help="runs of each; medians are shown")
     add("--duration", metavar="S", type=float, help="seconds to measure each scenario (10)")
     add("--warmup", metavar="S", type=float, help="seconds before that (3)")
@@ -57,10 +68,20 @@ def parse_arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.repeat < 1 or any("=" not in setting for setting in options.settings):
         parser.error("--repeat needs a positive number, and --set NAME=VALUE")
+    known = replicated if options.replicas else names
+    if unknown := set(options.names or []) - set(known):
+        parser.error(f"no scenario {', '.join(unknown)}; there are {', '.join(known)}")
     options.duration = options.duration or (3 if options.quick else 10)
     options.warmup = (1 if options.quick else 3) if options.warmup is None else options.warmup
     options.events = options.events or (100_000 if options.quick else 1_000_000)
     return options
+
+
+def replica_counts(text: str) -> list[int]:
+    counts = [int(part) for part in text.split(",")]
+    if not all(1 <= count <= 20 for count in counts):
+        raise ValueError(text)
+    return counts
 
 
 class Progress:
@@ -86,7 +107,7 @@ class Progress:
 
 def make_data_folder(options: argparse.Namespace) -> pathlib.Path:
     needed = options.events * BYTES_PER_EVENT + 2e9
-    if options.names and "million" not in options.names:
+    if options.replicas or (options.names and "million" not in options.names):
         needed = 2e9
     RESULTS.mkdir(parents=True, exist_ok=True)
     place = RESULTS if options.disk else MEMORY
@@ -113,11 +134,12 @@ def measure(options: argparse.Namespace, folder: pathlib.Path) -> dict[str, list
         service=dict(setting.split("=", 1) for setting in options.settings),
         has_roles=not options.no_roles,
     )
-    chosen = [one for one in SCENARIOS if not options.names or one.name in options.names]
+    chosen = choose(options)
     runs: dict[str, list[dict]] = {one.name: [] for one in chosen}
     progress = Progress()
     with Supervisor(folder) as supervisor:
-        bench = Bench(settings, supervisor, progress.say)
+        kind = replicas.ReplicaBench if options.replicas else Bench
+        bench = kind(settings, supervisor, progress.say)
         try:
             for turn in range(options.repeat * len(chosen)):
                 scenario = chosen[turn % len(chosen)]
@@ -136,11 +158,20 @@ def measure(options: argparse.Namespace, folder: pathlib.Path) -> dict[str, list
     return runs
 
 
+def choose(options: argparse.Namespace) -> list:
+    if options.replicas:
+        return replicas.scenarios(options.replicas, options.names)
+    return [one for one in SCENARIOS if not options.names or one.name in options.names]
+
+
 def present(options: argparse.Namespace, runs: dict[str, list[dict]], about: dict) -> None:
     results = {name: report.median_of(of_one) for name, of_one in runs.items()}
-    titles = {scenario.name: scenario.title for scenario in SCENARIOS}
+    titles = {scenario.name: scenario.title for scenario in choose(options)}
     titles["million"] = f"{options.events:,} events through streams"
-    found = report.aims(results, options.events)
+    if options.replicas:
+        found = report.replica_aims(results)
+    else:
+        found = report.aims(results, options.events)
     parts = [
         f"{about['cores']} cores, {about['cpu']}, {about['memory_gb']} GB, Linux {about['kernel']},"
         f" etcd {about['etcd']} x3 with data {'on disk' if options.disk else 'in memory'},"

@@ -108,7 +108,9 @@ class LedgerService:
         binary: pathlib.Path,
         cluster: EtcdCluster,
         settings: dict[str, str],
+        name: str = "ledger-service",
     ):
+        self._name = name
         self._supervisor = supervisor
         self._binary = binary
         self._cluster = cluster
@@ -136,10 +138,10 @@ class LedgerService:
             **self._settings,
         )
         begin = time.monotonic()
-        self.process = self._supervisor.start("ledger-service", [str(self._binary)], environment)
+        self.process = self._supervisor.start(self._name, [str(self._binary)], environment)
         wait_until(
             lambda: is_ok(f"http://{self._admin}/readyz"),
-            "starting ledger-service",
+            f"starting {self._name}",
             self.process,
             START_SECONDS,
             pause=0.005,
@@ -159,7 +161,7 @@ class LedgerService:
         self.process.stop(seconds=STOP_SECONDS)
         status = self.process.popen.returncode
         if status != 0:
-            raise Failure(f"ledger-service ended with status {status} when it was asked to stop")
+            raise Failure(f"{self._name} ended with status {status} when it was asked to stop")
         return time.monotonic() - begin
 
     def kill(self) -> None:

@@ -10,6 +10,7 @@ TOTALS = {
     "outcomes",
     "service_outcomes",
     "lost_races",
+    "elections",
 }
 # Growth that is no leak: the id index (at most 20 bytes an event), and what allocators keep.
 INDEX_BYTES = 20
@@ -96,15 +97,43 @@ def _million_aims(million: dict, events: int) -> list[Aim]:
     ]
 
 
+def replica_aims(results: dict[str, dict]) -> list[Aim]:
+    """The aims for several replicas of which everything was measured."""
+    found = []
+    if (one := results.get("3-open-2000")) is not None:
+        what, p99, races = "3 replicas, 2,000 events/s", one["latency_ms"]["p99"], one["lost_races"]
+        found.append(Aim(f"{what}, p99", "below 50 ms", f"{p99:.2f} ms", p99 < 50))
+        found.append(Aim(f"{what}, lost races", "none", f"{races:,.0f}", races == 0))
+    if {"1-open-500", "10-open-500"} <= results.keys():
+        one, ten = (results[f"{n}-open-500"]["latency_ms"]["p99"] for n in (1, 10))
+        text, what = f"{ten / one:.1f} times", "10 replicas, 500 events/s, p99 beside one replica's"
+        found.append(Aim(what, "at most twice", text, ten <= 2 * one))
+    for name, title in (("unary-64", "unary, 64 in flight"), ("streams", "streams")):
+        if {f"1-{name}", f"3-{name}"} <= results.keys():
+            one, three = (results[f"{n}-{name}"]["events_per_second"] for n in (1, 3))
+            what, share = f"3 replicas, {title}, beside one replica", three / one
+            found.append(Aim(what, "at least 85 %", f"{100 * share:.0f} %", share >= 0.85))
+    return found
+
+
 COLUMNS = (
     "scenario|events/s|p50 ms|p90|p99|p99.9|max|over 50 ms|not sealed|service CPU s|us/event|"
     "etcd CPU s|us/event|service peak MB|etcd peak MB"
 ).split("|")
+# Where a table of several replicas has more columns.
+RACES_AT = COLUMNS.index("not sealed") + 1
 
 
 def scenario_table(titles: dict[str, str], results: dict[str, dict]) -> str:
     rows = [_scenario_row(titles[name], result) for name, result in results.items()]
-    return markdown(COLUMNS, rows)
+    if not any("replicas" in result for result in results.values()):
+        return markdown(COLUMNS, rows)
+    for row, result in zip(rows, results.values(), strict=True):
+        view = result["replicas"]
+        cells = [f"{result['lost_races']:,.0f}", f"{view['elections']:,.0f}", view["sealed_by"]]
+        row[RACES_AT:RACES_AT] = cells
+    more = ["lost races", "elections", "sealed by"]
+    return markdown(COLUMNS[:RACES_AT] + more + COLUMNS[RACES_AT:], rows)
 
 
 def _scenario_row(title: str, result: dict) -> list[str]:

@@ -8,7 +8,8 @@ Usage: scripts/bench.sh [--bin FOLDER] [OPTION...]
 
 Builds ledger-service, ledgerctl and the naive baseline for release, starts etcd clusters of its
 own on loopback, measures, and stops everything. The tables go to standard output as Markdown, all
-figures to .local/bench/<time>.json and latest.json beside it. Takes about five minutes.
+figures to .local/bench/<time>.json and latest.json beside it. Takes about five minutes; with
+--replicas 1,2,3,5,10 (make bench-replicas) ten.
 
   --bin FOLDER   take the programs from there instead of building them
 
