@@ -91,6 +91,14 @@ bench: setup ## measure throughput and latency with a local cluster
 bench-replicas: setup ## the same with 1, 2, 3, 5 and 10 replicas of the service on one ledger
 	scripts/bench.sh --replicas 1,2,3,5,10
 
+.PHONY: soak-replicas
+soak-replicas: setup ## two minutes of load while replicas come, go, are killed and paused
+	@$(MAKE) build
+	swift build -c release --product ledger-service
+	LEDGER_SOAK_SECONDS="$${LEDGER_SOAK_SECONDS:-120}" \
+	LEDGER_SERVICE_BINARY="$$(swift build -c release --show-bin-path)/ledger-service" \
+		swift test --skip-build --filter ReplicaSoakTests
+
 .PHONY: format
 format: ## format all Swift sources in place
 	$(SWIFT_SOURCES) | xargs -0 swift format --in-place --parallel

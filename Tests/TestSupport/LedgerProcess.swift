@@ -39,12 +39,20 @@ package final class LedgerProcess: Sendable {
         try "\(process.processID)".write(to: pidFile, atomically: true, encoding: .utf8)
     }
 
-    /// The program, built beside the tests.
+    /// The program, built beside the tests; another one with `LEDGER_SERVICE_BINARY`.
     package static var program: URL {
+        if let given = ProcessInfo.processInfo.environment["LEDGER_SERVICE_BINARY"] {
+            return URL(fileURLWithPath: given)
+        }
         let own = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         let beside = own.deletingLastPathComponent().appending(path: "ledger-service")
         if FileManager.default.isExecutableFile(atPath: beside.path) { return beside }
         return EtcdCluster.root.appending(path: ".build/debug/ledger-service")
+    }
+
+    /// Another program that is built beside it.
+    package static func program(_ name: String) -> URL {
+        program.deletingLastPathComponent().appending(path: name)
     }
 
     package var log: String { process.output }
@@ -109,6 +117,19 @@ package final class LedgerProcess: Sendable {
             }
             return try await LoopbackHTTP.status(port: admin, path: "/readyz") == 200
         }
+    }
+
+    // MARK: Metrics
+
+    /// The samples of /metrics by name and labels, as they stand there.
+    package func metrics() async throws -> [String: Double] {
+        let page = try await LoopbackHTTP.get(port: try await adminPort(), path: "/metrics")
+        var samples: [String: Double] = [:]
+        for line in (page?.body ?? "").split(whereSeparator: \.isNewline) {
+            guard !line.hasPrefix("#"), let space = line.lastIndex(of: " ") else { continue }
+            samples[String(line[..<space])] = Double(line[line.index(after: space)...])
+        }
+        return samples
     }
 
     // MARK: Ending
