@@ -9,8 +9,8 @@ struct ExhaustiveTests {
     )
     func oneReplica() async throws {
         let runs = try await explore(replicas: 1, depth: 5) { world in
-            try world.submit(id: "a", payload: [], to: 0)
-            world.schedule(after: 1_000_000) { try world.submit(id: "b", payload: [], to: 0) }
+            world.submit(id: "a", payload: [], to: 0)
+            world.schedule(after: 1_000_000) { world.submit(id: "b", payload: [], to: 0) }
         }
         #expect(runs > 1_000)
     }
@@ -18,9 +18,9 @@ struct ExhaustiveTests {
     @Test("the same event through two replicas: every combination of what four operations can do")
     func twoReplicas() async throws {
         let runs = try await explore(replicas: 2, depth: 4) { world in
-            try world.submit(id: "a", payload: [], to: 0)
-            try world.submit(id: "a", payload: [], to: 1)
-            world.schedule(after: 2_000_000) { try world.submit(id: "b", payload: [], to: 1) }
+            world.submit(id: "a", payload: [], to: 0)
+            world.submit(id: "a", payload: [], to: 1)
+            world.schedule(after: 2_000_000) { world.submit(id: "b", payload: [], to: 1) }
         }
         #expect(runs > 1_000)
     }
@@ -30,16 +30,16 @@ struct ExhaustiveTests {
     )
     func replacedReplica() async throws {
         let runs = try await explore(replicas: 2, depth: 3) { world in
-            try world.submit(id: "a", payload: [], to: 0)
+            world.submit(id: "a", payload: [], to: 0)
             world.schedule(after: 200_000) { world.replicas[0].crash() }
-            world.schedule(after: 400_000) { try world.submit(id: "a", payload: [], to: 1) }
+            world.schedule(after: 400_000) { world.submit(id: "a", payload: [], to: 1) }
         }
         #expect(runs > 50)
     }
 
     private func explore(
         replicas: Int, depth: Int,
-        _ callers: (World<ExhaustiveChooser>) async throws -> Void
+        _ callers: (World<ExhaustiveChooser>) -> Void
     ) async throws -> Int {
         var chooser = ExhaustiveChooser(depth: depth)
         var runs = 0
@@ -50,7 +50,7 @@ struct ExhaustiveTests {
             settings.resubmit = false
             let world = World(settings, chooser: chooser, emptyLedger: emptyLedger)
             for replica in world.replicas { try await replica.start() }
-            try await callers(world)
+            callers(world)
             try await world.run(until: 20_000_000_000)
             let broken = try await world.violations(loads: false)
             #expect(broken.isEmpty, "choices \(world.chooser): \(broken)")

@@ -8,11 +8,24 @@ struct History {
         var eventID: String
         var payload: [UInt8]
         var replica: Int
+        /// The stream that it came in, in which submissions stand in order.
+        var stream: UInt64?
         var submittedAt: Int64
         var answeredAt: Int64?
         var outcome: SubmissionOutcome?
         /// When it had to be answered.
         var dueAt: Int64
+
+        /// What was submitted.
+        var event: CertifiedEvent {
+            guard
+                let event = try? CertifiedEvent(
+                    eventID: Array(eventID.utf8), payload: payload,
+                    vepsSignature: Array(signature.utf8), vepsTimestamp: 0, metadata: [],
+                    submitter: [], limits: EventLimits())
+            else { preconditionFailure("an invalid event in a test") }
+            return event
+        }
     }
 
     var submissions: [Submission] = []
@@ -34,7 +47,7 @@ struct History {
                 submission, sealed: bySignature[submission.signature]?.first,
                 underID: byID[submission.eventID]?.first, in: ledger)
         }
-        return broken + orderViolations()
+        return broken + orderViolations() + streamViolations()
     }
 
     private func chainViolations(_ ledger: [Entry]) -> [String] {
@@ -79,11 +92,18 @@ struct History {
                     "\(name) was acknowledged as \(seal.sequenceNumber), which it is not"
                 ]
             }
+            // Sealed by an attempt of this very submission, or it had been sealed before.
+            if sealed?.sequenceNumber != seal.sequenceNumber {
+                broken.append("\(name) was acknowledged, but another submission had it sealed")
+            }
         case .duplicate(let original):
             if underID != original.entry || original.entry.event.payload != submission.payload {
                 broken.append("\(name) is no duplicate of \(original.entry.sequenceNumber)")
             }
-            if sealed != nil { broken.append("\(name) was sealed and called a duplicate") }
+            // Unless its number would not ascend in its stream (PROTOCOL.md 21).
+            if let sealed, !isOvertaken(submission, sealed.sequenceNumber) {
+                broken.append("\(name) was sealed and called a duplicate")
+            }
         case .conflicting(let number):
             if underID?.sequenceNumber != number || underID?.event.payload == submission.payload {
                 broken.append("\(name) does not conflict with \(number)")
@@ -95,6 +115,42 @@ struct History {
             }
         case .unknown:
             break
+        }
+        return broken
+    }
+
+    /// Whether an earlier event of its stream was acknowledged with a higher number.
+    private func isOvertaken(_ submission: Submission, _ number: SequenceNumber) -> Bool {
+        guard let stream = submission.stream else { return false }
+        let before = submissions.prefix { $0.signature != submission.signature }
+        return before.contains { earlier in
+            guard earlier.stream == stream, case .sealed(let seal, _) = earlier.outcome else {
+                return false
+            }
+            return seal.sequenceNumber > number
+        }
+    }
+
+    /// Within a stream answers come in the order of submission, and numbers answered as sealed ascend (PROTOCOL.md
+    /// 21).
+    private func streamViolations() -> [String] {
+        var broken: [String] = []
+        var highest: [UInt64: SequenceNumber] = [:]
+        var latest: [UInt64: Int64] = [:]
+        for submission in submissions {
+            guard let stream = submission.stream else { continue }
+            if let at = submission.answeredAt {
+                if at < latest[stream, default: .min] {
+                    broken.append("\(submission.signature) was answered before its predecessor")
+                }
+                latest[stream] = max(at, latest[stream, default: .min])
+            }
+            guard case .sealed(let seal, _) = submission.outcome else { continue }
+            if seal.sequenceNumber <= highest[stream, default: .zero] {
+                broken.append(
+                    "\(submission.signature) is \(seal.sequenceNumber) after a higher number")
+            }
+            highest[stream] = max(seal.sequenceNumber, highest[stream, default: .zero])
         }
         return broken
     }

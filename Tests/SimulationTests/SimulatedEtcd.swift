@@ -9,11 +9,15 @@ final class SimulatedEtcd: KeyValueStore {
         var createRevision: Int64
         var modRevision: Int64
         var version: Int64
+        var lease: Int64
     }
 
     struct Contents: Sendable {
         var keys: [[UInt8]: Stored] = [:]
         var revision: Int64 = 1
+        /// When each lease ends, in virtual nanoseconds.
+        var leases: [Int64: Int64] = [:]
+        var nextLease: Int64 = 1
     }
 
     private let contents = Mutex(Contents())
@@ -53,6 +57,50 @@ final class SimulatedEtcd: KeyValueStore {
         _ = apply(EtcdTransaction(success: [.put(key: key, value: value)]))
     }
 
+    // MARK: Leases
+
+    func grantLease(until end: Int64) -> Int64 {
+        contents.withLock { contents in
+            defer { contents.nextLease += 1 }
+            contents.leases[contents.nextLease] = end
+            return contents.nextLease
+        }
+    }
+
+    func hasLease(_ lease: Int64) -> Bool {
+        contents.withLock { $0.leases[lease] != nil }
+    }
+
+    /// - Returns: false where the lease has ended.
+    func renewLease(_ lease: Int64, until end: Int64) -> Bool {
+        contents.withLock { contents in
+            guard contents.leases[lease] != nil else { return false }
+            contents.leases[lease] = end
+            return true
+        }
+    }
+
+    func revokeLease(_ lease: Int64) {
+        contents.withLock { Self.end(lease, in: &$0) }
+    }
+
+    /// Ends every lease whose time is over; its keys vanish.
+    func endLeases(at now: Int64) {
+        contents.withLock { contents in
+            for (lease, end) in contents.leases.sorted(by: { $0.key < $1.key }) where end <= now {
+                Self.end(lease, in: &contents)
+            }
+        }
+    }
+
+    private static func end(_ lease: Int64, in contents: inout Contents) {
+        guard contents.leases.removeValue(forKey: lease) != nil else { return }
+        let doomed = contents.keys.filter { $0.value.lease == lease }
+        guard !doomed.isEmpty else { return }
+        contents.revision += 1
+        for key in doomed.keys { contents.keys[key] = nil }
+    }
+
     // MARK: Semantics
 
     private static func holds(_ compare: EtcdCompare, in contents: Contents) -> Bool {
@@ -63,7 +111,7 @@ final class SimulatedEtcd: KeyValueStore {
             (contents.keys[key]?.createRevision ?? 0) == revision
         case .version(let key, let version): (contents.keys[key]?.version ?? 0) == version
         case .value(let key, let value): contents.keys[key]?.value == value
-        case .lease(_, let lease): lease == 0
+        case .lease(let key, let lease): (contents.keys[key]?.lease ?? 0) == lease
         }
     }
 
@@ -71,11 +119,12 @@ final class SimulatedEtcd: KeyValueStore {
         _ operation: EtcdOperation, on contents: inout Contents
     ) -> EtcdOperationResponse {
         switch operation {
-        case .put(let key, let value, _):
+        case .put(let key, let value, let lease):
             let old = contents.keys[key]
             contents.keys[key] = Stored(
                 value: value, createRevision: old?.createRevision ?? contents.revision,
-                modRevision: contents.revision, version: (old?.version ?? 0) + 1)
+                modRevision: contents.revision, version: (old?.version ?? 0) + 1,
+                lease: lease)
             return .put
         case .range(let request):
             return .range(range(request, in: contents))
@@ -102,7 +151,7 @@ final class SimulatedEtcd: KeyValueStore {
                 EtcdKeyValue(
                     key: key, value: request.keysOnly ? [] : $0.value,
                     createRevision: $0.createRevision, modRevision: $0.modRevision,
-                    version: $0.version, lease: 0)
+                    version: $0.version, lease: $0.lease)
             }
         }
         return EtcdRangeResponse(

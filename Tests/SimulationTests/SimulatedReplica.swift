@@ -1,97 +1,246 @@
-import EtcdGateway
 import LedgerCore
 import LedgerStore
 
-/// One replica: the real sealing state machine, with a driver that performs its actions in virtual time.
+/// One replica: the real state machines, with a driver that performs their actions in virtual time as the
+/// service's does.
 final class SimulatedReplica<Choice: Chooser> {
+    /// Where the sealing machine's answer to a submission goes.
+    enum Origin {
+        case caller
+        case ownReplica
+        case peer(SimulatedConnection<Choice>, SubmissionToken)
+    }
+
     let number: Int
-    private unowned let world: World<Choice>
-    private(set) var machine: SealingStateMachine
+    unowned let world: World<Choice>
+    var machine: SealingStateMachine
+    var replica: ReplicaStateMachine
     /// Counts the lives of the replica; results that belong to an earlier one are lost.
-    private var life = 0
-    private var isPaused = false
+    private(set) var life = 0
+    private(set) var isRunning = false
+    /// Nothing new is taken from callers any more.
+    private(set) var isStopping = false
+    private(set) var isPaused = false
     private var deferred: [() -> Void] = []
+    /// How far this life's monotonic clock is ahead of the world's.
+    private var clockAhead: Int64 = 0
     private var alarm: Int64?
-    private var answered: Set<SubmissionToken> = []
+    private var replicaAlarm: Int64?
+    /// Caller's submissions that are not answered.
     private var open: Set<SubmissionToken> = []
-    private var newestProposal: [Int: UInt64] = [:]
-    var violations: [String] = []
-    /// Changes what this replica's wall clock shows.
+    /// Whether the wall clock agrees with most members'.
     var clockIsTrusted = true
+    /// Whether requests to the store are lost.
+    var isCutOff = false
+    var violations: [String] = []
+
+    // What the performing of actions keeps.
+    var origins: [SubmissionToken: Origin] = [:]
+    var outbox: [ReplicaAction] = []
+    var isPerforming = false
+    var links: [LinkID: SimulatedConnection<Choice>] = [:]
+    var peers: [SimulatedConnection<Choice>] = []
+    var ability = SealingAbility.loading
+    var newestProposal: [Int: UInt64] = [:]
+    var damagedHeads = 0
+    var damagedBlocks = 0
+    var isDrained = (sealing: false, replica: false)
+
+    // What is counted.
     var lookUps = 0
-    private var damagedReads = 0
-    private(set) var lostRaces = 0
-    private(set) var transmissions = 0
+    var lostRaces = 0
+    var transmissions = 0
+    var forwards = 0
 
     init(number: Int, world: World<Choice>) {
         self.number = number
         self.world = world
         machine = SealingStateMachine(settings: world.settings.sealing)
+        replica = ReplicaStateMachine(
+            settings: ReplicaSettings(identity: nil, sealing: world.settings.sealing))
     }
 
-    private var moment: Moment {
+    var now: MonotonicInstant {
+        MonotonicInstant(nanoseconds: world.now + clockAhead)
+    }
+
+    var moment: Moment {
         Moment(
-            now: MonotonicInstant(nanoseconds: world.now),
+            now: now,
             wall: clockIsTrusted
                 ? .trusted(milliseconds: 1_700_000_000_000 + world.now / 1_000_000) : .untrusted)
     }
 
+    var hint: SealerHint { SealerHint(address: "replica-\(number):50052", id: "\(number).\(life)") }
+
     // MARK: Life
 
-    /// Reads the ledger and begins to seal.
+    /// Reads the ledger and begins to seal, or to take part.
     func start() async throws {
+        beginLife()
+        let life = self.life
+        if world.settings.forwards {
+            send { [self] in $0.join(as: hint, at: $1) }
+            followHead()
+        }
         let observation = try world.ledger.transactions.observation(
             from: world.store.apply(world.ledger.transactions.observing()))
         let state =
             observation == .empty
             ? world.emptyLedger : try await LedgerLoader(world.ledger).load(upTo: observation)
-        perform(machine.loaded(state, at: moment))
+        guard life == self.life else { return }
+        seal { $0.loaded(state, at: $1) }
+    }
+
+    private func beginLife() {
+        life += 1
+        isRunning = true
+        isStopping = false
+        isDrained = (false, false)
+        let seed = UInt64(life * 1_000 + number)
+        machine = SealingStateMachine(settings: world.settings.sealing, seed: seed)
+        replica = ReplicaStateMachine(
+            settings: ReplicaSettings(identity: nil, sealing: world.settings.sealing))
+        machine.hasPrecedence = !world.settings.forwards
+        clockAhead = world.settings.forwards ? world.delay(-1_000_000_000, 3_600_000_000_000) : 0
+        ability = .loading
     }
 
     /// Loses everything but what was sent. Its callers see a broken connection: unknown.
-    func crash() {
+    ///
+    /// - Parameter silently: whether other replicas hear nothing of it, as when a machine loses its power.
+    func crash(silently: Bool = false) {
+        guard isRunning else { return }
+        endLife()
+        let connections = Array(links.values) + peers
+        for connection in connections.sorted(by: { $0.number < $1.number }) {
+            connection.lose(by: self, silently: silently)
+        }
+        links = [:]
+        peers = []
+        for token in open.sorted(by: { $0.rawValue < $1.rawValue }) {
+            world.lost(token)
+        }
+        open = []
+    }
+
+    private func endLife() {
+        isRunning = false
         life += 1
-        machine = SealingStateMachine(settings: world.settings.sealing)
         alarm = nil
+        replicaAlarm = nil
         deferred = []
         isPaused = false
-        for token in open { world.answered(token, .unknown) }
-        open = []
+        origins = [:]
+        outbox = []
+    }
+
+    /// Gives the hint back, and when another replica seals, or after some time, stops as the service does.
+    func stop() {
+        guard isRunning else { return }
+        deliver { [self] in
+            send { $0.leave(at: $1) }
+            waitForHandOver(until: world.now + 300_000_000)
+        }
+    }
+
+    private func waitForHandOver(until end: Int64) {
+        guard replica.hasHandedOver || world.now >= end else {
+            later(5_000_000) { [self] in { [self] in waitForHandOver(until: end) } }
+            return
+        }
+        isStopping = true
+        seal { $0.stop(at: $1) }
+        send { $0.stop(at: $1) }
+        endIfDrained()
+    }
+
+    func endIfDrained() {
+        guard isRunning, isStopping, isDrained.sealing, isDrained.replica else { return }
+        // Not before the answers are given that belong to what has just happened.
+        later(1_000) { [self] in
+            { [self] in
+                if !open.isEmpty {
+                    violations.append("\(number) has drained with \(open.count) open")
+                }
+                crash()
+            }
+        }
     }
 
     /// Stops the process for a while; what was sent goes on.
     func pause(for length: Int64) {
-        guard !isPaused else { return }
+        guard !isPaused, isRunning else { return }
         isPaused = true
+        world.allowAnswers(of: number, later: length)
         let life = self.life
         world.schedule(after: length) { [self] in
             guard life == self.life else { return }
             isPaused = false
             let waiting = deferred
             deferred = []
-            for event in waiting { event() }
+            for event in waiting where life == self.life { event() }
             tick()
+            tickReplica()
         }
     }
 
-    func submit(_ submission: Submission) {
-        open.insert(submission.token)
-        deliver { [self] in perform(machine.submit(submission, at: moment)) }
-    }
+    // MARK: Callers
 
-    /// What a read of the head by somebody else tells the machine.
-    func follow() throws {
-        guard let known = machine.state?.observation else { return }
-        let observation = try world.ledger.transactions.observation(
-            from: world.store.apply(world.ledger.transactions.observing()))
+    /// - Parameter make: makes the submission when the process has read the call.
+    func submit(_ token: SubmissionToken, _ make: @escaping (MonotonicInstant) -> Submission) {
+        open.insert(token)
         deliver { [self] in
-            perform(machine.noticed(observation, knownBefore: known, at: moment))
+            let submission = make(now)
+            send { [self] in
+                $0.submit(submission, knownHead: machine.state?.head.sequence ?? .zero, at: $1)
+            }
         }
+    }
+
+    func mayRead(_ stream: StreamID) -> Bool {
+        guard isRunning, !isPaused, replica.mayRead(stream) else { return false }
+        return !replica.sealsHere || machine.mayRead(stream, at: now)
+    }
+
+    func answer(_ token: SubmissionToken, _ outcome: SubmissionOutcome) {
+        guard open.remove(token) != nil else {
+            violations.append("\(token) answered twice")
+            return
+        }
+        world.answered(token, outcome)
+    }
+
+    // MARK: Following
+
+    /// What a read of the head by somebody else tells the machines.
+    func follow() throws {
+        guard isRunning, let known = machine.state?.observation else { return }
+        let response = world.store.apply(world.ledger.transactions.observing())
+        let observation = try world.ledger.transactions.observation(from: response)
+        let hint = world.ledger.transactions.hint(ofRead: response)
+        deliver { [self] in
+            notice(hint)
+            seal { $0.noticed(observation, knownBefore: known, at: $1) }
+        }
+    }
+
+    /// Reads the head every second.
+    private func followHead() {
+        later(world.delay(900_000_000, 1_000_000_000)) { [self] in
+            if !isCutOff { try follow() }
+            return { [self] in followHead() }
+        }
+    }
+
+    func notice(_ hint: HintReading?) {
+        guard let hint, world.settings.forwards else { return }
+        send { $0.noticed(hint, at: $1) }
     }
 
     // MARK: Driving
 
-    private func deliver(_ event: @escaping () -> Void) {
+    func deliver(_ event: @escaping () -> Void) {
         if isPaused {
             deferred.append(event)
         } else {
@@ -99,8 +248,12 @@ final class SimulatedReplica<Choice: Chooser> {
         }
     }
 
-    private func later(_ delay: Int64, _ event: @escaping () async throws -> (() -> Void)?) {
-        let life = self.life
+    /// What happens after a time; what it returns happens in the process, unless that life is over by then.
+    func later(
+        _ delay: Int64, in life: Int? = nil,
+        _ event: @escaping () async throws -> (() -> Void)?
+    ) {
+        let life = life ?? self.life
         world.schedule(after: delay) { [self] in
             let result = try await event()
             guard life == self.life, let result else { return }
@@ -108,174 +261,78 @@ final class SimulatedReplica<Choice: Chooser> {
         }
     }
 
-    private func perform(_ actions: [SealingAction]) {
-        for action in actions {
-            switch action {
-            case .propose(let plan):
-                later(50_000) { [self] in
-                    let proposal = Proposal(plan)
-                    return { [self] in perform(machine.proposed(proposal, at: moment)) }
-                }
-            case .transmit(let proposal, _): transmit(proposal)
-            case .observe(let id, _): observe(id)
-            case .readBlocks(let known, let observation): readBlocks(known, observation)
-            case .reload(let known, let observation): reload(known, observation)
-            case .lookUp(let submission, let candidates): lookUp(submission, candidates)
-            case .answer(let token, let outcome):
-                if !answered.insert(token).inserted { violations.append("\(token) answered twice") }
-                open.remove(token)
-                world.answered(token, outcome)
-            case .reportLostRace: lostRaces += 1
-            case .reportFenced, .reportDrained: break
-            }
-        }
+    /// Sends an event to the sealing machine and performs what follows.
+    func seal(_ event: (inout SealingStateMachine, Moment) -> [SealingAction]) {
+        let moment = self.moment
+        let actions = event(&machine, moment)
         setAlarm()
+        reportAbility(at: moment)
+        perform(actions)
+    }
+
+    /// Sends an event to the replica machine and performs what follows.
+    func send(_ event: (inout ReplicaStateMachine, MonotonicInstant) -> [ReplicaAction]) {
+        let actions = event(&replica, now)
+        machine.hasPrecedence = !world.settings.forwards || replica.isSealer
+        setReplicaAlarm()
+        perform(actions)
+    }
+
+    private func reportAbility(at moment: Moment) {
+        let new: SealingAbility =
+            if machine.fence != nil {
+                .fenced
+            } else if machine.isLoading {
+                .loading
+            } else if moment.wall == .untrusted {
+                .clockUntrusted
+            } else if machine.isInDoubt(at: moment.now) {
+                .stuck
+            } else {
+                .able
+            }
+        guard new != ability else { return }
+        ability = new
+        send { $0.abilityChanged(new, at: $1) }
     }
 
     private func setAlarm() {
         guard let wake = machine.nextWake?.nanoseconds else { return }
         if let alarm, alarm <= wake { return }
         alarm = wake
-        later(max(0, wake - world.now)) { [self] in
+        later(max(0, wake - now.nanoseconds)) { [self] in
             { [self] in
-                if alarm == wake || world.now >= wake { tick() }
+                if alarm == wake || now.nanoseconds >= wake { tick() }
+            }
+        }
+    }
+
+    private func setReplicaAlarm() {
+        guard let wake = replica.nextWake?.nanoseconds else { return }
+        if let replicaAlarm, replicaAlarm <= wake { return }
+        replicaAlarm = wake
+        later(max(0, wake - now.nanoseconds)) { [self] in
+            { [self] in
+                if replicaAlarm == wake || now.nanoseconds >= wake { tickReplica() }
             }
         }
     }
 
     private func tick() {
+        guard isRunning else { return }
         alarm = nil
-        perform(machine.tick(at: moment))
+        seal { $0.tick(at: $1) }
     }
 
-    // MARK: The store, with its faults
-
-    private func transmit(_ proposal: Proposal) {
-        transmissions += 1
-        newestProposal[life] = max(newestProposal[life] ?? 0, proposal.id)
-        let faults = world.settings.transmissionFaults
-        let fault = faults[
-            world.chooser.choose(faults.count, oddsAgainst: world.settings.oddsAgainstFaults)]
-        let there = world.delay(300_000, 3_000_000)
-        let back = world.delay(100_000, 2_000_000)
-        let timeout = world.settings.requestTimeout
-        switch fault {
-        case .none:
-            apply(proposal, after: there) { [self] in end(proposal, $0, after: back) }
-        case .notSent, .refused:
-            end(proposal, .refused, after: back)
-        case .lostBefore:
-            end(proposal, .unknown, after: timeout)
-        case .lostAfter:
-            apply(proposal, after: there) { _ in }
-            end(proposal, .unknown, after: timeout)
-        case .appliedLate:
-            apply(proposal, after: world.delay(timeout / 4, timeout * 3)) { _ in }
-            end(proposal, .unknown, after: timeout)
-        case .duplicated:
-            apply(proposal, after: there) { _ in }
-            apply(proposal, after: there + back) { [self] in end(proposal, $0, after: back) }
-        case .noSpaceApplied:
-            apply(proposal, after: there) { [self] _ in end(proposal, .noSpace, after: back) }
-        case .noSpaceNotApplied:
-            end(proposal, .noSpace, after: there + back)
-        case .damagedAnswer:
-            apply(proposal, after: there) { [self] _ in end(proposal, .unknown, after: back) }
-        }
-    }
-
-    private func apply(
-        _ proposal: Proposal, after delay: Int64, then: @escaping (TransmissionResult) -> Void
-    ) {
-        let life = self.life
-        world.schedule(after: delay) { [self] in
-            let transactions = world.ledger.transactions
-            let response = world.store.apply(transactions.sealing(proposal))
-            if response.succeeded, let newest = newestProposal[life], newest > proposal.id {
-                violations.append("\(proposal.id) was applied after \(newest) had been sent")
+    private func tickReplica() {
+        guard isRunning else { return }
+        replicaAlarm = nil
+        send {
+            let actions = $0.tick(at: $1)
+            if let wake = $0.nextWake, wake <= $1 {
+                violations.append("replica \(number) asks in \($0.part) to be woken in the past")
             }
-            then(transactions.result(of: response))
-        }
-    }
-
-    private func end(_ proposal: Proposal, _ result: TransmissionResult, after delay: Int64) {
-        later(delay) { [self] in
-            { [self] in
-                perform(
-                    machine.transmissionEnded(proposal: proposal.id, result, at: moment))
-            }
-        }
-    }
-
-    /// What is damaged three times in a row is damaged in the store, and believed: 2 becomes 0 then.
-    private func limited(_ fault: Int) -> Int {
-        damagedReads = fault == 2 ? damagedReads + 1 : 0
-        return damagedReads > 2 ? 0 : fault
-    }
-
-    private func observe(_ id: ObservationID) {
-        let fault = limited(world.chooser.choose(3, oddsAgainst: world.settings.oddsAgainstFaults))
-        later(world.delay(200_000, 2_000_000)) { [self] in
-            let transactions = world.ledger.transactions
-            let result: ObservationResult
-            switch fault {
-            case 0:
-                result = .success(
-                    try transactions.observation(
-                        from: world.store.apply(transactions.observing())))
-            case 1: result = .unavailable
-            default: result = .malformed(.malformed("a damaged answer"))
-            }
-            later(world.delay(100_000, 1_000_000)) {
-                { [self] in perform(machine.observed(id, result, at: moment)) }
-            }
-            return nil
-        }
-    }
-
-    private func readBlocks(_ known: SequenceNumber, _ observation: LedgerObservation) {
-        let fault = limited(world.chooser.choose(3, oddsAgainst: world.settings.oddsAgainstFaults))
-        later(world.delay(300_000, 3_000_000)) { [self] in
-            let result: CatchUpResult<[BlockDigest]>
-            switch fault {
-            case 0:
-                result = .success(
-                    try await LedgerLoader(world.ledger).blocks(after: known, upTo: observation))
-            case 1: result = .unavailable
-            default: result = .inconsistent(.malformed("a damaged answer"))
-            }
-            return { [self] in perform(machine.blocksRead(result, at: moment)) }
-        }
-    }
-
-    private func reload(_ known: LedgerState, _ observation: LedgerObservation) {
-        later(world.delay(1_000_000, 5_000_000)) { [self] in
-            let loader = LedgerLoader(world.ledger)
-            let first = try await loader.block(after: known.head.sequence)
-            let state = try await loader.load(upTo: observation, from: known)
-            return { [self] in
-                perform(machine.reloaded(.success((state, first)), at: moment))
-            }
-        }
-    }
-
-    private func lookUp(_ submission: Submission, _ candidates: [SequenceNumber]) {
-        lookUps += 1
-        let fails = world.chooser.choose(2, oddsAgainst: world.settings.oddsAgainstFaults) == 1
-        later(world.delay(300_000, 3_000_000)) { [self] in
-            var result = LookUpResult.otherEvents(through: candidates.last ?? .zero)
-            for number in candidates {
-                guard let first = machine.state?.index.blockStart(containing: number),
-                    let bytes = world.store.snapshot.keys[world.ledger.keys.block(first)]?.value
-                else { continue }
-                let events = try Block.decodeChain(bytes, first: first)
-                let link = events[Int(first.distance(to: number))]
-                let entry = Entry(link.entry)
-                guard entry.event.eventID == submission.event.eventID else { continue }
-                result = .found(SealedEntry(entry: entry, eventHash: link.eventHash))
-            }
-            if fails { result = .failed }
-            return { [self] in perform(machine.lookedUp(submission.token, result, at: moment)) }
+            return actions
         }
     }
 }

@@ -27,10 +27,15 @@ final class World<Choice: Chooser> {
         var sealing = SealingSettings()
         /// How long a transmission waits for its answer.
         var requestTimeout: Int64 = 1_000_000_000
-        /// How much later than due an answer may come: replicas are paused for that long.
-        var patience: Int64 = 100_000_000
+        /// How much later than due an answer may come.
+        var patience: Int64 = 10_000_000
         /// Callers that get "unknown" submit again, elsewhere.
         var resubmit = true
+        /// Whether one replica seals and the others forward to it.
+        var forwards = false
+        var oddsAgainstElectionFaults = 12
+        /// For each message between two replicas.
+        var oddsAgainstNetworkFaults = 60
     }
 
     private struct Scheduled {
@@ -50,7 +55,12 @@ final class World<Choice: Chooser> {
     private(set) var replicas: [SimulatedReplica<Choice>] = []
     private var agenda: [Scheduled] = []
     private var nextOrder = 0
-    private var tokens: [SubmissionToken: Int] = [:]
+    private var nextToken: UInt64 = 1 << 40
+    private var streams: [StreamID: CallerStream] = [:]
+    private var sealed = SealedEvents()
+    private var connections: [SimulatedConnection<Choice>] = []
+    private var nextConnection = 0
+    private var cuts: Set<Set<Int>> = []
 
     init(_ settings: Settings, chooser: Choice, emptyLedger: LedgerState = LedgerState()) {
         self.settings = settings
@@ -94,26 +104,53 @@ final class World<Choice: Chooser> {
     // MARK: Callers
 
     /// Submits an event to a replica and notes what comes of it.
-    func submit(id: String, payload: [UInt8], to replica: Int, stream: StreamID? = nil) throws {
+    func submit(id: String, payload: [UInt8], to number: Int, stream: StreamID? = nil) {
         let place = history.submissions.count
-        let event = try CertifiedEvent(
-            eventID: Array(id.utf8), payload: payload, vepsSignature: Array("s\(place)".utf8),
-            vepsTimestamp: 0, metadata: [], submitter: [], limits: EventLimits())
         let token = SubmissionToken(rawValue: UInt64(place))
-        let submission = Submission(
-            token: token, stream: stream, event: event, template: EntryTemplate(event),
-            receivedAt: MonotonicInstant(nanoseconds: now), callerDeadline: nil,
-            settings: settings.sealing)
-        tokens[token] = place
-        history.submissions.append(
-            History.Submission(
-                signature: "s\(place)", eventID: id, payload: payload, replica: replica,
-                submittedAt: now, dueAt: submission.answerBy.nanoseconds + settings.patience))
-        replicas[replica].submit(submission)
+        let noted = History.Submission(
+            signature: "s\(place)", eventID: id, payload: payload, replica: number,
+            stream: stream?.rawValue, submittedAt: now, dueAt: .max)
+        history.submissions.append(noted)
+        let event = noted.event
+        if let stream { streams[stream, default: CallerStream()].places.append(place) }
+        replicas[number].submit(token) { [self] receivedAt in
+            let submission = Submission(
+                token: token, stream: stream, event: event, template: EntryTemplate(event),
+                receivedAt: receivedAt, callerDeadline: nil, settings: settings.sealing)
+            history.submissions[place].dueAt =
+                now + (submission.answerBy - receivedAt).count + settings.patience
+            return submission
+        }
     }
 
+    /// The replica answers; a stream's answers reach their caller in the order of submission.
     func answered(_ token: SubmissionToken, _ outcome: SubmissionOutcome) {
-        guard let place = tokens[token] else { return }
+        let place = Int(token.rawValue)
+        guard let number = history.submissions[place].stream else {
+            told(place, outcome)
+            return
+        }
+        let stream = StreamID(rawValue: number)
+        streams[stream]?.ready[place] = outcome
+        while let (place, outcome) = streams[stream]?.takeReady() {
+            let event = history.submissions[place].event
+            guard let told = streams[stream]?.order.next(outcome, of: event) else { return }
+            self.told(place, told)
+        }
+    }
+
+    /// The connection of a caller broke: what it has not been told it never will be.
+    func lost(_ token: SubmissionToken) {
+        let place = Int(token.rawValue)
+        let stream = history.submissions[place].stream.map { StreamID(rawValue: $0) }
+        let places = stream.flatMap { streams[$0]?.takeAll() } ?? [place]
+        for place in places where history.submissions[place].outcome == nil {
+            history.submissions[place].dueAt = .max
+            told(place, .unknown)
+        }
+    }
+
+    private func told(_ place: Int, _ outcome: SubmissionOutcome) {
         let submission = history.submissions[place]
         if submission.outcome != nil {
             history.submissions[place].outcome = nil
@@ -124,14 +161,86 @@ final class World<Choice: Chooser> {
         history.submissions[place].answeredAt = now
         if settings.resubmit, outcome == .unknown {
             schedule(after: delay(1_000_000, 300_000_000)) { [self] in
-                try submit(
-                    id: submission.eventID, payload: submission.payload,
-                    to: Int(delay(0, Int64(replicas.count - 1))))
+                guard let replica = anyRunning() else { return }
+                submit(id: submission.eventID, payload: submission.payload, to: replica)
             }
         }
     }
 
+    /// The replica that is to answer does not run for so long.
+    func allowAnswers(of replica: Int, later length: Int64) {
+        for place in history.submissions.indices where history.submissions[place].dueAt < .max {
+            let submission = history.submissions[place]
+            guard submission.replica == replica, submission.outcome == nil else { continue }
+            history.submissions[place].dueAt += length
+        }
+    }
+
+    /// One that takes calls; nil where there is none.
+    func anyRunning() -> Int? {
+        let running = replicas.filter { $0.isRunning && !$0.isStopping }
+        if running.isEmpty { return nil }
+        return running[Int(delay(0, Int64(running.count - 1)))].number
+    }
+
+    // MARK: What replicas share
+
+    func addReplica() -> SimulatedReplica<Choice> {
+        let replica = SimulatedReplica(number: replicas.count, world: self)
+        replicas.append(replica)
+        return replica
+    }
+
+    func makeToken() -> SubmissionToken {
+        nextToken += 1
+        return SubmissionToken(rawValue: nextToken)
+    }
+
+    func connect(
+        _ client: SimulatedReplica<Choice>, _ link: LinkID, to hint: SealerHint
+    ) -> SimulatedConnection<Choice> {
+        nextConnection += 1
+        let connection = SimulatedConnection(
+            number: nextConnection, client, link, to: hint, world: self)
+        connections.append(connection)
+        return connection
+    }
+
+    func isCut(_ one: Int, _ other: Int) -> Bool { cuts.contains([one, other]) }
+
+    /// Cuts the network between two replicas, or mends it.
+    func cut(_ one: Int, _ other: Int, _ isCut: Bool = true) {
+        if isCut {
+            cuts.insert([one, other])
+        } else if cuts.remove([one, other]) != nil {
+            for connection in connections { connection.resume() }
+        }
+    }
+
+    /// Ends leases once their time is over.
+    func endLeases(after length: Int64) {
+        schedule(after: length) { [self] in store.endLeases(at: now) }
+    }
+
+    /// Every event that is sealed now.
+    func sealedEvents() throws -> SealedEvents {
+        try sealed.read(store, ledger.keys)
+        return sealed
+    }
+
     // MARK: The end
+
+    /// Nothing goes wrong from now on, and what went wrong is put right.
+    func heal() {
+        let cuts = cuts
+        self.cuts = []
+        if !cuts.isEmpty { for connection in connections { connection.resume() } }
+        for connection in connections { connection.heal() }
+        for replica in replicas {
+            replica.isCutOff = false
+            replica.clockIsTrusted = true
+        }
+    }
 
     /// Every event that is stored, read as an auditor would.
     func entries() async throws -> [Entry] {

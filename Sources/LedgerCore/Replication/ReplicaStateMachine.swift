@@ -179,9 +179,10 @@ package struct ReplicaStateMachine: Sendable {
 
     /// Time has passed.
     package mutating func tick(at now: MonotonicInstant) -> [ReplicaAction] {
-        var actions = visitDue(at: now)
-        actions += tickRole(at: now)
+        // What is lost sight of may be due by then.
+        var actions = tickRole(at: now)
         actions += dropSilentDraining(at: now)
+        actions += visitDue(at: now)
         return actions + flush(at: now) + reportIfDrained()
     }
 

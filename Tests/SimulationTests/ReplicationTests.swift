@@ -1,0 +1,97 @@
+import LedgerCore
+import LedgerStore
+import Testing
+
+/// Random worlds of several replicas, of which one seals and the others forward to it. Replicas crash, pause and come
+/// and go, the network and the store fail in every way, clocks disagree. A failure prints its seed;
+/// `LEDGER_SIMULATION_SEED` replays it.
+@Suite("Simulated replicas")
+struct ReplicationTests {
+    private static let horizon: Int64 = 6_000_000_000
+    private static let settling: Int64 = 8_000_000_000
+    private static let steady: Int64 = 1_000_000_000
+
+    @Test("replicas that forward keep every promise, whatever fails", arguments: Seeds.of(60))
+    func everything(seed: UInt64) async throws {
+        try await check(seed: seed, replicas: 3, idPool: 500, trouble: Trouble.allCases)
+    }
+
+    @Test("the same few events submitted everywhere are sealed once", arguments: Seeds.of(30))
+    func fewIDs(seed: UInt64) async throws {
+        try await check(seed: seed, replicas: 3, idPool: 15, trouble: Trouble.allCases)
+    }
+
+    @Test("replicas that come and go keep every promise", arguments: Seeds.of(30))
+    func rollingUpdates(seed: UInt64) async throws {
+        try await check(
+            seed: seed, replicas: 4, idPool: 500, trouble: [.leaving, .leaving, .joining, .crash])
+    }
+
+    private func check(
+        seed: UInt64, replicas: Int, idPool: Int64, trouble: [Trouble]
+    ) async throws {
+        var settings = World<SeededChooser>.Settings()
+        settings.replicas = replicas
+        settings.forwards = true
+        settings.oddsAgainstFaults = 40
+        settings.oddsAgainstElectionFaults = 12
+        settings.oddsAgainstNetworkFaults = 100
+        let world = World(settings, chooser: SeededChooser(seed: seed))
+        for replica in world.replicas { try await replica.start() }
+        world.scheduleCallers(until: Self.horizon, unary: 250, streams: 8, idPool: idPool)
+        world.scheduleTrouble(trouble, until: Self.horizon, every: 150_000_000)
+        try await world.run(until: Self.horizon)
+        // Everything that was put off comes to an end in a world that works again.
+        world.chooser.faults = false
+        world.heal()
+        try await world.run(until: Self.horizon + Self.settling)
+        try await expectOrder(in: world, seed)
+        try await expectSteadySealing(in: world, seed)
+        let broken = try await world.violations()
+        #expect(broken.isEmpty, "seed \(seed): \(broken.prefix(5))")
+        let fences = world.replicas.compactMap(\.machine.fence)
+        #expect(fences.isEmpty, "seed \(seed): \(fences)")
+    }
+
+    /// One replica holds the hint and all others follow it.
+    private func expectOrder(in world: World<SeededChooser>, _ seed: UInt64) async throws {
+        let running = world.replicas.filter(\.isRunning)
+        let sealers = running.filter(\.replica.isSealer)
+        let parts = running.map(\.replica.part)
+        #expect(sealers.count == 1, "seed \(seed): \(parts)")
+        guard let sealer = sealers.first else { return }
+        for other in running where other !== sealer {
+            #expect(
+                other.replica.followedAddress == sealer.hint.address,
+                "seed \(seed): \(other.number) of \(parts)")
+        }
+        let key = world.store.snapshot.keys[world.ledger.keys.sealer]
+        #expect(key?.value == sealer.hint.encodedJSON(), "seed \(seed)")
+    }
+
+    /// Everything that is submitted now is sealed within the contract, through one replica and without a lost race.
+    private func expectSteadySealing(
+        in world: World<SeededChooser>, _ seed: UInt64
+    ) async throws {
+        let begin = world.history.submissions.count
+        let lostRaces = world.replicas.map(\.lostRaces)
+        let forwards = world.replicas.map(\.forwards).reduce(0, +)
+        let start = world.now
+        world.scheduleCallers(
+            from: start, until: start + Self.steady, unary: 100, streams: 2, idPool: nil)
+        try await world.run(until: start + 2 * Self.steady)
+        let outcomes = world.history.submissions[begin...].map(\.outcome)
+        #expect(outcomes.count >= 100)
+        for outcome in outcomes {
+            guard case .sealed(_, let latency) = outcome else {
+                Issue.record("seed \(seed): \(String(describing: outcome)) in a quiet world")
+                return
+            }
+            #expect(latency <= world.settings.sealing.commitDeadline, "seed \(seed)")
+        }
+        #expect(world.replicas.map(\.lostRaces) == lostRaces, "seed \(seed)")
+        #expect(world.replicas.map(\.forwards).reduce(0, +) > forwards, "seed \(seed)")
+        let open = world.replicas.filter(\.isRunning).map(\.replica.openForwards)
+        #expect(open.allSatisfy { $0 == 0 }, "seed \(seed): \(open)")
+    }
+}

@@ -1,0 +1,114 @@
+import LedgerCore
+
+/// What happens to replicas and between them.
+enum Trouble: CaseIterable {
+    case crash
+    case silentCrash
+    case shortPause
+    case longPause
+    case cutNetwork
+    case cutFromStore
+    case untrustedClock
+    case leaving
+    case joining
+    case reading
+}
+
+extension World where Choice == SeededChooser {
+    /// Callers of all kinds, at random times.
+    ///
+    /// - Parameter idPool: how many ids there are; nil where every event has an id of its own.
+    func scheduleCallers(
+        from start: Int64 = 0, until end: Int64, unary: Int, streams: Int, idPool: Int64?
+    ) {
+        for _ in 0..<unary {
+            schedule(after: delay(start, end) - now) { [self] in
+                guard let replica = anyRunning() else { return }
+                submitAny(idPool, to: replica)
+            }
+        }
+        for _ in 0..<streams {
+            schedule(after: delay(start, end) - now) { [self] in
+                guard let replica = anyRunning() else { return }
+                let stream = StreamID(rawValue: makeToken().rawValue & 0xFF_FFFF)
+                let pace = delay(100_000, 20_000_000)
+                push(
+                    Int(delay(1, 30)), into: stream, of: replica, life: replicas[replica].life,
+                    idPool, pace: pace)
+            }
+        }
+    }
+
+    private func submitAny(_ idPool: Int64?, to replica: Int, stream: StreamID? = nil) {
+        let id = idPool.map { "event-\(delay(1, $0))" } ?? "own-\(history.submissions.count)"
+        // One caller in eight gives the id another content.
+        let content = UInt8(idPool != nil && delay(0, 7) == 0 ? 1 : 0)
+        submit(id: id, payload: [content], to: replica, stream: stream)
+    }
+
+    /// Submits the events of a stream, as far as it is read.
+    private func push(
+        _ count: Int, into stream: StreamID, of number: Int, life: Int, _ idPool: Int64?,
+        pace: Int64
+    ) {
+        let replica = replicas[number]
+        guard count > 0, replica.life == life, !replica.isStopping else { return }
+        let mayRead = replica.mayRead(stream)
+        if mayRead { submitAny(idPool, to: number, stream: stream) }
+        schedule(after: mayRead ? delay(0, pace) : 1_000_000) { [self] in
+            push(
+                mayRead ? count - 1 : count, into: stream, of: number, life: life, idPool,
+                pace: pace)
+        }
+    }
+
+    func scheduleTrouble(_ kinds: [Trouble], until end: Int64, every interval: Int64) {
+        for step in stride(from: interval, to: end, by: Int(interval)) {
+            schedule(after: step) { [self] in
+                try await make(any(of: kinds))
+            }
+        }
+    }
+
+    private func any<Element>(of elements: [Element]) -> Element {
+        elements[Int(delay(0, Int64(elements.count - 1)))]
+    }
+
+    private func make(_ trouble: Trouble) async throws {
+        let replica = any(of: replicas)
+        switch trouble {
+        case .crash, .silentCrash:
+            replica.crash(silently: trouble == .silentCrash)
+            schedule(after: delay(1_000_000, 1_500_000_000)) {
+                if !replica.isRunning { try await replica.start() }
+            }
+        case .shortPause: replica.pause(for: delay(1_000_000, 150_000_000))
+        case .longPause: replica.pause(for: delay(150_000_000, 4_500_000_000))
+        case .cutNetwork:
+            let other = any(of: replicas)
+            guard other !== replica else { return }
+            cut(replica.number, other.number)
+            schedule(after: delay(10_000_000, 2_500_000_000)) { [self] in
+                cut(replica.number, other.number, false)
+            }
+        case .cutFromStore:
+            replica.isCutOff = true
+            schedule(after: delay(10_000_000, 3_500_000_000)) { replica.isCutOff = false }
+        case .untrustedClock:
+            replica.clockIsTrusted = false
+            schedule(after: delay(10_000_000, 2_500_000_000)) { replica.clockIsTrusted = true }
+        case .leaving:
+            replica.stop()
+            schedule(after: delay(400_000_000, 1_500_000_000)) {
+                if !replica.isRunning { try await replica.start() }
+            }
+        case .joining:
+            if replicas.count < 6 {
+                try await addReplica().start()
+            } else {
+                try replica.follow()
+            }
+        case .reading: try replica.follow()
+        }
+    }
+}
