@@ -130,7 +130,7 @@ look() {
     local container folder result=0
     say "Starting the programs"
     in_image service id
-    in_image service ledgerctl --version
+    in_image service ledgerctl --help | head -n 1
     in_image service env LEDGER_PORT=none ledger-service || result=$?
     ((result == 64)) || die "ledger-service ended with $result where a wrong setting gives 64"
     in_image ops etcdctl version
