@@ -150,6 +150,15 @@ look() {
     images images "$debian"
 }
 
+# A trial that was stopped may have left file systems mounted.
+remove() {
+    local mounted
+    while read -r mounted; do
+        umount "$mounted"
+    done < <(awk -v below="$state/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r)
+    rm -rf "$state"
+}
+
 while (($# > 0)); do
     case $1 in
         -h | --help)
@@ -157,7 +166,7 @@ while (($# > 0)); do
             exit 0
             ;;
         --remove)
-            rm -rf "$state"
+            remove
             exit 0
             ;;
         --)
