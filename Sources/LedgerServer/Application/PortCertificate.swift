@@ -2,6 +2,7 @@ import GRPCNIOTransportHTTP2
 import Logging
 import NIOCertificateReloading
 import ServiceLifecycle
+import X509
 
 /// The certificate that a port shows: read at the start, and again when its files change.
 ///
@@ -25,7 +26,9 @@ struct PortCertificate: Service {
             certificateSource: .init(location: .file(path: path), format: .pem),
             privateKeySource: .init(location: .file(path: files.keyPath), format: .pem))
         configuration.onCertificateLoaded = { change in
-            guard change.previousCertificateChain != nil else { return }
+            guard let before = change.previousX509CertificateChain,
+                before != change.currentX509CertificateChain
+            else { return }
             logger.notice("a certificate was read again", metadata: ["path": "\(path)"])
         }
         configuration.onCertificateLoadFailed = { failure in

@@ -92,18 +92,27 @@ package final class EtcdHealthMonitor: Service, Sendable {
         }?.version
     }
 
+    private static let unwellInterval = Duration.seconds(2)
+
     /// Asks all members until the service group stops.
     package func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 await self.check(timeout: self.pingTimeout)
                 do {
-                    try await self.sleep(self.interval)
+                    try await self.sleep(self.pause)
                 } catch {
                     return
                 }
             }
         }
+    }
+
+    /// A member that is not well, or was not there at the start, is asked again soon: the verdict on the own clock needs
+    /// most of them.
+    private var pause: Duration {
+        members.allSatisfy { $0.condition == .healthy }
+            ? interval : min(interval, Self.unwellInterval)
     }
 
     /// Asks all members now, for at most a second; callers at the same time share one check.
