@@ -13,7 +13,7 @@ final class SimulatedEtcd: KeyValueStore {
     }
 
     struct Contents: Sendable {
-        var keys: [[UInt8]: Stored] = [:]
+        var keys = StoredKeys<Stored>()
         var revision: Int64 = 1
         /// When each lease ends, in virtual nanoseconds.
         var leases: [Int64: Int64] = [:]
@@ -95,10 +95,10 @@ final class SimulatedEtcd: KeyValueStore {
 
     private static func end(_ lease: Int64, in contents: inout Contents) {
         guard contents.leases.removeValue(forKey: lease) != nil else { return }
-        let doomed = contents.keys.filter { $0.value.lease == lease }
+        let doomed = contents.keys.filter { $0.lease == lease }
         guard !doomed.isEmpty else { return }
         contents.revision += 1
-        for key in doomed.keys { contents.keys[key] = nil }
+        for key in doomed { contents.keys[key] = nil }
     }
 
     // MARK: Semantics
@@ -129,7 +129,7 @@ final class SimulatedEtcd: KeyValueStore {
         case .range(let request):
             return .range(range(request, in: contents))
         case .delete(let key, let end):
-            let doomed = contents.keys.keys.filter { matches($0, key, end) }
+            let doomed = contents.keys.keys(from: key, to: end)
             for key in doomed { contents.keys[key] = nil }
             return .delete(Int64(doomed.count))
         }
@@ -138,14 +138,8 @@ final class SimulatedEtcd: KeyValueStore {
     private static func range(
         _ request: EtcdRangeRequest, in contents: Contents
     ) -> EtcdRangeResponse {
-        let found: [[UInt8]]
-        if request.rangeEnd == nil {
-            found = contents.keys[request.key] == nil ? [] : [request.key]
-        } else {
-            found = contents.keys.keys.filter { matches($0, request.key, request.rangeEnd) }
-                .sorted { $0.lexicographicallyPrecedes($1) }
-        }
-        let taken = request.limit > 0 ? Array(found.prefix(Int(request.limit))) : found
+        let found = contents.keys.keys(from: request.key, to: request.rangeEnd)
+        let taken = request.limit > 0 ? found.prefix(Int(request.limit)) : found
         let pairs = taken.compactMap { key in
             contents.keys[key].map {
                 EtcdKeyValue(
@@ -157,12 +151,6 @@ final class SimulatedEtcd: KeyValueStore {
         return EtcdRangeResponse(
             header: header(contents), kvs: pairs, more: taken.count < found.count,
             count: Int64(found.count))
-    }
-
-    private static func matches(_ key: [UInt8], _ start: [UInt8], _ end: [UInt8]?) -> Bool {
-        guard let end else { return key == start }
-        if key.lexicographicallyPrecedes(start) { return false }
-        return end == [0] || key.lexicographicallyPrecedes(end)
     }
 
     private static func header(_ contents: Contents) -> EtcdResponseHeader {

@@ -57,15 +57,15 @@ extension ReplicaStateMachine {
         _ ended: PendingTake, to seen: HintReading, counter: Revision, at now: MonotonicInstant
     ) -> [ReplicaAction] {
         switch role {
-        case .following(var following):
+        case .following(let following):
             guard case .taking = following.doubt?.step else { break }
             guard seen.revision == ended.hintRevision, reading.revision == ended.hintRevision,
                 pace.silentSince != nil
             else {
-                // Another hint, even if by the same replica, or it answers again: doubting begins anew.
-                following.doubt = nil
-                role = .following(following)
-                break
+                // Another hint, even if by the same replica, or it answers again.
+                let actions = noticed(seen, at: now)
+                doubtAnew(following.link)
+                return actions
             }
             // The counter moved: somebody seals. Where it is the silent sealer, its answers are on their way.
             reading = seen.readAt > reading.readAt ? seen : reading
@@ -95,6 +95,13 @@ extension ReplicaStateMachine {
         following.doubt?.step = .watching(counter, until: now + pace.patience / 2)
         role = .following(following)
         return []
+    }
+
+    /// What was found out about the sealer's silence does not hold any more.
+    private mutating func doubtAnew(_ link: LinkID) {
+        guard case .following(var following) = role, following.link == link else { return }
+        following.doubt = nil
+        role = .following(following)
     }
 
     /// Nothing is known of an attempt: a reading tells.

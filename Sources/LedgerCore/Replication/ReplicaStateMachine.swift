@@ -179,9 +179,9 @@ package struct ReplicaStateMachine: Sendable {
 
     /// Time has passed.
     package mutating func tick(at now: MonotonicInstant) -> [ReplicaAction] {
-        // What is lost sight of may be due by then.
-        var actions = tickRole(at: now)
-        actions += dropSilentDraining(at: now)
+        // In this order: what is lost sight of waits again, and may be due by now.
+        var actions = dropSilentDraining(at: now)
+        actions += tickRole(at: now)
         actions += visitDue(at: now)
         return actions + flush(at: now) + reportIfDrained()
     }
