@@ -52,9 +52,10 @@ struct SoakReport {
 
     // MARK: Findings
 
-    /// Events that were refused with certainty each time, until they were suddenly there. One
-    /// caller submits an event, one time after another, so a refusal before must have been false.
-    var falseRefusals: [String] {
+    /// Events that were refused with certainty each time, or never submitted before, and turned out
+    /// to be duplicates. One caller submits an event, one time after another: a refusal was false,
+    /// or the replicas took an attempt of their own for somebody else's.
+    var falseDuplicates: [String] {
         records.compactMap { record in
             let before = record.answers.prefix { !$0.isProofOfSealing }
             guard record.answers.dropFirst(before.count).first?.isDuplicate == true,
