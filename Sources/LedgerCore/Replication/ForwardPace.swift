@@ -19,10 +19,16 @@ struct ForwardPace: Sendable {
         deviation = 0
     }
 
-    /// A forward that is unanswered for so long puts the sealer in doubt: twice the usual commit time, leaning to the
-    /// slow side (PROTOCOL.md 18). Who doubts a sealer that is only busy adds races to its work.
+    /// A forward that is unanswered for so long puts the sealer in doubt: twice the usual commit time (PROTOCOL.md 18),
+    /// with the usual reckoned as TCP reckons when to send again (RFC 6298: the mean and four deviations). Who doubts a
+    /// sealer that is only busy adds races to its work, and then all are slower.
     var patience: Nanoseconds {
-        max(shortestPatience, Nanoseconds(Int64(2 * (mean + 2 * deviation))))
+        max(shortestPatience, Nanoseconds(Int64(2 * (mean + 4 * deviation))))
+    }
+
+    /// A connection may take this long while something waits for it.
+    var connectingPatience: Nanoseconds {
+        min(.milliseconds(1_000), max(.milliseconds(100), patience))
     }
 
     mutating func sent(at now: MonotonicInstant) {
@@ -39,7 +45,7 @@ struct ForwardPace: Sendable {
         sentAt: MonotonicInstant, isMoreUnderWay: Bool, at now: MonotonicInstant
     ) {
         showsLife(isMoreUnderWay: isMoreUnderWay, at: now)
-        let took = Double(min(now - sentAt, contract).count)
+        let took = Double(min(now - sentAt, contract * 4).count)
         deviation += 0.1 * (abs(took - mean) - deviation)
         mean += 0.1 * (took - mean)
         // The window is what keeps waiting below the contract, as the batch limiter does for an own queue.

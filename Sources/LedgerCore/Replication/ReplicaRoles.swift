@@ -70,15 +70,12 @@ extension ReplicaStateMachine {
         static let longestConnecting = Nanoseconds.milliseconds(1_000)
 
         /// When a sealer that has not welcomed this replica counts as one that refuses.
-        func connectingEnds(
-            _ pace: ForwardPace, oldestWaiting: MonotonicInstant?
-        ) -> MonotonicInstant {
-            let longest = since + Self.longestConnecting
-            return oldestWaiting.map { min(longest, max($0, since) + pace.patience) } ?? longest
+        func connectingEnds(_ pace: ForwardPace, isWaitedFor: Bool) -> MonotonicInstant {
+            since + (isWaitedFor ? pace.connectingPatience : Self.longestConnecting)
         }
 
-        func nextWake(_ pace: ForwardPace, oldestWaiting: MonotonicInstant?) -> MonotonicInstant? {
-            guard isUp else { return connectingEnds(pace, oldestWaiting: oldestWaiting) }
+        func nextWake(_ pace: ForwardPace, isWaitedFor: Bool) -> MonotonicInstant? {
+            guard isUp else { return connectingEnds(pace, isWaitedFor: isWaitedFor) }
             guard let silentSince = pace.silentSince else { return nil }
             switch doubt?.step {
             case nil: return silentSince + pace.patience / 2

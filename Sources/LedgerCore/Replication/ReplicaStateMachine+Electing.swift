@@ -53,7 +53,7 @@ extension ReplicaStateMachine {
     private mutating func tick(_ current: Following, at now: MonotonicInstant) -> [ReplicaAction] {
         var following = current
         guard following.isUp else {
-            return following.connectingEnds(pace, oldestWaiting: book.oldestWaiting) <= now
+            return following.connectingEnds(pace, isWaitedFor: book.waitingCount > 0) <= now
                 ? doubtful(following, "it cannot be reached", at: now) : []
         }
         guard let silentSince = pace.silentSince else { return [] }
@@ -149,7 +149,7 @@ extension ReplicaStateMachine {
             }
             following.doubt?.step = .watching(
                 counter,
-                until: max((pace.silentSince ?? now) + pace.patience, now + .milliseconds(2)))
+                until: max((pace.silentSince ?? now) + pace.patience, now + pace.patience / 2))
             role = .following(following)
             return []
         case .seeking(let seeking):

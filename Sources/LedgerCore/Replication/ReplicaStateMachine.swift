@@ -136,7 +136,7 @@ package struct ReplicaStateMachine: Sendable {
         case .sealing(let tenure): atMost(tenure.nextWake)
         case .seeking(let seeking): atMost(seeking.nextWake)
         case .following(let following):
-            atMost(following.nextWake(pace, oldestWaiting: book.oldestWaiting))
+            atMost(following.nextWake(pace, isWaitedFor: book.waitingCount > 0))
         case .direct(let direct): atMost(direct.retryAt)
         }
         if path == nil { atMost(heldUntil) }
