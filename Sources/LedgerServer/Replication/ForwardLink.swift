@@ -28,6 +28,9 @@ final class ForwardLink: Sendable {
     /// So many bytes of entries, about, go into one message.
     private static let messageBytes = 1 << 20
 
+    /// Under load, messages are this far apart: a small part of what the sealer gathers for.
+    private static let writeInterval = Duration.milliseconds(3)
+
     private let hint: SealerHint
     private let greeting: Ledger_Internal_Greeting
     private let settings: Settings
@@ -86,10 +89,12 @@ final class ForwardLink: Sendable {
             metadata: metadata, options: options
         ) { writer in
             try await writer.write(.with { $0.greeting = self.greeting })
+            var lastWrite = ContinuousClock.now
             while let batches = await self.outgoing.takeAll() {
                 for message in self.messages(batches.flatMap { $0 }) {
                     try await writer.write(message)
                 }
+                lastWrite = try await self.pause(since: lastWrite)
             }
         } onResponse: { response in
             for try await message in response.messages {
@@ -127,6 +132,17 @@ final class ForwardLink: Sendable {
         }
         if bytes > 0 { messages.append(.with { $0.events = batch }) }
         return messages
+    }
+
+    /// Under load the next message waits a little for company: one for each event would cost both processors more than
+    /// the event itself. An event after a quiet time goes at once.
+    private func pause(since lastWrite: ContinuousClock.Instant) async throws
+        -> ContinuousClock.Instant
+    {
+        let now = ContinuousClock.now
+        guard lastWrite.duration(to: now) < Self.writeInterval * 2 else { return now }
+        try await Task.sleep(for: Self.writeInterval)
+        return now.advanced(by: Self.writeInterval)
     }
 
     private func note(clock: Int64) {
