@@ -71,7 +71,7 @@ class ReplicaBench(Bench):
                 self._seal_first(service)
             if scenario.kind.forwarding:
                 wait_until(
-                    lambda: are_steady([service.metrics() for service in services]),
+                    lambda: are_steady(services),
                     "agreeing on who seals",
                     services[0].process,
                     STEADY_SECONDS,
@@ -123,10 +123,13 @@ class ReplicaBench(Bench):
         return result
 
 
-def are_steady(metrics: list[dict[str, float]]) -> bool:
+def are_steady(services: list[LedgerService]) -> bool:
     """Whether one replica holds the hint and all others forward to it."""
-    peers = [one["ledger_forwarding_peers"] for one in metrics if one["ledger_is_sealer"] == 1]
-    return peers == [len(metrics) - 1]
+    sealers = [service for service in services if service.part() == "sealing"]
+    followers = [service for service in services if service.part() == "following"]
+    if len(sealers) != 1 or len(followers) != len(services) - 1:
+        return False
+    return sealers[0].metrics()["ledger_forwarding_peers"] == len(followers)
 
 
 def total(metrics: list[dict[str, float]]) -> dict[str, float]:

@@ -6,7 +6,7 @@ import Testing
 extension Integration {
     /// Replicas are added, removed, rolled, killed and paused under load.
     ///
-    /// A short run asserts the promises alone. With `LEDGER_SOAK_SECONDS` changes go on for so long,
+    /// A short run asserts the promises alone. With `LEDGER_SOAK_SECONDS` changes go on that long,
     /// in random order, and the aims for time are asserted too: `make soak-replicas` does that with
     /// the release build (`LEDGER_SERVICE_BINARY`).
     @Suite("Replicas that come and go", .serialized)
@@ -23,11 +23,15 @@ extension Integration {
                 do {
                     try await world.begin()
                     let end = ContinuousClock.now + .seconds(Self.seconds ?? 0)
-                    var changes = SoakChange.allCases
-                    repeat {
-                        for change in changes { try await world.make(change, using: &random) }
-                        changes.shuffle(using: &random)
-                    } while ContinuousClock.now < end
+                    for change in SoakChange.allCases {
+                        try await world.make(change, using: &random)
+                    }
+                    while ContinuousClock.now < end {
+                        for change in SoakChange.allCases.shuffled(using: &random)
+                        where ContinuousClock.now < end {
+                            try await world.make(change, using: &random)
+                        }
+                    }
                     try await world.finish()
                 } catch {
                     let lines = await world.fleet.lastLines
@@ -52,7 +56,9 @@ extension Integration {
                 // The service's own deadlines where a release build is to keep them.
                 let contract = ["LEDGER_COMMIT_DEADLINE_MS": "", "LEDGER_RESOLVE_DEADLINE_MS": ""]
                 fleet = ReplicaFleet(on: cluster, settings: isLong ? contract : [:])
-                callers = RovingCallers(fleet.rota, log: log, callers: 16, prefix: "soak")
+                callers = RovingCallers(
+                    fleet.rota, log: log, callers: 16, prefix: "soak",
+                    deadline: .milliseconds(isLong ? 250 : 1_000))
             }
 
             func begin() async throws {

@@ -18,7 +18,7 @@ extension Integration {
                 await load.stop()
                 #expect(steady.lostRaces == 0)
                 // Two thirds of the events came to replicas that do not seal.
-                #expect(steady.forwarded >= 100)
+                #expect(steady.forwarded >= 40)
                 try await log.settleOpen(with: calls[0])
                 for calls in calls {
                     #expect(try await LedgerCheck.contradictions(calls, log) == [])
@@ -88,26 +88,29 @@ extension Integration {
             let forwarded: Int
         }
 
-        /// What happened while 300 events were sealed and no replica changed its part: beside other
+        /// What happened while 100 events were sealed and no replica changed its part: beside other
         /// work a debug build may stand still for so long that others take over, which is right.
         private func steadyRound(
             _ fleet: ReplicaFleet, _ log: SubmissionLog
         ) async throws -> Round {
-            for _ in 1...20 {
+            for _ in 1...60 {
                 try await fleet.waitUntilSteady()
                 let elections = try await fleet.total("ledger_elections_total")
+                // Who changed its part just before it was counted shows here.
+                guard try await fleet.steadySealer() != nil else { continue }
                 let lostRaces = try await fleet.total("ledger_lost_races_total")
                 let forwarded = try await fleet.total("ledger_forwarded_events_total")
                 let acknowledged = log.acknowledgedCount
-                try await eventually("300 more are sealed", within: .seconds(60)) {
-                    log.acknowledgedCount >= acknowledged + 300
+                try await eventually("100 more are sealed") {
+                    log.acknowledgedCount >= acknowledged + 100
                 }
                 let round = Round(
                     lostRaces: try await fleet.total("ledger_lost_races_total") - lostRaces,
                     forwarded: try await fleet.total("ledger_forwarded_events_total") - forwarded)
-                if try await fleet.total("ledger_elections_total") == elections { return round }
+                guard try await fleet.total("ledger_elections_total") == elections else { continue }
+                return round
             }
-            throw TestFailure("the replicas never agreed for as long as 300 events")
+            throw TestFailure("the replicas never agreed for as long as 100 events")
         }
     }
 }

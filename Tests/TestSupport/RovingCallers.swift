@@ -8,8 +8,6 @@ import Synchronization
 /// Every fourth event is given up where the first answers refuse it with certainty: what such an
 /// answer promises can only be seen on events that nobody submits again.
 package final class RovingCallers: Sendable {
-    /// A submission may take so long; with a replica that stands still it does.
-    private static let deadline = Duration.seconds(1)
     /// Between two events of one caller.
     private static let pause = Duration.milliseconds(40)
     /// Before an event is submitted for the third time, and later times.
@@ -17,13 +15,18 @@ package final class RovingCallers: Sendable {
 
     private let rota: ReplicaRota
     private let log: SubmissionLog
+    private let deadline: Duration
     private let isStopping = Atomic(false)
     private let acknowledged = Atomic(0)
     private let tasks = Mutex<[Task<Void, Never>]>([])
 
-    package init(_ rota: ReplicaRota, log: SubmissionLog, callers: Int, prefix: String) {
+    /// - Parameter deadline: How long one submission may take; it does where a replica is paused.
+    package init(
+        _ rota: ReplicaRota, log: SubmissionLog, callers: Int, prefix: String, deadline: Duration
+    ) {
         self.rota = rota
         self.log = log
+        self.deadline = deadline
         let started = (1...callers).map { caller in
             // Unstructured: the load goes on beside what the test does.
             Task { await self.run("\(prefix)-\(caller)") }
@@ -59,7 +62,7 @@ package final class RovingCallers: Sendable {
             if attempts > 2 { try? await Task.sleep(for: Self.retryPause) }
             guard let replica = rota.next() else { continue }
             let answer = await log.record(event) {
-                await replica.calls.submit($0, timeout: Self.deadline)
+                await replica.calls.submit($0, timeout: deadline)
             }
             switch answer {
             case .sealed, .duplicate:
