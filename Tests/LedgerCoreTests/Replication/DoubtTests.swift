@@ -60,7 +60,7 @@ struct DoubtTests {
         #expect(bench.tick(afterMilliseconds: 1).readsHint)
     }
 
-    @Test("PROTOCOL.md 18: where the counter moves the sealer is believed twice, then it is sealed here")
+    @Test("PROTOCOL.md 18: where the counter moves it is sealed here, after two more chances")
     func movingCounter() throws {
         let (bench, link, token) = try silent()
         for counter in Int64(9)...10 {

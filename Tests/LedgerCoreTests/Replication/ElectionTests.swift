@@ -100,7 +100,7 @@ struct ElectionTests {
         #expect(bench.read(nil, revision: 300).take?.hintRevision == 300)
     }
 
-    @Test("PROTOCOL.md 18: who lost the race follows the winner, and takes no living lease for a TTL")
+    @Test("PROTOCOL.md 18: who lost the race follows the winner, and waits a TTL")
     func lostRace() throws {
         let bench = ReplicaBench()
         let take = try required(bench.read(nil).take)
@@ -289,7 +289,7 @@ struct ElectionTests {
             bench.read(ReplicaBench.other, revision: 50).connectedTo == ReplicaBench.other)
     }
 
-    @Test("an attempt that succeeds when it is not wanted any more is undone, and the search goes on")
+    @Test("an attempt that succeeds when it is unwanted is undone, and the search goes on")
     func unwantedTake() throws {
         let bench = ReplicaBench()
         let take = try required(bench.read(nil).take)
@@ -351,7 +351,7 @@ struct ElectionTests {
         #expect(answer.disconnected == [link])
     }
 
-    @Test("PROTOCOL.md 19: only the holder of the hint takes forwards, or one that has just left it")
+    @Test("PROTOCOL.md 19: only the holder of the hint takes forwards, or one that leaves")
     func noLoops() throws {
         #expect(!ReplicaBench().machine.takesForwards)
         let (following, _) = try ReplicaBench.following()

@@ -40,7 +40,7 @@ struct SealerHintTests {
         #expect(throws: FormatError.self) { try decode(text) }
     }
 
-    @Test("a reading in which the key is absent shows a free hint, one that holds nonsense does not")
+    @Test("an absent key is a free hint, one that holds nonsense is none")
     func free() {
         #expect(HintReading(hint: nil, revision: 0, readAt: 5, lease: 0).isFree)
         #expect(!HintReading(hint: nil, revision: 4, readAt: 5, lease: 0).isFree)

@@ -1,0 +1,262 @@
+import Testing
+
+@testable import LedgerCore
+
+/// What a forwarder claims of an event that was tried more than once.
+@Suite("Attempts to have an event sealed")
+struct AttemptTests {
+    private static let overloaded = NotSealedReason.overloaded(retryAfter: .zero)
+
+    /// A follower that has lost its first link with an event under way, and has forwarded it to a third replica.
+    private func forwardedTwice(
+        id: String = "a", head: UInt64 = 0, stream: UInt64? = nil
+    ) throws -> (ReplicaBench, first: LinkID, second: LinkID, SubmissionToken) {
+        let (bench, first) = try ReplicaBench.following()
+        let (token, _) = bench.submit(id, stream: stream, head: head)
+        _ = bench.linkDown(first)
+        let second = try required(bench.notice(ReplicaBench.third, revision: 60).connected)
+        #expect(bench.linkUp(second).sent == [[token]])
+        return (bench, first, second, token)
+    }
+
+    // MARK: Certain rejections (PROTOCOL.md 4)
+
+    @Test("PROTOCOL.md 4: a rejection by the only attempt is certain")
+    func onlyAttempt() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a")
+        #expect(
+            bench.answer(link, token, .notSealed(Self.overloaded)).outcomes
+                == [.notSealed(Self.overloaded)])
+    }
+
+    @Test("PROTOCOL.md 4: while another attempt is open a rejection is none: it ends as unknown")
+    func openAttempt() throws {
+        let (bench, _, second, token) = try forwardedTwice()
+        let actions = bench.answer(second, token, .notSealed(Self.overloaded))
+        #expect(actions.outcomes.isEmpty)
+        #expect(actions.lookedUp == [token])
+        bench.send { $0.lookedUp(token, .absent, at: $1) }
+        let end = bench.run(milliseconds: 100)
+        #expect(end.outcomes == [.unknown])
+        #expect(end.sent.isEmpty)
+        #expect(end.sealedHere.isEmpty)
+    }
+
+    @Test("PROTOCOL.md 4: an attempt that is rejected after all is open no longer")
+    func bothRejected() throws {
+        let (bench, first, second, token) = try forwardedTwice()
+        #expect(bench.answer(first, token, .notSealed(Self.overloaded)).outcomes.isEmpty)
+        #expect(
+            bench.answer(second, token, .notSealed(Self.overloaded)).outcomes
+                == [.notSealed(Self.overloaded)])
+    }
+
+    @Test("PROTOCOL.md 4: a refusal before an event was looked at is certain: it goes elsewhere")
+    func refused() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a")
+        _ = bench.answer(link, token, .refused)
+        let next = try required(bench.read(ReplicaBench.third, revision: 60).connected)
+        #expect(bench.linkUp(next).sent == [[token]])
+        #expect(
+            bench.answer(next, token, .notSealed(Self.overloaded)).outcomes
+                == [.notSealed(Self.overloaded)])
+    }
+
+    @Test(
+        "what says nothing of the event itself is no rejection: it goes elsewhere",
+        arguments: [
+            NotSealedReason.stopping, .starting, .clockUntrusted, .rolledBack,
+        ])
+    func otherReplicaUnable(reason: NotSealedReason) throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a")
+        let actions = bench.answer(link, token, .notSealed(reason))
+        #expect(actions.outcomes.isEmpty)
+        #expect(actions.readsHint)
+        let next = try required(bench.read(ReplicaBench.third, revision: 60).connected)
+        #expect(bench.linkUp(next).sent == [[token]])
+    }
+
+    @Test("PROTOCOL.md 4: an unknown answer is an open attempt, and the event is looked up")
+    func unknownAnswer() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a")
+        #expect(bench.answer(link, token, .unknown).lookedUp == [token])
+        bench.send { $0.lookedUp(token, .failed, at: $1) }
+        #expect(bench.run(milliseconds: 9).isEmpty)
+        #expect(bench.run(milliseconds: 3).lookedUp == [token])
+        let found = try ReplicaBench.entry("a", as: 4)
+        let actions = bench.send { $0.lookedUp(token, .found(found), at: $1) }
+        #expect(actions.outcomes.map(\.number) == [4])
+    }
+
+    @Test("PROTOCOL.md 4: an own transaction that stays open counts as well")
+    func openHere() throws {
+        let bench = try ReplicaBench.sealing()
+        let (token, _) = bench.submit("a", stream: 1)
+        let actions = bench.sealedHere(token, .unknown)
+        #expect(actions.outcomes.isEmpty)
+        #expect(actions.lookedUp == [token])
+        bench.send { $0.lookedUp(token, .absent, at: $1) }
+        #expect(bench.run(milliseconds: 100).outcomes == [.unknown])
+    }
+
+    @Test("PROTOCOL.md 5: the fence is certain only for what was never sent")
+    func fence() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (sent, _) = bench.submit("sent", stream: 1)
+        _ = bench.notice(ReplicaBench.third, revision: 60)
+        let (waiting, _) = bench.submit("waiting", stream: 1)
+        let actions = bench.send { $0.abilityChanged(.fenced, at: $1) }
+        #expect(actions.answeredTokens == [sent])
+        #expect(actions.outcomes == [.unknown])
+        #expect(actions.disconnected.contains(link))
+        // Its own sealing machine refuses it with certainty.
+        #expect(actions.sealedHere == [waiting])
+        let refused = SubmissionOutcome.notSealed(.rolledBack)
+        #expect(bench.sealedHere(waiting, refused).outcomes == [refused])
+    }
+
+    @Test("PROTOCOL.md 6: what was lost sight of is submitted again only while it may be sealed")
+    func noNewAttemptAfterExpiry() throws {
+        let (bench, first) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a", stream: 1)
+        bench.pass(milliseconds: 49)
+        _ = bench.linkDown(first)
+        // Beyond the time that it may be held it is tried here at once.
+        #expect(bench.machine.openForwards == 1)
+        let rejected = bench.sealedHere(token, .notSealed(.deadlineExceeded))
+        #expect(rejected.lookedUp == [token])
+        #expect(bench.run(milliseconds: 51).outcomes == [.unknown])
+    }
+
+    @Test("PROTOCOL.md 6: an answered event is never sent again, whatever becomes of its link")
+    func answeredIsGone() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a")
+        #expect(bench.run(milliseconds: 100).answeredTokens == [token])
+        let actions = bench.linkDown(link) + bench.run(milliseconds: 50)
+        #expect(actions.sent.isEmpty)
+        #expect(actions.sealedHere.isEmpty)
+    }
+
+    @Test("the answer comes when its time is up, even if nobody else answers")
+    func answerInTime() throws {
+        let (bench, _) = try ReplicaBench.following()
+        let (short, _) = bench.submit("a", deadlineIn: 45)
+        let (long, _) = bench.submit("b")
+        #expect(bench.run(milliseconds: 41).answeredTokens == [short])
+        #expect(bench.run(milliseconds: 60).answeredTokens == [long])
+    }
+
+    // MARK: Found sealed (PROTOCOL.md 7)
+
+    @Test("PROTOCOL.md 7: sealed above the known head by an earlier attempt, it is a success")
+    func foundAbove() throws {
+        let (bench, _, second, token) = try forwardedTwice(head: 10)
+        let actions = bench.answer(second, token, .duplicate(of: 11))
+        #expect(actions.originalsRead == [11])
+        let original = try ReplicaBench.entry("a", as: 11)
+        let end = bench.send { $0.originalRead(token, original, at: $1) }
+        #expect(end.outcomes.map(\.number) == [11])
+    }
+
+    @Test("PROTOCOL.md 7: sealed at or below the known head, it is a duplicate")
+    func foundBelow() throws {
+        let (bench, _, second, token) = try forwardedTwice(head: 11)
+        _ = bench.answer(second, token, .duplicate(of: 11))
+        let original = try ReplicaBench.entry("a", as: 11)
+        let end = bench.send { $0.originalRead(token, original, at: $1) }
+        #expect(end.outcomes == [.duplicate(of: original)])
+    }
+
+    @Test("PROTOCOL.md 7: without an earlier attempt it is a duplicate, whatever its number")
+    func foundWithoutAttempt() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a", head: 10)
+        _ = bench.answer(link, token, .duplicate(of: 11))
+        let original = try ReplicaBench.entry("a", as: 11)
+        let end = bench.send { $0.originalRead(token, original, at: $1) }
+        #expect(end.outcomes == [.duplicate(of: original)])
+    }
+
+    @Test("what somebody else signed and had sealed is a duplicate, even above the known head")
+    func foundOfOther() throws {
+        let (bench, _, second, token) = try forwardedTwice(head: 10)
+        _ = bench.answer(second, token, .duplicate(of: 11))
+        let original = try ReplicaBench.entry("a", as: 11, signature: "another")
+        let end = bench.send { $0.originalRead(token, original, at: $1) }
+        #expect(end.outcomes == [.duplicate(of: original)])
+    }
+
+    @Test("a duplicate said by the lost attempt may be the later one's seal: then it is a success")
+    func duplicateOfLaterAttempt() throws {
+        let (bench, first, _, token) = try forwardedTwice(head: 10)
+        // The second has sealed it as 11, whose answer is on its way; the first wakes and finds it sealed.
+        #expect(bench.answer(first, token, .duplicate(of: 11)).originalsRead == [11])
+        let original = try ReplicaBench.entry("a", as: 11)
+        let end = bench.send { $0.originalRead(token, original, at: $1) }
+        #expect(end.outcomes.map(\.number) == [11])
+    }
+
+    @Test("another content under the id is a conflict, whoever finds it")
+    func conflicts() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a")
+        #expect(
+            bench.answer(link, token, .conflicting(with: 3)).outcomes == [.conflicting(with: 3)])
+        let (other, _) = bench.submit("b")
+        _ = bench.answer(link, other, .unknown)
+        let found = try ReplicaBench.entry("b", as: 4, payload: [9])
+        let actions = bench.send { $0.lookedUp(other, .found(found), at: $1) }
+        #expect(actions.outcomes == [.conflicting(with: 4)])
+    }
+
+    @Test("an own sealing machine that finds it sealed by an earlier attempt has succeeded")
+    func foundHere() throws {
+        let (bench, first) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a", stream: 1, head: 10)
+        _ = bench.linkDown(first)
+        let take = try required(bench.read(ReplicaBench.other, revision: 50).take)
+        #expect(bench.taken(take, lease: 2).sealedHere == [token])
+        let original = try ReplicaBench.entry("a", as: 11)
+        #expect(bench.sealedHere(token, .duplicate(of: original)).outcomes.map(\.number) == [11])
+    }
+
+    @Test("an original that cannot be read leaves the caller with unknown")
+    func originalUnreadable() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a")
+        _ = bench.answer(link, token, .duplicate(of: 11))
+        #expect(bench.send { $0.originalRead(token, nil, at: $1) }.outcomes == [.unknown])
+    }
+
+    @Test("late answers to what was answered already change nothing")
+    func lateAnswers() throws {
+        let (bench, first, second, token) = try forwardedTwice()
+        #expect(bench.sealed(first, token, as: 5).outcomes.map(\.number) == [5])
+        for outcome in [
+            ForwardOutcome.duplicate(of: 5), .conflicting(with: 5), .unknown, .refused,
+            .notSealed(Self.overloaded), .sealed(ReplicaBench.seal(5)),
+        ] {
+            let actions = bench.answer(second, token, outcome)
+            #expect(actions.outcomes.isEmpty)
+            #expect(actions.originalsRead.isEmpty)
+        }
+        #expect(bench.machine.openForwards == 0)
+    }
+
+    @Test("what other replicas sealed is known from their answers when the next event comes")
+    func knownHead() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (before, _) = bench.submit("before")
+        _ = bench.sealed(link, before, as: 20)
+        let (token, _) = bench.submit("a", head: 3)
+        _ = bench.answer(link, token, .unknown)
+        let found = try ReplicaBench.entry("a", as: 20)
+        let actions = bench.send { $0.lookedUp(token, .found(found), at: $1) }
+        #expect(actions.outcomes == [.duplicate(of: found)])
+    }
+}
