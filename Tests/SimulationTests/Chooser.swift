@@ -40,6 +40,8 @@ struct ExhaustiveChooser: Chooser {
     private var script: [Int]
     private var counts: [Int] = []
     private let depth: Int
+    /// While false, nothing goes wrong and nothing counts.
+    var faults = true
 
     init(depth: Int) {
         self.depth = depth
@@ -48,7 +50,7 @@ struct ExhaustiveChooser: Chooser {
 
     mutating func choose(_ count: Int, oddsAgainst: Int) -> Int {
         let place = counts.count
-        guard place < depth else { return 0 }
+        guard faults, place < depth else { return 0 }
         counts.append(count)
         if place == script.count { script.append(0) }
         return script[place]

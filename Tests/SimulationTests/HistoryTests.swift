@@ -23,12 +23,18 @@ struct HistoryTests {
     }
 
     private func submission(
-        _ number: Int, _ outcome: SubmissionOutcome?, from start: Int64 = 0, to end: Int64 = 10
+        _ number: Int, _ outcome: SubmissionOutcome?, stream: UInt64? = nil, from start: Int64 = 0,
+        to end: Int64 = 10
     ) -> History.Submission {
         History.Submission(
             signature: "s\(number)", eventID: "e\(number)", payload: [], replica: 0,
-            submittedAt: start, answeredAt: outcome == nil ? nil : end, outcome: outcome, dueAt: 100
-        )
+            stream: stream, submittedAt: start, answeredAt: outcome == nil ? nil : end,
+            outcome: outcome, dueAt: 100)
+    }
+
+    private func original(_ number: Int) -> SealedEntry {
+        let entry = ledger[number - 1]
+        return SealedEntry(entry: entry, eventHash: .sha256(entry.encoded()))
     }
 
     private func sealed(_ number: Int, as place: Int? = nil) -> SubmissionOutcome {
@@ -97,5 +103,64 @@ struct HistoryTests {
         #expect(!history.violations(of: [ledger[0], ledger[0]]).isEmpty)
         #expect(!history.violations(of: [ledger[0], ledger[2]]).isEmpty)
         #expect(!history.violations(of: [ledger[1]]).isEmpty)
+    }
+
+    @Test("an event that is sealed by its own submission and called a duplicate is found")
+    func ownDuplicate() {
+        #expect(!violations(submission(1, .duplicate(of: original(1)))).isEmpty)
+        #expect(!violations(submission(1, .duplicate(of: original(1)), stream: 7)).isEmpty)
+    }
+
+    @Test("a success that another submission of the event has earned is found")
+    func borrowedSuccess() {
+        var retry = submission(1, sealed(1))
+        retry.signature = "another"
+        #expect(!violations(submission(1, .unknown), retry).isEmpty)
+        retry.outcome = .duplicate(of: original(1))
+        #expect(violations(submission(1, .unknown), retry).isEmpty)
+    }
+
+    @Test("PROTOCOL.md 21: numbers that do not ascend within a stream are found")
+    func streamOrder() {
+        let wrong = [
+            submission(2, sealed(2), stream: 7), submission(1, sealed(1), stream: 7),
+        ]
+        #expect(!History(submissions: wrong).violations(of: ledger).isEmpty)
+        // In two streams, or told as a duplicate, they may stand like that.
+        let apart = [
+            submission(2, sealed(2), stream: 7), submission(1, sealed(1), stream: 8),
+        ]
+        #expect(History(submissions: apart).violations(of: ledger).isEmpty)
+        let told = [
+            submission(2, sealed(2), stream: 7),
+            submission(1, .duplicate(of: original(1)), stream: 7),
+        ]
+        #expect(History(submissions: told).violations(of: ledger).isEmpty)
+    }
+
+    @Test("a number told twice within a stream is found")
+    func streamRepetition() {
+        #expect(
+            !violations(
+                submission(1, sealed(1), stream: 7), submission(1, sealed(1), stream: 7)
+            ).isEmpty)
+    }
+
+    @Test("a duplicate that only a later event of the stream could excuse is found")
+    func wronglyExcused() {
+        #expect(
+            !violations(
+                submission(1, .duplicate(of: original(1)), stream: 7),
+                submission(2, sealed(2), stream: 7)
+            ).isEmpty)
+    }
+
+    @Test("answers of a stream out of the order of submission are found")
+    func streamAnswerOrder() {
+        #expect(
+            !violations(
+                submission(1, sealed(1), stream: 7, to: 9),
+                submission(2, sealed(2), stream: 7, to: 8)
+            ).isEmpty)
     }
 }

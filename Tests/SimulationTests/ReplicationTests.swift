@@ -11,17 +11,17 @@ struct ReplicationTests {
     private static let settling: Int64 = 8_000_000_000
     private static let steady: Int64 = 1_000_000_000
 
-    @Test("replicas that forward keep every promise, whatever fails", arguments: Seeds.of(60))
+    @Test("replicas that forward keep every promise, whatever fails", arguments: Seeds.of(40))
     func everything(seed: UInt64) async throws {
         try await check(seed: seed, replicas: 3, idPool: 500, trouble: Trouble.allCases)
     }
 
-    @Test("the same few events submitted everywhere are sealed once", arguments: Seeds.of(30))
+    @Test("the same few events submitted everywhere are sealed once", arguments: Seeds.of(20))
     func fewIDs(seed: UInt64) async throws {
         try await check(seed: seed, replicas: 3, idPool: 15, trouble: Trouble.allCases)
     }
 
-    @Test("replicas that come and go keep every promise", arguments: Seeds.of(30))
+    @Test("replicas that come and go keep every promise", arguments: Seeds.of(20))
     func rollingUpdates(seed: UInt64) async throws {
         try await check(
             seed: seed, replicas: 4, idPool: 500, trouble: [.leaving, .leaving, .joining, .crash])
