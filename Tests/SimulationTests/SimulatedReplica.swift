@@ -18,6 +18,8 @@ final class SimulatedReplica<Choice: Chooser> {
     /// Counts the lives of the replica; results that belong to an earlier one are lost.
     private(set) var life = 0
     private(set) var isRunning = false
+    /// It gives the hint back, and will stop.
+    private(set) var isLeaving = false
     /// Nothing new is taken from callers any more.
     private(set) var isStopping = false
     private(set) var isPaused = false
@@ -126,6 +128,7 @@ final class SimulatedReplica<Choice: Chooser> {
 
     private func endLife() {
         isRunning = false
+        isLeaving = false
         life += 1
         alarm = nil
         replicaAlarm = nil
@@ -137,7 +140,8 @@ final class SimulatedReplica<Choice: Chooser> {
 
     /// Gives the hint back, and when another replica seals, or after some time, stops as the service does.
     func stop() {
-        guard isRunning else { return }
+        guard isRunning, !isLeaving else { return }
+        isLeaving = true
         deliver { [self] in
             send { $0.leave(at: $1) }
             waitForHandOver(until: world.now + 300_000_000)

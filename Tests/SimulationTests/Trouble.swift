@@ -74,14 +74,23 @@ extension World where Choice == SeededChooser {
         elements[Int(delay(0, Int64(elements.count - 1)))]
     }
 
+    /// Starts it again, once it has stopped.
+    private func restart(_ replica: SimulatedReplica<SeededChooser>, after length: Int64) {
+        schedule(after: length) { [self] in
+            if !replica.isRunning {
+                try await replica.start()
+            } else if replica.isLeaving {
+                restart(replica, after: 100_000_000)
+            }
+        }
+    }
+
     private func make(_ trouble: Trouble) async throws {
         let replica = any(of: replicas)
         switch trouble {
         case .crash, .silentCrash:
             replica.crash(silently: trouble == .silentCrash)
-            schedule(after: delay(1_000_000, 1_500_000_000)) {
-                if !replica.isRunning { try await replica.start() }
-            }
+            restart(replica, after: delay(1_000_000, 1_500_000_000))
         case .shortPause: replica.pause(for: delay(1_000_000, 150_000_000))
         case .longPause: replica.pause(for: delay(150_000_000, 4_500_000_000))
         case .cutNetwork:
@@ -99,9 +108,7 @@ extension World where Choice == SeededChooser {
             schedule(after: delay(10_000_000, 2_500_000_000)) { replica.clockIsTrusted = true }
         case .leaving:
             replica.stop()
-            schedule(after: delay(400_000_000, 1_500_000_000)) {
-                if !replica.isRunning { try await replica.start() }
-            }
+            restart(replica, after: delay(400_000_000, 1_500_000_000))
         case .joining:
             if replicas.count < 6 {
                 try await addReplica().start()

@@ -119,6 +119,15 @@ struct AttemptTests {
         #expect(bench.sealedHere(waiting, refused).outcomes == [refused])
     }
 
+    @Test("PROTOCOL.md 5: what only the own sealing machine has is for that one to answer")
+    func fenceHere() throws {
+        let bench = try ReplicaBench.sealing()
+        let (token, _) = bench.submit("a", stream: 1)
+        #expect(bench.send { $0.abilityChanged(.fenced, at: $1) }.outcomes.isEmpty)
+        let refused = SubmissionOutcome.notSealed(.rolledBack)
+        #expect(bench.sealedHere(token, refused).outcomes == [refused])
+    }
+
     @Test("PROTOCOL.md 6: what was lost sight of is submitted again only while it may be sealed")
     func noNewAttemptAfterExpiry() throws {
         let (bench, first) = try ReplicaBench.following()
