@@ -91,6 +91,9 @@ extension ReplicaStateMachine {
         var retryAt: MonotonicInstant
         /// A connection that is tried.
         var candidate: LinkID?
+        var hasTried = false
+        /// A whole pause has passed without the sealer welcoming this replica.
+        var isUnreachable = false
 
         static let firstPause = Nanoseconds.milliseconds(100)
         static let longestPause = Nanoseconds.milliseconds(1_000)

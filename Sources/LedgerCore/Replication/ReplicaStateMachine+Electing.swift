@@ -96,10 +96,12 @@ extension ReplicaStateMachine {
         direct.retryAt = now + directPause
         var actions: [ReplicaAction] = [.readHint]
         if let candidate = direct.candidate { actions.append(.disconnect(candidate)) }
+        direct.isUnreachable = direct.hasTried
         direct.candidate = nil
         if let hint = direct.avoided.hint {
             let link = makeLink()
             direct.candidate = link
+            direct.hasTried = true
             actions.append(.connect(link, hint))
         }
         role = .direct(direct)
@@ -155,7 +157,14 @@ extension ReplicaStateMachine {
         case .seeking(let seeking):
             guard case .reading = seeking.step else { return [] }
             return afterReading(counter, seeking, at: now)
-        case .idle, .sealing, .direct:
+        case .direct(let direct):
+            // While replicas seal beside a sealer that is gone, it is they who move the counter: the hint is tried
+            // for between two of their transactions, or it would stay until its lease ends.
+            guard direct.isUnreachable, pendingTake == nil, mayDepose(at: now),
+                reading.revision == direct.avoided.revision
+            else { return [] }
+            return [take(hintRevision: reading.revision, counter: counter, at: now)]
+        case .idle, .sealing:
             return []
         }
     }

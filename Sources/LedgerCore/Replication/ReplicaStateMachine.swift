@@ -183,7 +183,10 @@ package struct ReplicaStateMachine: Sendable {
         var actions = dropSilentDraining(at: now)
         actions += tickRole(at: now)
         actions += visitDue(at: now)
-        return actions + flush(at: now) + reportIfDrained()
+        actions += flush(at: now)
+        // What became due may wait for a connection that has taken too long already.
+        if let wake = nextWake, wake <= now { actions += tickRole(at: now) + flush(at: now) }
+        return actions + reportIfDrained()
     }
 
     /// The replica is to stop soon: it gives the hint back, and goes on serving.

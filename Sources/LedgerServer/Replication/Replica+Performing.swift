@@ -73,11 +73,16 @@ extension Replica {
     }
 
     private func takeHint(_ id: TakeID, revision: Int64, counter: Revision?) async {
-        let result = await takeHint(revision: revision, counter: counter)
+        var unused: EtcdLease?
+        let result = await takeHint(revision: revision, counter: counter, unused: &unused)
         send { state, now in state.machine.takeEnded(id, result, at: now) }
+        // It would end by itself; nothing waits for this.
+        if let unused { try? await client.revokeLease(unused.id, options: options) }
     }
 
-    private func takeHint(revision: Int64, counter: Revision?) async -> TakeResult {
+    private func takeHint(
+        revision: Int64, counter: Revision?, unused: inout EtcdLease?
+    ) async -> TakeResult {
         guard let own = state.withLock({ $0.identity }) else { return .unknown }
         let known = sealer.knownObservation
         let lease: EtcdLease
@@ -96,7 +101,7 @@ extension Replica {
             guard let seen = store.transactions.seen(in: response) else { return .unknown }
             if let known { sealer.noticed(seen.observation, knownBefore: known) }
             if response.succeeded { return .taken(lease: lease.id, seen.hint) }
-            try? await client.revokeLease(lease.id, options: options)
+            unused = lease
             return .lost(seen.hint, counter: seen.observation.revision)
         } catch {
             logger.warning("the sealer hint was not taken", metadata: ["error": "\(error)"])

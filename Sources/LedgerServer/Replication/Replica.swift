@@ -223,6 +223,7 @@ package final class Replica: Service, Sendable {
         var passes: [Submission] = []
         var resumed: [CheckedContinuation<Void, Never>] = []
         var performs = false
+        var isSealer: Bool?
         state.withLock { state in
             let now = sealer.clock.now
             let wasSealer = state.machine.isSealer
@@ -242,7 +243,7 @@ package final class Replica: Service, Sendable {
                     state.outbox.append(action)
                 }
             }
-            if state.machine.isSealer != wasSealer { noteSealer(state.machine.isSealer) }
+            if state.machine.isSealer != wasSealer { isSealer = state.machine.isSealer }
             resumed += state.streams.resume { state.machine.mayRead($0) }
             setAlarm(&state, at: now)
             if !state.outbox.isEmpty, !state.isPerforming {
@@ -251,13 +252,13 @@ package final class Replica: Service, Sendable {
             }
         }
         for submission in passes { passed(submission) }
+        if let isSealer {
+            metrics.isSealer.set(isSealer ? 1.0 : 0.0)
+            sealer.setPart(hasPrecedence: isSealer, isForwarding: false)
+        }
         if performs { performOutbox() }
-        for continuation in resumed { continuation.resume() }
         for (answer, outcome) in given { answer(outcome) }
-    }
-
-    private func noteSealer(_ isSealer: Bool) {
-        metrics.isSealer.set(isSealer ? 1.0 : 0.0)
+        for continuation in resumed { continuation.resume() }
     }
 
     /// Performs what is to be done, in order; what is added meanwhile as well.

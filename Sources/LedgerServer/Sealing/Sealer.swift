@@ -225,8 +225,8 @@ package final class Sealer: Service, Sendable {
             changed = abilityChange(&state, at: moment)
         }
         if let (ability, reporting) = changed { reporting.ability(ability) }
-        for continuation in resumed { continuation.resume() }
         for (answer, outcome) in given { answer(outcome) }
+        for continuation in resumed { continuation.resume() }
         return waiting
     }
 

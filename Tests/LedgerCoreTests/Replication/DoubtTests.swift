@@ -77,6 +77,29 @@ struct DoubtTests {
         #expect(bench.machine.part == "direct")
     }
 
+    @Test("PROTOCOL.md 18: the hint of a sealer that stays away is taken between two transactions")
+    func deadSealer() throws {
+        let bench = ReplicaBench()
+        let link = try required(bench.read(ReplicaBench.other, revision: 50).connected)
+        let take = try required(
+            bench.linkDown(link).readsHint
+                ? bench.read(
+                    ReplicaBench.other, revision: 50, counter: 8
+                ).take : nil)
+        // Others seal beside it already: the counter has moved.
+        _ = bench.lost(take, to: ReplicaBench.other, revision: 50, counter: 9)
+        #expect(bench.machine.part == "direct")
+        #expect(bench.run(milliseconds: 100).connected != nil)
+        #expect(bench.read(ReplicaBench.other, revision: 50, counter: 20).take == nil)
+        // It has not come back for a whole pause.
+        #expect(bench.run(milliseconds: 200).readsHint)
+        let second = try required(bench.read(ReplicaBench.other, revision: 50, counter: 30).take)
+        #expect(second.hintRevision == 50)
+        #expect(second.counter == Revision(rawValue: 30))
+        _ = bench.taken(second, lease: 7)
+        #expect(bench.machine.isSealer)
+    }
+
     @Test("a silent sealer that has put its hint anew is doubted anew")
     func renewedHint() throws {
         let (bench, _, _) = try silent()

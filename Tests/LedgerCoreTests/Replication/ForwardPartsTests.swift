@@ -18,9 +18,9 @@ struct ForwardPaceTests {
         for _ in 0..<100 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(30)) }
         #expect(pace.patience > .milliseconds(58))
         #expect(pace.patience < .milliseconds(65))
-        // One commit during an election counts for no more than the contract.
+        // One commit during an election counts for no more than four contracts.
         pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(60_000))
-        #expect(pace.patience < .milliseconds(120))
+        #expect(pace.patience < .milliseconds(250))
         for _ in 0..<100 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(2)) }
         #expect(pace.patience == .milliseconds(20))
     }
