@@ -185,8 +185,8 @@ struct EtcdHealthMonitorTests {
         #expect(asked.withLock { $0 } >= 1)
     }
 
-    @Test("Running, it asks at intervals that keep the clock samples fresh, until it is cancelled")
-    func running() async throws {
+    /// How long a running monitor pauses between its first rounds.
+    private func pauses() async throws -> [Duration] {
         let slept = Mutex<[Duration]>([])
         let monitor = monitor { duration in
             let rounds = slept.withLock { slept in
@@ -196,7 +196,21 @@ struct EtcdHealthMonitorTests {
             if rounds == 3 { throw CancellationError() }
         }
         try await monitor.run()
-        #expect(slept.withLock { $0 } == Array(repeating: .seconds(20), count: 3))
+        return slept.withLock { $0 }
+    }
+
+    @Test("Running, it asks at intervals that keep the clock samples fresh, until it is cancelled")
+    func running() async throws {
+        for endpoint in endpoints {
+            members.set(endpoint, .success(EtcdSamples.status(of: endpoint)))
+        }
+        #expect(try await pauses() == Array(repeating: .seconds(20), count: 3))
         #expect(members.asked.load(ordering: .relaxed) == 9)
+    }
+
+    @Test("Members that are not well are asked again soon")
+    func unwell() async throws {
+        members.set(endpoints[0], .success(EtcdSamples.status(of: endpoints[0])))
+        #expect(try await pauses() == Array(repeating: .seconds(2), count: 3))
     }
 }
