@@ -132,13 +132,6 @@ package final class LedgerProcess: Sendable {
         return samples
     }
 
-    /// What the replica does, as its health says: `sealing`, `following`, `direct` and so on.
-    package func part() async throws -> String? {
-        let page = try await LoopbackHTTP.get(port: try await adminPort(), path: "/health")
-        return page?.body.split(separator: "\"part\":\"").dropFirst().first
-            .map { String($0.prefix { $0 != "\"" }) }
-    }
-
     // MARK: Ending
 
     /// Kills the process at once (SIGKILL) and waits for its end.

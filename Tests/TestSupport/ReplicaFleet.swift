@@ -98,14 +98,10 @@ package actor ReplicaFleet {
         var sealers: [Replica] = []
         var peers = 0.0
         for replica in members {
-            let process = replica.ledger.process
-            switch try await process.part() {
-            case "sealing":
-                sealers.append(replica)
-                peers = try await process.metrics()["ledger_forwarding_peers"] ?? 0
-            case "following": break
-            default: return nil
-            }
+            let metrics = try await replica.ledger.process.metrics()
+            guard metrics["ledger_is_sealer"] == 1 else { continue }
+            sealers.append(replica)
+            peers = metrics["ledger_forwarding_peers"] ?? 0
         }
         return sealers.count == 1 && Int(peers) >= members.count - 1 ? sealers[0] : nil
     }
