@@ -20,7 +20,9 @@ package actor ReplicaFleet {
     package init(on cluster: EtcdCluster, settings: [String: String] = [:]) {
         self.cluster = cluster
         self.settings = settings.merging(
-            ["LEDGER_PREFIX": "\(UUID().uuidString.prefix(8))/"]) { given, _ in given }
+            ["LEDGER_PREFIX": "\(EtcdCluster.ledgers)\(UUID().uuidString.prefix(8))/"]) {
+                given, _ in given
+            }
     }
 
     // MARK: Coming and going
