@@ -1,6 +1,5 @@
 """Three etcd members with mutual TLS, users and roles, and a ledger-service that uses them."""
 
-import json
 import pathlib
 import secrets
 import shutil
@@ -155,12 +154,6 @@ class LedgerService:
             lines = page.read().decode().splitlines()
         samples = (line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, value in samples}
-
-    def part(self) -> str:
-        """What this replica does among others, as its health says: sealing, following, ..."""
-        with urllib.request.urlopen(f"http://{self._admin}/health", timeout=5) as page:
-            dependencies = json.load(page)["dependencies"]
-        return next(one["metadata"]["part"] for one in dependencies if "part" in one["metadata"])
 
     def stop(self) -> float:
         """Asks it to stop, and returns the seconds that took."""

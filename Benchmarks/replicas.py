@@ -125,11 +125,9 @@ class ReplicaBench(Bench):
 
 def are_steady(services: list[LedgerService]) -> bool:
     """Whether one replica holds the hint and all others forward to it."""
-    sealers = [service for service in services if service.part() == "sealing"]
-    followers = [service for service in services if service.part() == "following"]
-    if len(sealers) != 1 or len(followers) != len(services) - 1:
-        return False
-    return sealers[0].metrics()["ledger_forwarding_peers"] == len(followers)
+    metrics = [service.metrics() for service in services]
+    sealers = [one for one in metrics if one["ledger_is_sealer"] == 1]
+    return len(sealers) == 1 and sealers[0]["ledger_forwarding_peers"] == len(services) - 1
 
 
 def total(metrics: list[dict[str, float]]) -> dict[str, float]:
