@@ -178,12 +178,7 @@ package struct EventReader: Sendable {
 
     private func waitUntilCovered(_ number: SequenceNumber) async throws {
         if (sealer.coveredNumber ?? .zero) >= number { return }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.sealer.waitUntilCovered(number) }
-            group.addTask { try? await Task.sleep(for: Self.catchUpTimeout) }
-            await group.next()
-            group.cancelAll()
-        }
+        await sealer.waitUntilCovered(number, within: Self.catchUpTimeout)
         try Task.checkCancellation()
         guard (sealer.coveredNumber ?? .zero) >= number else {
             throw LedgerRPCError.unavailable(

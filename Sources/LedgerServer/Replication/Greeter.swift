@@ -56,7 +56,7 @@ struct Greeter: Sendable {
                 sealer.contradicted(by: .rolledBack(known: number, found: found))
                 throw refusal("the store has lost what the caller knows to be sealed")
             }
-            await waitUntilCovered(number)
+            await sealer.waitUntilCovered(number, within: Self.catchUpTimeout)
         }
         guard let known = sealer.knownObservation?.head, known.sequence >= number else {
             throw RPCError(code: .unavailable, message: "this replica is still catching up")
@@ -68,15 +68,6 @@ struct Greeter: Sendable {
         guard found == hash else {
             sealer.contradicted(by: .rolledBack(known: number, found: known.sequence))
             throw refusal("another event has the number of the caller's head")
-        }
-    }
-
-    private func waitUntilCovered(_ number: SequenceNumber) async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await sealer.waitUntilCovered(number) }
-            group.addTask { try? await Task.sleep(for: Self.catchUpTimeout) }
-            await group.next()
-            group.cancelAll()
         }
     }
 

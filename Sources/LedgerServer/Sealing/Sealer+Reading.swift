@@ -55,6 +55,16 @@ extension Sealer {
         send { state, _ in state.machine.contradicted(by: reason) }
     }
 
+    /// Waits until the index covers a number, for so long at most.
+    package func waitUntilCovered(_ number: SequenceNumber, within limit: Duration) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.waitUntilCovered(number) }
+            group.addTask { try? await Task.sleep(for: limit) }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
     /// Waits until the index covers a number, or the task is cancelled.
     package func waitUntilCovered(_ number: SequenceNumber) async {
         let key = state.withLock { $0.readers.makeKey() }
