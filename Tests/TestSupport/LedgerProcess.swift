@@ -79,11 +79,8 @@ package final class LedgerProcess: Sendable {
 
     /// The sum of a metric's series, by its name.
     package func metric(_ name: String) async throws -> Double {
-        let text =
-            try await LoopbackHTTP.get(port: try await adminPort(), path: "/metrics")?.body ?? ""
-        return text.split(separator: "\n").filter {
-            $0.hasPrefix("\(name) ") || $0.hasPrefix("\(name){")
-        }.compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
+        try await metrics().filter { $0.key == name || $0.key.hasPrefix("\(name){") }
+            .values.reduce(0, +)
     }
 
     private func port(of message: String) async throws -> Int {
