@@ -45,9 +45,9 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	@$(MAKE) test-deploy test-backup
 	@# One process after another: simulations keep every processor busy, and tests with real deadlines beside
 	@# them would measure that.
-	swift test --skip-build --filter 'LedgerCoreTests|SimulationTests'
-	swift test --skip-build --skip 'LedgerCoreTests|SimulationTests|IntegrationTests'
-	swift test --skip-build --filter IntegrationTests
+	scripts/swift-test.sh --filter 'LedgerCoreTests|SimulationTests'
+	scripts/swift-test.sh --skip 'LedgerCoreTests|SimulationTests|IntegrationTests'
+	scripts/swift-test.sh --filter IntegrationTests
 
 .PHONY: health-check
 health-check: ## ask the ledger that make run started how it is
