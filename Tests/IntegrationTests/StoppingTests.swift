@@ -27,7 +27,7 @@ extension Integration {
                 ledger.process.terminate()
                 let status = try await ledger.process.waitForEnd()
                 let took = begin.duration(to: .now)
-                #expect(status == 0)
+                #expect(status == 0, "\(ledger.process.log.suffix(2_000))")
                 #expect(took < .seconds(15), "it took \(took)")
                 await load.stop()
                 await streamed
@@ -64,7 +64,7 @@ extension Integration {
                     ledger.process.terminate()
                     let status = try await ledger.process.waitForEnd()
                     let took = begin.duration(to: .now)
-                    #expect(status == 0)
+                    #expect(status == 0, "\(ledger.process.log.suffix(2_000))")
                     #expect(took < .seconds(8), "it took \(took)")
                 }
             }
@@ -97,7 +97,7 @@ extension Integration {
                 }
                 let status = try await ledger.process.waitForEnd()
                 let took = begin.duration(to: .now)
-                #expect(status == 0)
+                #expect(status == 0, "\(ledger.process.log.suffix(2_000))")
                 #expect(took < .seconds(29), "it took \(took)")
                 stream.cancel()
                 await greedy.close()
@@ -119,7 +119,7 @@ extension Integration {
                     let status = try await ledger.process.waitForEnd()
                     let took = begin.duration(to: .now)
                     await load.stop()
-                    #expect(status == 0)
+                    #expect(status == 0, "\(ledger.process.log.suffix(2_000))")
                     #expect(took < .seconds(20), "it took \(took)")
                 }
             }

@@ -46,7 +46,8 @@ package final class GRPCPort: Service, Sendable {
                 // seconds whether the connection still lives; by default it is cut off for that after 40 s.
                 $0.connection.keepalive.clientBehavior = .init(
                     minPingIntervalWithoutCalls: .seconds(5), allowWithoutCalls: true)
-            })
+            },
+            eventLoopGroup: Reactor.group)
         server = GRPCServer(
             transport: transport, services: services, interceptors: interceptors)
     }
@@ -60,12 +61,19 @@ package final class GRPCPort: Service, Sendable {
     package func run() async throws {
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await self.server.serve() }
+                group.addTask {
+                    try await Reactor.run { try await self.server.serve() }
+                }
                 group.addTask {
                     let port = try await self.boundPort() ?? 0
                     self.logger.notice("\(self.name) listens", metadata: ["port": "\(port)"])
                 }
-                try await group.waitForAll()
+                do {
+                    try await group.waitForAll()
+                } catch where Task.isCancelled {
+                    // The limit of a stop has passed: what is cut off then is no failure of the service.
+                    self.logger.warning("\(self.name) cut off what was still open")
+                }
             }
         } onGracefulShutdown: {
             self.server.beginGracefulShutdown()

@@ -161,7 +161,8 @@ final class ForwardLink: Sendable {
             time: .seconds(10), timeout: .seconds(2), allowWithoutCalls: true)
         if let peerName = settings.peerName { config.http2.authority = peerName }
         return try HTTP2ClientTransport.Posix(
-            target: address.target, transportSecurity: settings.security, config: config)
+            target: address.target, transportSecurity: settings.security, config: config,
+            eventLoopGroup: Reactor.group)
     }
 }
 

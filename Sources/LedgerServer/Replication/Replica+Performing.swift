@@ -31,22 +31,24 @@ extension Replica {
 
     private func serve(_ link: LinkID, of hint: SealerHint) async {
         guard let connection = state.withLock({ $0.links[link] }) else { return }
-        await connection.run { [self] event in
-            switch event {
-            case .up:
-                send { state, now in state.machine.linkUp(link, at: now) }
-            case .answers(let answers):
-                send { state, now in state.machine.answered(link, answers, at: now) }
-            case .farewell:
-                send { state, now in state.machine.farewell(link, at: now) }
-            case .down(let why):
-                logger.debug(
-                    "a connection to another replica ended",
-                    metadata: ["address": "\(hint.address)", "reason": "\(why)"])
-                send { state, now in
-                    state.links[link] = nil
-                    return state.machine.linkDown(link, why: why, at: now)
-                }
+        await Reactor.run { await connection.run { self.handle($0, of: link, to: hint) } }
+    }
+
+    private func handle(_ event: ForwardLink.Event, of link: LinkID, to hint: SealerHint) {
+        switch event {
+        case .up:
+            send { state, now in state.machine.linkUp(link, at: now) }
+        case .answers(let answers):
+            send { state, now in state.machine.answered(link, answers, at: now) }
+        case .farewell:
+            send { state, now in state.machine.farewell(link, at: now) }
+        case .down(let why):
+            logger.debug(
+                "a connection to another replica ended",
+                metadata: ["address": "\(hint.address)", "reason": "\(why)"])
+            send { state, now in
+                state.links[link] = nil
+                return state.machine.linkDown(link, why: why, at: now)
             }
         }
     }

@@ -3,7 +3,6 @@ package import LedgerCore
 import LedgerStore
 import Logging
 import NIOCore
-import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
@@ -64,7 +63,7 @@ package final class Replica: Service, Sendable {
         self.metrics = metrics
         self.logger = logger
         state = Mutex(State(machine: ReplicaStateMachine(settings: settings)))
-        eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        eventLoop = Reactor.loop
         (actions, performLater) = AsyncStream.makeStream(of: ReplicaAction.self)
     }
 

@@ -3,7 +3,6 @@ package import LedgerCore
 package import LedgerStore
 package import Logging
 import NIOCore
-import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
@@ -87,7 +86,7 @@ package final class Sealer: Service, Sendable {
             State(
                 machine: SealingStateMachine(
                     settings: settings, seed: .random(in: .min ... .max))))
-        eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        eventLoop = Reactor.loop
         // Unbounded, but never longer than the lookups of a full queue and a handful of other actions.
         (actions, performLater) = AsyncStream.makeStream(of: SealingAction.self)
     }

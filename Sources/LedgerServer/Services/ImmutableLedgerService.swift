@@ -28,16 +28,18 @@ package struct ImmutableLedgerService: RegistrableRPCService {
             deserializer: ProtobufDeserializer<Ledger_Internal_Submission>(),
             serializer: ProtobufSerializer<Ledger_SubmitResult>(),
             handler: submissions.submitEvents)
-        unary(Method.GetEvent.descriptor, &router, reads.getEvent)
-        unary(Method.GetEventById.descriptor, &router, reads.getEventByID)
+        unary(Method.GetEvent.descriptor, &router, onPool(reads.getEvent))
+        unary(Method.GetEventById.descriptor, &router, onPool(reads.getEventByID))
         router.registerHandler(
             forMethod: Method.ListEvents.descriptor,
             deserializer: ProtobufDeserializer<Ledger_ListEventsRequest>(),
             serializer: ProtobufSerializer<Ledger_SealedEvent>()
         ) { request, _ in
-            try await reads.listEvents(ServerRequest(stream: request))
+            try await Reactor.runOnPool {
+                try await reads.listEvents(ServerRequest(stream: request))
+            }
         }
-        unary(Method.VerifyEvents.descriptor, &router, reads.verifyEvents)
+        unary(Method.VerifyEvents.descriptor, &router, onPool(reads.verifyEvents))
         unary(Method.HealthCheck.descriptor, &router, reads.healthCheck)
         registerUnimplemented(with: &router)
     }
@@ -70,6 +72,15 @@ package struct ImmutableLedgerService: RegistrableRPCService {
     private static var unimplemented: LedgerRPCError {
         LedgerRPCError(
             .unimplemented, .unimplemented, "this service does not offer the call yet")
+    }
+
+    /// A read may keep a processor busy for milliseconds.
+    private func onPool<Input, Output: Sendable>(
+        _ handler: @escaping @Sendable (ServerRequest<Input>, ServerContext) async throws -> Output
+    ) -> @Sendable (ServerRequest<Input>, ServerContext) async throws -> Output {
+        { request, context in
+            try await Reactor.runOnPool { try await handler(request, context) }
+        }
     }
 
     private func unary<

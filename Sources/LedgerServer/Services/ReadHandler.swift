@@ -42,12 +42,14 @@ package struct ReadHandler: Sendable {
             first: message.first, last: message.last, follow: message.follow)
         let first = SequenceNumber(rawValue: max(message.first, 1))
         return StreamingServerResponse { writer in
-            var next = first
-            if let range {
-                try await write(range, to: writer)
-                next = range.upperBound.next
+            try await Reactor.runOnPool {
+                var next = first
+                if let range {
+                    try await write(range, to: writer)
+                    next = range.upperBound.next
+                }
+                if message.follow { try await follow(from: next, to: writer) }
             }
-            if message.follow { try await follow(from: next, to: writer) }
             return [:]
         }
     }
