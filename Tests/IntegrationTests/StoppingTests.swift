@@ -17,8 +17,11 @@ extension Integration {
             let log = SubmissionLog()
             try await ledger.use { ledger in
                 let watcher = try await LedgerCalls(ledger.process)
+                // A stream has a connection of its own: grpc-swift may open a call after the server has said
+                // that it goes away, which ends the whole connection.
+                let streaming = try await LedgerCalls(ledger.process)
                 let load = SubmissionLoad([ledger.calls], log: log, callers: 8, prefix: "unary")
-                async let streamed: Void = ledger.calls.submitEndlessly("streamed", log)
+                async let streamed: Void = streaming.submitEndlessly("streamed", log)
                 async let followed = watcher.follow(count: .max)
                 async let watched = watcher.watch("")
                 try await eventually("the load runs") { log.acknowledgedCount >= 100 }
@@ -39,6 +42,7 @@ extension Integration {
                 #expect(!events.isEmpty)
                 #expect(LedgerCheck(events).chainContradictions == [])
                 await watcher.close()
+                await streaming.close()
             }
             try await ledger.another().use { next in
                 let sealed = Set(try await next.calls.events().map(\.eventID))

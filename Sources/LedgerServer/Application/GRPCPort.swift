@@ -70,7 +70,8 @@ package final class GRPCPort: Service, Sendable {
                 }
                 do {
                     try await group.waitForAll()
-                } catch where Task.isCancelled {
+                } catch {
+                    guard Task.isCancelled else { throw error }
                     // The limit of a stop has passed: what is cut off then is no failure of the service.
                     self.logger.warning("\(self.name) cut off what was still open")
                 }
