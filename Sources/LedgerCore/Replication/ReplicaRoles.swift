@@ -58,6 +58,11 @@ extension ReplicaStateMachine {
             var step = Step.reading(before: nil)
             /// How often the counter moved although the sealer was silent.
             var moves = 0
+            /// How often this replica woke up late from watching.
+            var oversleeps = 0
+
+            /// A machine that is always late must not doubt for ever.
+            var mayOversleep: Bool { oversleeps < 2 }
         }
 
         /// The sealer is not in doubt any more; an attempt to take its hint that is under way ends as it may.

@@ -62,6 +62,13 @@ extension ReplicaStateMachine {
             following.doubt = Following.Doubt()
             role = .following(following)
             return [.readHint]
+        case .watching(let counter, let until)
+        where until + pace.patience / 4 <= now && (following.doubt?.mayOversleep ?? false):
+            // Who got no processor itself cannot judge another: its answers may be there, and only not be read yet.
+            following.doubt?.oversleeps += 1
+            following.doubt?.step = .watching(counter, until: now + pace.patience / 2)
+            role = .following(following)
+            return []
         case .watching(let counter, let until) where until <= now:
             guard ability == .able else {
                 // It could not seal either, so it waits on.

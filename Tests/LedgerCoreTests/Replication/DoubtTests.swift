@@ -29,6 +29,18 @@ struct DoubtTests {
         #expect(after.sealedHere == [token])
     }
 
+    @Test("who overslept watches the sealer once more, and twice at most")
+    func overslept() throws {
+        let (bench, _, token) = try silent()
+        for _ in 1...2 {
+            #expect(bench.tick(afterMilliseconds: 15).take == nil)
+            #expect(bench.tick(afterMilliseconds: 9).take == nil)
+        }
+        let take = try required(bench.tick(afterMilliseconds: 15).take)
+        #expect(take.hintRevision == 50)
+        #expect(bench.taken(take, lease: 2).sealedHere == [token])
+    }
+
     @Test("an answer ends the doubt")
     func answered() throws {
         let (bench, link, token) = try silent()
