@@ -100,13 +100,17 @@ package final class LedgerMetrics: Sendable {
             "ledger_handover_seconds",
             help: "Seconds in which events could neither be forwarded nor sealed under the hint.",
             bounds: Self.handoverBounds)
-        elections = Self.elections(in: registry)
+        elections = Self.counters(
+            "ledger_elections_total", help: "Changes of which replica this one takes to seal.",
+            by: "event", in: registry)
         verifiedEvents = registry.gauge(
             "ledger_verified_events",
             help: "How many events, from the first one, the background verification has checked.")
         findings = registry.counter(
             "ledger_findings_total", help: "Contradictions that verification found.")
-        submissions = Self.submissions(in: registry)
+        submissions = Self.counters(
+            "ledger_submissions_total", help: "Submitted events by how they ended.",
+            by: "outcome", in: registry)
         etcdRequests = Self.requests(in: registry)
         etcdRequestSeconds = Self.requestSeconds(in: registry)
         registry.sampled(
@@ -151,28 +155,15 @@ extension LedgerMetrics: EtcdRequestObserver {
 }
 
 extension LedgerMetrics {
-    private static func submissions(
-        in registry: PrometheusRegistry
-    ) -> [SubmissionOutcomeLabel: PrometheusCounter] {
-        var counters: [SubmissionOutcomeLabel: PrometheusCounter] = [:]
-        for outcome in SubmissionOutcomeLabel.allCases {
-            counters[outcome] = registry.counter(
-                "ledger_submissions_total", help: "Submitted events by how they ended.",
-                labels: [PrometheusLabel("outcome", outcome.rawValue)])
+    /// A counter for each value of a label.
+    private static func counters<Label: CaseIterable & Hashable & RawRepresentable<String>>(
+        _ name: String, help: String, by label: String, in registry: PrometheusRegistry
+    ) -> [Label: PrometheusCounter] {
+        let pairs = Label.allCases.map { value in
+            let labels = [PrometheusLabel(label, value.rawValue)]
+            return (value, registry.counter(name, help: help, labels: labels))
         }
-        return counters
-    }
-
-    private static func elections(
-        in registry: PrometheusRegistry
-    ) -> [ElectionLabel: PrometheusCounter] {
-        var counters: [ElectionLabel: PrometheusCounter] = [:]
-        for event in ElectionLabel.allCases {
-            counters[event] = registry.counter(
-                "ledger_elections_total", help: "Changes of which replica this one takes to seal.",
-                labels: [PrometheusLabel("event", event.rawValue)])
-        }
-        return counters
+        return Dictionary(uniqueKeysWithValues: pairs)
     }
 
     private static func requests(

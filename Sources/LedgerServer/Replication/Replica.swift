@@ -2,7 +2,6 @@ import EtcdGateway
 package import LedgerCore
 import LedgerStore
 import Logging
-import NIOCore
 import ServiceLifecycle
 import Synchronization
 
@@ -17,12 +16,9 @@ package final class Replica: Service, Sendable {
         var links: [LinkID: ForwardLink] = [:]
         var outbox: [ReplicaAction] = []
         var isPerforming = false
-        var alarm: MonotonicInstant?
-        var scheduled: Scheduled<Void>?
+        var alarm = Alarm()
         var streams = StreamWaiters()
         var abilityVersion: UInt64 = 0
-        var drained: [CheckedContinuation<Void, Never>] = []
-        var isDrained = false
         var identity: SealerHint?
     }
 
@@ -43,7 +39,7 @@ package final class Replica: Service, Sendable {
     let metrics: LedgerMetrics
     let logger: Logger
     private let joining: (@Sendable () async throws -> SealerHint?)?
-    private let eventLoop: any EventLoop
+    private let drained = Latch()
     private let actions: AsyncStream<ReplicaAction>
     private let performLater: AsyncStream<ReplicaAction>.Continuation
 
@@ -63,7 +59,6 @@ package final class Replica: Service, Sendable {
         self.metrics = metrics
         self.logger = logger
         state = Mutex(State(machine: ReplicaStateMachine(settings: settings)))
-        eventLoop = Reactor.loop
         (actions, performLater) = AsyncStream.makeStream(of: ReplicaAction.self)
     }
 
@@ -202,13 +197,7 @@ package final class Replica: Service, Sendable {
 
     /// Returns when everything that was accepted before `beginStopping` has been answered.
     package func waitUntilDrained() async {
-        await withCheckedContinuation { continuation in
-            state.withLock { state -> CheckedContinuation<Void, Never>? in
-                if state.isDrained { return continuation }
-                state.drained.append(continuation)
-                return nil
-            }?.resume()
-        }
+        await drained.wait()
     }
 
     // MARK: Sending events
@@ -223,6 +212,7 @@ package final class Replica: Service, Sendable {
         var resumed: [CheckedContinuation<Void, Never>] = []
         var performs = false
         var isSealer: Bool?
+        var isDrained = false
         state.withLock { state in
             let now = sealer.clock.now
             let wasSealer = state.machine.isSealer
@@ -235,16 +225,19 @@ package final class Replica: Service, Sendable {
                 case .pass(let submission):
                     passes.append(submission)
                 case .reportDrained:
-                    state.isDrained = true
-                    resumed += state.drained
-                    state.drained = []
+                    isDrained = true
                 default:
                     state.outbox.append(action)
                 }
             }
             if state.machine.isSealer != wasSealer { isSealer = state.machine.isSealer }
             resumed += state.streams.resume { state.machine.mayRead($0) }
-            setAlarm(&state, at: now)
+            state.alarm.set(for: state.machine.nextWake, at: now) { [weak self] in
+                self?.send { state, now in
+                    state.alarm.rang()
+                    return state.machine.tick(at: now)
+                }
+            }
             if !state.outbox.isEmpty, !state.isPerforming {
                 state.isPerforming = true
                 performs = true
@@ -258,6 +251,7 @@ package final class Replica: Service, Sendable {
         if performs { performOutbox() }
         for (answer, outcome) in given { answer(outcome) }
         for continuation in resumed { continuation.resume() }
+        if isDrained { drained.open() }
     }
 
     /// Performs what is to be done, in order; what is added meanwhile as well.
@@ -296,24 +290,6 @@ package final class Replica: Service, Sendable {
             report(event)
         default:
             performLater.yield(action)
-        }
-    }
-
-    // MARK: Time
-
-    /// An alarm that has become later is left to fire early, which is harmless.
-    private func setAlarm(_ state: inout State, at now: MonotonicInstant) {
-        guard let wake = state.machine.nextWake else { return }
-        if let alarm = state.alarm, alarm <= wake { return }
-        state.scheduled?.cancel()
-        state.alarm = wake
-        let delay = max(0, (wake - now).count)
-        state.scheduled = eventLoop.scheduleTask(in: .nanoseconds(delay)) { [weak self] in
-            self?.send { state, now in
-                state.alarm = nil
-                state.scheduled = nil
-                return state.machine.tick(at: now)
-            }
         }
     }
 }

@@ -2,7 +2,6 @@ package import EtcdGateway
 package import LedgerCore
 package import LedgerStore
 package import Logging
-import NIOCore
 import ServiceLifecycle
 import Synchronization
 
@@ -20,14 +19,10 @@ package final class Sealer: Service, Sendable {
         var answers: [SubmissionToken: Answer] = [:]
         /// The transaction of the open proposal, encoded once, so that it can be sent again byte for byte.
         var encoded: (proposal: UInt64, transaction: EtcdEncodedTransaction)?
-        /// When `tick` is due next.
-        var alarm: MonotonicInstant?
-        var scheduled: Scheduled<Void>?
+        var alarm = Alarm()
         var readers = HeadWaiters()
         var streams = StreamWaiters()
         var lastReported: SealingCondition?
-        var drained: [CheckedContinuation<Void, Never>] = []
-        var isDrained = false
         var lostQuorum = false
         var lastAnswering: EtcdEndpoint?
         var ability = VersionedAbility(version: 0, ability: .loading)
@@ -62,7 +57,7 @@ package final class Sealer: Service, Sendable {
     let metrics: LedgerMetrics
     let logger: Logger
     let checkMembers: @Sendable () async -> Bool
-    private let eventLoop: any EventLoop
+    private let drained = Latch()
     private let actions: AsyncStream<SealingAction>
     let performLater: AsyncStream<SealingAction>.Continuation
 
@@ -86,7 +81,6 @@ package final class Sealer: Service, Sendable {
             State(
                 machine: SealingStateMachine(
                     settings: settings, seed: .random(in: .min ... .max))))
-        eventLoop = Reactor.loop
         // Unbounded, but never longer than the lookups of a full queue and a handful of other actions.
         (actions, performLater) = AsyncStream.makeStream(of: SealingAction.self)
     }
@@ -168,13 +162,7 @@ package final class Sealer: Service, Sendable {
 
     /// Returns when everything that was accepted before `beginStopping` has been answered.
     package func waitUntilDrained() async {
-        await withCheckedContinuation { continuation in
-            state.withLock { state -> CheckedContinuation<Void, Never>? in
-                if state.isDrained { return continuation }
-                state.drained.append(continuation)
-                return nil
-            }?.resume()
-        }
+        await drained.wait()
     }
 
     // MARK: Sending events
@@ -192,6 +180,7 @@ package final class Sealer: Service, Sendable {
         var given: [(Answer, LedgerCore.SubmissionOutcome)] = []
         var resumed: [CheckedContinuation<Void, Never>] = []
         var changed: (VersionedAbility, Reporting)?
+        var isDrained = false
         state.withLock { state in
             // The moment is taken under the lock: events must not be older than those before them.
             let moment = clock.moment
@@ -207,9 +196,7 @@ package final class Sealer: Service, Sendable {
                 case .reportLostRace:
                     metrics.lostRaces.increment()
                 case .reportDrained:
-                    state.isDrained = true
-                    resumed += state.drained
-                    state.drained = []
+                    isDrained = true
                 case .propose, .transmit, .observe, .readBlocks, .reload, .lookUp:
                     waiting.append(action)
                 }
@@ -219,32 +206,19 @@ package final class Sealer: Service, Sendable {
             }
             resumed += state.readers.resumeAll(upTo: state.machine.state?.head.sequence)
             resumed += state.streams.resume { state.machine.mayRead($0, at: moment.now) }
-            setAlarm(&state, at: moment.now)
+            state.alarm.set(for: state.machine.nextWake, at: moment.now) { [weak self] in
+                self?.send { state, moment in
+                    state.alarm.rang()
+                    return state.machine.tick(at: moment)
+                }
+            }
             report(&state, at: moment)
             changed = abilityChange(&state, at: moment)
         }
         if let (ability, reporting) = changed { reporting.ability(ability) }
         for (answer, outcome) in given { answer(outcome) }
         for continuation in resumed { continuation.resume() }
+        if isDrained { drained.open() }
         return waiting
-    }
-
-    // MARK: Time
-
-    /// Schedules the next tick. An alarm that has become later is left to fire early, which is harmless and
-    /// saves rescheduling with every event.
-    private func setAlarm(_ state: inout State, at now: MonotonicInstant) {
-        guard let wake = state.machine.nextWake else { return }
-        if let alarm = state.alarm, alarm <= wake { return }
-        state.scheduled?.cancel()
-        state.alarm = wake
-        let delay = max(0, (wake - now).count)
-        state.scheduled = eventLoop.scheduleTask(in: .nanoseconds(delay)) { [weak self] in
-            self?.send { state, moment in
-                state.alarm = nil
-                state.scheduled = nil
-                return state.machine.tick(at: moment)
-            }
-        }
     }
 }
