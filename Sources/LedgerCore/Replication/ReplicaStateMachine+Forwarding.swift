@@ -136,13 +136,6 @@ extension ReplicaStateMachine {
             // Not this replica, but somebody else may well seal it.
             guard book.attemptEnded(token, over: link) else { return [] }
             return refused(token, by: link, at: now)
-        case .notSealed(.deadlineExceeded)
-        where tracked.submission.stream == nil && tracked.submission.commitBy > now:
-            // The sealer's clock was thought to be behind what it is, and is known better with this answer. (In a
-            // stream a later event may be sealed by now, so there the rejection stands.)
-            guard book.attemptEnded(token, over: link) else { return [] }
-            book.waitAgain([token])
-            return []
         case .notSealed(let reason):
             guard book.attemptEnded(token, over: link) else { return [] }
             if case .overloaded = reason { pace.overloaded() }

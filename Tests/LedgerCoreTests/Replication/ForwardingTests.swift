@@ -47,22 +47,6 @@ struct ForwardingTests {
         #expect(bench.linkUp(link).sent.isEmpty)
     }
 
-    @Test("what the sealer calls expired too early is forwarded again, outside of streams")
-    func expiredTooEarly() throws {
-        let (bench, link) = try ReplicaBench.following()
-        let (token, _) = bench.submit("a", deadlineIn: 15)
-        let (streamed, _) = bench.submit("b", stream: 1, deadlineIn: 15)
-        bench.pass(milliseconds: 3)
-        #expect(bench.answer(link, token, .notSealed(.deadlineExceeded)).sent == [[token]])
-        #expect(
-            bench.answer(link, streamed, .notSealed(.deadlineExceeded)).outcomes
-                == [.notSealed(.deadlineExceeded)])
-        bench.pass(milliseconds: 12)
-        #expect(
-            bench.answer(link, token, .notSealed(.deadlineExceeded)).outcomes
-                == [.notSealed(.deadlineExceeded)])
-    }
-
     @Test("what expires while etcd does not answer is told so")
     func storeUnavailable() {
         let bench = ReplicaBench()
