@@ -36,9 +36,7 @@ final class ForwardLink: Sendable {
     private let settings: Settings
     private let clock: SystemClock
     private let outgoing = Mailbox<[Submission]>()
-    /// How far the sealer's clock is ahead. Every answer shows at least that much less what it was on its way, so the
-    /// largest difference seen is the truest, and never too large.
-    private let clockAhead = Mutex<Nanoseconds?>(nil)
+    private let clockAhead = Mutex(ClockDifference())
 
     init(
         to hint: SealerHint, greeting: Ledger_Internal_Greeting, settings: Settings,
@@ -65,8 +63,10 @@ final class ForwardLink: Sendable {
         let why: String
         do {
             let transport = try makeTransport()
-            why = try await withGRPCClient(transport: transport) { client in
-                try await self.exchange(client, handle)
+            why = try await Reactor.run {
+                try await withGRPCClient(transport: transport) { client in
+                    try await self.exchange(client, handle)
+                }
             }
         } catch let error as RPCError {
             why = "\(error.code): \(error.message)"
@@ -117,7 +117,7 @@ final class ForwardLink: Sendable {
 
     /// The events in messages of a bounded size, in their order.
     private func messages(_ submissions: [Submission]) -> [Ledger_Internal_ForwardRequest] {
-        let ahead = clockAhead.withLock { $0 } ?? .zero
+        let ahead = clockAhead.withLock { $0.value }
         var messages: [Ledger_Internal_ForwardRequest] = []
         var batch = Ledger_Internal_EventBatch()
         var bytes = 0
@@ -146,10 +146,8 @@ final class ForwardLink: Sendable {
     }
 
     private func note(clock: Int64) {
-        let ahead = MonotonicInstant(nanoseconds: clock) - self.clock.now
-        clockAhead.withLock { known in
-            known = known.map { max($0, ahead) } ?? ahead
-        }
+        let now = self.clock.now
+        clockAhead.withLock { $0.note(MonotonicInstant(nanoseconds: clock), at: now) }
     }
 
     private func makeTransport() throws -> HTTP2ClientTransport.Posix {

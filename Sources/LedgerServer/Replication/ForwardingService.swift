@@ -8,6 +8,8 @@ import SwiftProtobuf
 final class ForwardingService: Ledger_Internal_Forwarding.StreamingServiceProtocol, Sendable {
     /// The streams of a peer are told from those of others, and from own ones, by these bits.
     private static let streamBits: UInt64 = 40
+    /// After so many events of one message others have their turn.
+    private static let eventsAtOnce = 64
 
     private let sealer: Sealer
     private let replica: Replica
@@ -49,17 +51,14 @@ final class ForwardingService: Ledger_Internal_Forwarding.StreamingServiceProtoc
                     defer { replies.close() }
                     try await self.read(request.messages, of: peer, into: replies)
                 }
-                group.addTask {
-                    while let ready = await replies.takeAll() {
-                        for message in self.messages(ready) { try await writer.write(message) }
-                    }
+                while let ready = await replies.takeAll() {
+                    for message in self.messages(ready) { try await writer.write(message) }
                 }
+                // Where this replica is done, nothing more is read from the peer.
+                group.cancelAll()
                 do {
                     try await group.waitForAll()
-                } catch {
-                    group.cancelAll()
-                    throw error
-                }
+                } catch is CancellationError {}
             }
             return [:]
         }
@@ -82,7 +81,7 @@ final class ForwardingService: Ledger_Internal_Forwarding.StreamingServiceProtoc
                 guard isWelcome else {
                     throw RPCError(code: .failedPrecondition, message: "events before a greeting")
                 }
-                try receive(batch, of: peer, into: replies)
+                try await receive(batch, of: peer, into: replies)
             case nil:
                 break
             }
@@ -91,10 +90,11 @@ final class ForwardingService: Ledger_Internal_Forwarding.StreamingServiceProtoc
 
     private func receive(
         _ batch: Ledger_Internal_EventBatch, of peer: UInt64, into replies: Mailbox<ForwardReply>
-    ) throws {
+    ) async throws {
         let receivedAt = sealer.clock.now
         let isTaken = replica.takesForwards
-        for forwarded in batch.events {
+        for (index, forwarded) in batch.events.enumerated() {
+            if index % Self.eventsAtOnce == Self.eventsAtOnce - 1 { await Task.yield() }
             let name = forwarded.token
             guard isTaken else {
                 replies.put(.answer(.init(name, .refused)))

@@ -31,7 +31,7 @@ extension Replica {
 
     private func serve(_ link: LinkID, of hint: SealerHint) async {
         guard let connection = state.withLock({ $0.links[link] }) else { return }
-        await Reactor.run { await connection.run { self.handle($0, of: link, to: hint) } }
+        await connection.run { self.handle($0, of: link, to: hint) }
     }
 
     private func handle(_ event: ForwardLink.Event, of link: LinkID, to hint: SealerHint) {

@@ -232,10 +232,11 @@ package final class Replica: Service, Sendable {
             }
             if state.machine.isSealer != wasSealer { isSealer = state.machine.isSealer }
             resumed += state.streams.resume { state.machine.mayRead($0) }
-            state.alarm.set(for: state.machine.nextWake, at: now) { [weak self] in
-                self?.send { state, now in
-                    state.alarm.rang()
-                    return state.machine.tick(at: now)
+            if let wake = state.machine.nextWake, state.alarm.isTooLate(for: wake) {
+                state.alarm.set(for: wake, at: now) { [weak self] number in
+                    self?.send { state, now in
+                        state.alarm.rang(number) ? state.machine.tick(at: now) : []
+                    }
                 }
             }
             if !state.outbox.isEmpty, !state.isPerforming {
