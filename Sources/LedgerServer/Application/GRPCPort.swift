@@ -73,7 +73,9 @@ package final class GRPCPort: Service, Sendable {
                 } catch {
                     guard Task.isCancelled else { throw error }
                     // The limit of a stop has passed: what is cut off then is no failure of the service.
-                    self.logger.warning("\(self.name) cut off what was still open")
+                    self.logger.warning(
+                        "\(self.name) cut off what was still open",
+                        metadata: ["error": "\(error)"])
                 }
             }
         } onGracefulShutdown: {

@@ -15,14 +15,14 @@ enum Reactor {
 
     /// Runs a task, and its child tasks, on the event loop.
     static func run<Result, Failure: Error>(
-        _ body: () async throws(Failure) -> Result
+        _ body: @concurrent () async throws(Failure) -> Result
     ) async throws(Failure) -> Result {
         try await withTaskExecutorPreference(executor, operation: body)
     }
 
     /// Runs a task that may keep a processor busy on the pool, from wherever it is called.
     static func runOnPool<Result, Failure: Error>(
-        _ body: () async throws(Failure) -> Result
+        _ body: @concurrent () async throws(Failure) -> Result
     ) async throws(Failure) -> Result {
         try await withTaskExecutorPreference(globalConcurrentExecutor, operation: body)
     }

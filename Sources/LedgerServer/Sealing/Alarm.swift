@@ -5,23 +5,35 @@ import NIOCore
 struct Alarm {
     private var due: MonotonicInstant?
     private var scheduled: Scheduled<Void>?
+    /// Which setting it is: one that was replaced may be ringing already.
+    private var number: UInt64 = 0
 
-    /// Sets it for `wake`. One that has become later is left to ring early, which is harmless and saves setting it anew
-    /// with every event.
+    /// Whether it must be set to ring at `wake`. One that rings before that is left as it is, which is harmless and
+    /// saves setting it anew with every event.
+    func isTooLate(for wake: MonotonicInstant) -> Bool {
+        due.map { $0 > wake } ?? true
+    }
+
+    /// - Parameter ring: called with the number of this setting.
     mutating func set(
-        for wake: MonotonicInstant?, at now: MonotonicInstant,
-        ring: @escaping @Sendable () -> Void
+        for wake: MonotonicInstant, at now: MonotonicInstant,
+        ring: @escaping @Sendable (UInt64) -> Void
     ) {
-        guard let wake else { return }
-        if let due, due <= wake { return }
         scheduled?.cancel()
         due = wake
-        scheduled = Reactor.loop.scheduleTask(in: .nanoseconds(max(0, (wake - now).count)), ring)
+        number += 1
+        scheduled = Reactor.loop.scheduleTask(in: .nanoseconds(max(0, (wake - now).count))) {
+            [number] in ring(number)
+        }
     }
 
     /// It rings no more until it is set again.
-    mutating func rang() {
+    ///
+    /// - Returns: false where it has been set anew since.
+    mutating func rang(_ number: UInt64) -> Bool {
+        guard number == self.number else { return false }
         due = nil
         scheduled = nil
+        return true
     }
 }

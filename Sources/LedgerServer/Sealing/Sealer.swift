@@ -206,10 +206,11 @@ package final class Sealer: Service, Sendable {
             }
             resumed += state.readers.resumeAll(upTo: state.machine.state?.head.sequence)
             resumed += state.streams.resume { state.machine.mayRead($0, at: moment.now) }
-            state.alarm.set(for: state.machine.nextWake, at: moment.now) { [weak self] in
-                self?.send { state, moment in
-                    state.alarm.rang()
-                    return state.machine.tick(at: moment)
+            if let wake = state.machine.nextWake, state.alarm.isTooLate(for: wake) {
+                state.alarm.set(for: wake, at: moment.now) { [weak self] number in
+                    self?.send { state, moment in
+                        state.alarm.rang(number) ? state.machine.tick(at: moment) : []
+                    }
                 }
             }
             report(&state, at: moment)

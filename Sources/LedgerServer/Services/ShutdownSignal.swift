@@ -1,3 +1,4 @@
+import GRPCCore
 import Synchronization
 
 /// Tells the open streams that the replica stops.
@@ -24,7 +25,7 @@ package final class ShutdownSignal: Sendable {
         for handler in handlers { handler() }
     }
 
-    /// Runs `body` in a child task, which is cancelled when the signal is raised.
+    /// Runs `body` in a child task, which is cancelled when the signal is raised or the caller cancels the call.
     ///
     /// - Returns: nil when the body ended by itself, else its error, or `STOPPING` when it was interrupted.
     package func interrupting(
@@ -46,7 +47,11 @@ package final class ShutdownSignal: Sendable {
                 for await _ in raised { return LedgerRPCError.stopping() }
                 return nil
             }
-            let first = await group.next() ?? nil
+            let first = await withRPCCancellationHandler {
+                await group.next() ?? nil
+            } onCancelRPC: {
+                raise.yield()
+            }
             group.cancelAll()
             await group.waitForAll()
             return first

@@ -37,7 +37,7 @@ package struct SubmissionHandler: Sendable {
         let event: CertifiedEvent
         do throws(LedgerRPCError) {
             try intake.authorize(caller)
-            event = try intake.validate(request.message, from: caller)
+            event = try await intake.validate(request.message, from: caller)
         } catch {
             count(error)
             throw error
@@ -52,14 +52,14 @@ package struct SubmissionHandler: Sendable {
         of event: CertifiedEvent, receivedAt: MonotonicInstant, deadline: MonotonicInstant?
     ) async -> LedgerCore.SubmissionOutcome {
         let submitted = SubmittedToken()
-        return await withTaskCancellationHandler {
+        return await withRPCCancellationHandler {
             await withCheckedContinuation { continuation in
                 let ticket = replica.submit(
                     event, receivedAt: receivedAt, callerDeadline: deadline
                 ) { continuation.resume(returning: $0) }
                 submitted.set(ticket.token)
             }
-        } onCancel: {
+        } onCancelRPC: {
             if let token = submitted.value { replica.cancel(token) }
         }
     }
@@ -109,7 +109,7 @@ package struct SubmissionHandler: Sendable {
                 let receivedAt = sealer.clock.now
                 let place = answers.reserve()
                 do throws(LedgerRPCError) {
-                    let event = try intake.validate(message, from: caller)
+                    let event = try await intake.validate(message, from: caller)
                     let ticket = replica.submit(
                         event, stream: stream, receivedAt: receivedAt,
                         callerDeadline: timeout.map { receivedAt + $0 }

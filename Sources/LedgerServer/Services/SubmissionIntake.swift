@@ -34,10 +34,10 @@ package struct SubmissionIntake: Sendable {
         }
     }
 
-    /// The event as it is to be sealed.
+    /// The event as it is to be sealed. Its signature is verified on the pool: that costs more than all the rest.
     package func validate(
         _ submission: Ledger_Internal_Submission, from caller: CallerIdentity
-    ) throws(LedgerRPCError) -> CertifiedEvent {
+    ) async throws(LedgerRPCError) -> CertifiedEvent {
         let event: CertifiedEvent
         do throws(InvalidEvent) {
             event = try CertifiedEvent(
@@ -56,7 +56,7 @@ package struct SubmissionIntake: Sendable {
                     .init(field: $0.field, description: $0.description)
                 })
         }
-        if let verifier, !verifier.accepts(event) {
+        if let verifier, await Reactor.runOnPool({ !verifier.accepts(event) }) {
             throw LedgerRPCError(
                 .permissionDenied, .badSignature,
                 "veps_signature does not verify with any configured key; the event was not sealed")
