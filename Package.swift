@@ -14,6 +14,8 @@ let strict: [SwiftSetting] = [
 /// For the targets that touch C: every unsafe expression is spelled out.
 let strictMemory: [SwiftSetting] = strict + [.strictMemorySafety()]
 
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
@@ -45,6 +47,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.2"),
         .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
         .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
@@ -59,6 +62,7 @@ let package = Package(
         .target(
             name: "EtcdGateway", dependencies: ["CCurlShims", logging],
             swiftSettings: strictMemory),
+        .target(name: "EventLoopTasks", dependencies: [nioCore, nioPosix], swiftSettings: strict),
         .target(name: "LedgerCore", dependencies: [crypto], swiftSettings: strict),
         .target(
             name: "LedgerStore", dependencies: ["EtcdGateway", "LedgerCore", logging],
@@ -69,8 +73,9 @@ let package = Package(
         .target(
             name: "LedgerServer",
             dependencies: [
-                "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway", grpcCore, grpcTransport,
-                grpcProtobuf, protobuf, lifecycle, configuration, logging, metrics,
+                "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway", "EventLoopTasks", nioCore,
+                nioPosix, grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration,
+                logging, metrics,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
             ],
@@ -78,14 +83,18 @@ let package = Package(
         .target(
             name: "LedgerClient",
             dependencies: [
-                "LedgerAPI", "LedgerCore", grpcCore, grpcTransport, grpcProtobuf, protobuf,
+                "LedgerAPI", "LedgerCore", nioPosix, grpcCore, grpcTransport, grpcProtobuf,
+                protobuf,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "ledger-service", dependencies: ["LedgerServer"], swiftSettings: strict),
         .executableTarget(
             name: "ledgerctl",
-            dependencies: ["LedgerClient", "LedgerAPI", grpcCore, grpcTransport, arguments],
+            dependencies: [
+                "LedgerClient", "LedgerAPI", "EventLoopTasks", nioPosix, grpcCore, grpcTransport,
+                arguments,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "naive-baseline",
@@ -116,8 +125,8 @@ let package = Package(
         .testTarget(
             name: "LedgerServerTests",
             dependencies: [
-                "LedgerServer", "LedgerAPI", "EtcdGateway", grpcCore, grpcTransport, grpcProtobuf,
-                protobuf, lifecycle, logging, metrics,
+                "LedgerServer", "LedgerAPI", "EtcdGateway", "EventLoopTasks", grpcCore,
+                grpcTransport, grpcProtobuf, protobuf, lifecycle, logging, metrics,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,11 +1,13 @@
 internal import GRPCCore
 package import GRPCNIOTransportHTTP2
+package import NIOPosix
 
 /// Makes the HTTP/2 transport that a configuration describes.
 package enum LedgerTransport {
     /// - Throws: ``LedgerError`` of kind `configuration` where a PEM file can't be used.
     package static func make(
-        address: ServerAddress, security: TransportSecurity
+        address: ServerAddress, security: TransportSecurity,
+        eventLoopGroup: MultiThreadedEventLoopGroup = .singleton
     ) throws(LedgerError) -> HTTP2ClientTransport.Posix {
         var config = HTTP2ClientTransport.Posix.Config.defaults
         // The default of one second to two minutes suits browsers, not a service that restarts
@@ -22,15 +24,18 @@ package enum LedgerTransport {
             case .ipv4:
                 return try HTTP2ClientTransport.Posix(
                     target: .ipv4(address: address.host, port: address.port),
-                    transportSecurity: transportSecurity, config: config)
+                    transportSecurity: transportSecurity, config: config,
+                    eventLoopGroup: eventLoopGroup)
             case .ipv6:
                 return try HTTP2ClientTransport.Posix(
                     target: .ipv6(address: address.host, port: address.port),
-                    transportSecurity: transportSecurity, config: config)
+                    transportSecurity: transportSecurity, config: config,
+                    eventLoopGroup: eventLoopGroup)
             case .name:
                 return try HTTP2ClientTransport.Posix(
                     target: .dns(host: address.host, port: address.port),
-                    transportSecurity: transportSecurity, config: config)
+                    transportSecurity: transportSecurity, config: config,
+                    eventLoopGroup: eventLoopGroup)
             }
         } catch {
             throw LedgerError(

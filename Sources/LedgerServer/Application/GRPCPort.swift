@@ -1,3 +1,4 @@
+import EventLoopTasks
 package import GRPCCore
 package import GRPCNIOTransportHTTP2
 package import Logging

@@ -1,3 +1,4 @@
+import EventLoopTasks
 package import GRPCCore
 import GRPCProtobuf
 import LedgerAPI

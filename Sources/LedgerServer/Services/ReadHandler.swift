@@ -1,3 +1,4 @@
+import EventLoopTasks
 package import GRPCCore
 package import LedgerAPI
 import LedgerCore

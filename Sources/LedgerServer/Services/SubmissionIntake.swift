@@ -1,3 +1,4 @@
+import EventLoopTasks
 import Foundation
 import GRPCCore
 package import LedgerAPI

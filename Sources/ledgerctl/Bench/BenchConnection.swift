@@ -1,3 +1,4 @@
+internal import EventLoopTasks
 internal import GRPCCore
 internal import GRPCNIOTransportHTTP2
 internal import LedgerAPI
@@ -18,7 +19,8 @@ struct BenchConnection: Sendable {
     private let contractMs: Int64
 
     init(to address: ServerAddress, plan: BenchPlan) throws(LedgerError) {
-        let transport = try LedgerTransport.make(address: address, security: plan.security)
+        let transport = try LedgerTransport.make(
+            address: address, security: plan.security, eventLoopGroup: Reactor.group)
         client = GRPCClient(transport: transport)
         stub = Stub(wrapping: client)
         // The header alone: a timer of the library for each call would cost more than the call.

@@ -1,27 +1,27 @@
-import NIOCore
-import NIOPosix
+package import NIOCore
+package import NIOPosix
 
-/// The thread on which calls are served.
+/// The thread on which calls are served, and made under load.
 ///
 /// What has to be done for one event is little, and a hop to another thread costs more than most of it. So all that an
 /// event passes through on its way in and out runs on one event loop: the connections of callers and of other replicas,
 /// and the tasks that serve them. Whatever keeps a processor busy for longer (a batch to be sealed, a read, a
 /// verification) belongs to the pool, so that it holds up no event.
-enum Reactor {
+package enum Reactor {
     /// Lives as long as the process.
-    static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    static let loop = group.next()
+    package static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    package static let loop = group.next()
     private static let executor = EventLoopExecutor(loop)
 
     /// Runs a task, and its child tasks, on the event loop.
-    static func run<Result, Failure: Error>(
+    package static func run<Result, Failure: Error>(
         _ body: @concurrent () async throws(Failure) -> Result
     ) async throws(Failure) -> Result {
         try await withTaskExecutorPreference(executor, operation: body)
     }
 
     /// Runs a task that may keep a processor busy on the pool, from wherever it is called.
-    static func runOnPool<Result, Failure: Error>(
+    package static func runOnPool<Result, Failure: Error>(
         _ body: @concurrent () async throws(Failure) -> Result
     ) async throws(Failure) -> Result {
         try await withTaskExecutorPreference(globalConcurrentExecutor, operation: body)
