@@ -29,9 +29,15 @@ class DeployTest(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="deploy-test."))
         self.addCleanup(shutil.rmtree, self.folder)
+        self.addCleanup(self.expect_nothing_runs)
         self.make_project()
         self.make_tools()
         self.cluster(current_context="kind-ledger")
+
+    def expect_nothing_runs(self):
+        """Whatever deploy.sh started in the background, a forwarded port above all, ended with it."""
+        left = subprocess.run(["pgrep", "--full", str(self.folder / "tools")], stdout=subprocess.PIPE)
+        self.assertEqual(left.stdout, b"", "still running")
 
     def make_project(self):
         """A copy of what deploy.sh needs, in a repository of its own: the real one may be dirty."""

@@ -32,7 +32,8 @@ show_status() {
 show_health() {
     local forwarder port="" deadline=$((SECONDS + 15)) result=0
     : >"$work/forwarded"
-    kube port-forward "$ledger" :9464 --address 127.0.0.1 >"$work/forwarded" 2>&1 &
+    # Not through a function: that would run in a shell of its own, whose end does not end kubectl.
+    "${kubectl[@]}" port-forward "$ledger" :9464 --address 127.0.0.1 >"$work/forwarded" 2>&1 &
     forwarder=$!
     while [[ -z "$port" ]] && ((SECONDS < deadline)) && kill -0 "$forwarder" 2>/dev/null; do
         sleep 0.2
