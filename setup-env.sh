@@ -50,6 +50,7 @@ curl curl
 git git
 make make
 shellcheck shellcheck
+pgrep procps
 python3 python3
 LIST
     # Without pkg-config nothing is known of the libraries; installing what is there is harmless.
