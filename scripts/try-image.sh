@@ -18,8 +18,8 @@ Then it starts the programs in the image, as the image's user, and lists the ima
 shows that the Dockerfile's steps work and fit together. It does not show what the real base images
 contain.
 
-Needs root, about 12 GB, buildah and debootstrap; for Debian's mirror DEBIAN_MIRROR (default
-http://deb.debian.org/debian).
+Needs root, about 12 GB, buildah and debootstrap; for a Debian mirror other
+than debootstrap's own set DEBIAN_MIRROR.
 
   --remove   remove the storage and do nothing else
   --         what follows goes to `buildah build`, for example --volume FOLDER:FOLDER:ro
@@ -30,7 +30,8 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 readonly state=$root/.local/try-image
 readonly debian=docker.io/library/debian:bookworm-slim
 readonly isolation=--isolation=chroot
-readonly mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# Nothing stands for debootstrap's own.
+readonly mirror=(${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"})
 
 say() {
     echo "==> $*"
@@ -58,7 +59,7 @@ make_debian() {
     local folder=$state/debian container
     say "Making $debian"
     rm -rf "$folder"
-    debootstrap --variant=minbase bookworm "$folder" "$mirror" >"$state/debootstrap.log" ||
+    debootstrap --variant=minbase bookworm "$folder" "${mirror[@]}" >"$state/debootstrap.log" ||
         die "debootstrap failed; see $state/debootstrap.log"
     rm -rf "$folder"/usr/share/{doc,info,locale,man}/* "$folder"/var/cache/apt/archives/*.deb \
         "$folder"/var/lib/apt/lists/*
