@@ -92,8 +92,7 @@ let package = Package(
         .executableTarget(
             name: "ledgerctl",
             dependencies: [
-                "LedgerClient", "LedgerAPI", "EventLoopTasks", nioPosix, grpcCore, grpcTransport,
-                arguments,
+                "LedgerClient", "LedgerAPI", "EventLoopTasks", grpcCore, grpcTransport, arguments,
             ],
             swiftSettings: strict),
         .executableTarget(
