@@ -16,6 +16,8 @@ let strictMemory: [SwiftSetting] = strict + [.strictMemorySafety()]
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
+let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
@@ -49,6 +51,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
         .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
         .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
         .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
@@ -63,6 +66,11 @@ let package = Package(
             name: "EtcdGateway", dependencies: ["CCurlShims", logging],
             swiftSettings: strictMemory),
         .target(name: "EventLoopTasks", dependencies: [nioCore, nioPosix], swiftSettings: strict),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
+        .target(
+            name: "GRPCEdge",
+            dependencies: ["CZlib", "EventLoopTasks", nioCore, nioHTTP2, nioHPACK],
+            swiftSettings: strictMemory),
         .target(name: "LedgerCore", dependencies: [crypto], swiftSettings: strict),
         .target(
             name: "LedgerStore", dependencies: ["EtcdGateway", "LedgerCore", logging],
@@ -73,8 +81,9 @@ let package = Package(
         .target(
             name: "LedgerServer",
             dependencies: [
-                "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway", "EventLoopTasks", nioCore,
-                nioPosix, grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration,
+                "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway", "EventLoopTasks",
+                "GRPCEdge", nioCore, nioPosix, grpcCore, grpcTransport, grpcProtobuf, protobuf,
+                lifecycle, configuration,
                 logging, metrics,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
@@ -106,6 +115,12 @@ let package = Package(
                 protobuf, logging,
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(
+            name: "GRPCEdgeTests",
+            dependencies: [
+                "GRPCEdge", "CZlib", nioCore, nioHTTP2, nioHPACK,
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ], swiftSettings: strict),
         .testTarget(
             name: "EtcdGatewayTests", dependencies: ["EtcdGateway", "TestSupport", logging],
             swiftSettings: strict),

@@ -9,7 +9,10 @@ package import NIOPosix
 /// verification) belongs to the pool, so that it holds up no event.
 package enum Reactor {
     /// Lives as long as the process.
-    package static let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    package static let group = MultiThreadedEventLoopGroup(
+        numberOfThreads: 1, metricsDelegate: clock)
+    /// Since when the loop has not looked.
+    package static let clock = LoopClock()
     package static let loop = group.next()
     private static let executor = EventLoopExecutor(loop)
 

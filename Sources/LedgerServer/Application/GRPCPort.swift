@@ -1,5 +1,6 @@
 import EventLoopTasks
 package import GRPCCore
+package import GRPCEdge
 package import GRPCNIOTransportHTTP2
 package import Logging
 import ServiceLifecycle
@@ -7,19 +8,30 @@ import Synchronization
 
 /// A gRPC server as a service: it serves until the service group stops, then lets the open calls end.
 package final class GRPCPort: Service, Sendable {
-    /// The transport's limits that are settings.
+    /// What a port takes.
     package struct Limits: Sendable {
-        /// The most bytes of one message.
-        package var maxMessageBytes: Int
+        /// The bounds of connections and requests.
+        package var edge: EdgeLimits
         /// The most calls at once on one connection (`LEDGER_MAX_CONCURRENT_CALLS`).
         package var maxConcurrentCalls: Int
+        /// `LEDGER_CONNECTION_MAX_IDLE`: a connection without a call is closed after this; nil: never.
+        package var maxIdle: Duration?
+        /// The longest request message of a method that `methods` does not name, in bytes.
+        package var maxRequestBytes: Int
 
-        package init(maxMessageBytes: Int = 1 << 20, maxConcurrentCalls: Int = 1_024) {
-            self.maxMessageBytes = maxMessageBytes
+        package init(
+            edge: EdgeLimits = EdgeLimits(), maxConcurrentCalls: Int = 1_024,
+            maxIdle: Duration? = nil, maxRequestBytes: Int = 65_536
+        ) {
+            self.edge = edge
             self.maxConcurrentCalls = maxConcurrentCalls
+            self.maxIdle = maxIdle
+            self.maxRequestBytes = maxRequestBytes
         }
     }
 
+    /// What the port holds and has refused, for metrics.
+    package let statistics: EdgeStatistics
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let transport: HTTP2ServerTransport.Posix
     private let name: String
@@ -28,29 +40,64 @@ package final class GRPCPort: Service, Sendable {
     /// - Parameters:
     ///   - name: what the log calls the port.
     ///   - port: 0 picks a free one, see `boundPort()`.
+    ///   - methods: those whose requests are not just one short message.
+    ///   - headers: request headers that the services read.
     package init(
         name: String, bindAddress: String, port: Int,
         security: HTTP2ServerTransport.Posix.TransportSecurity = .plaintext,
         limits: Limits = Limits(), services: [any RegistrableRPCService],
+        methods: [MethodDescriptor: CallShape] = [:], headers: Set<String> = [],
         interceptors: [any ServerInterceptor] = [], logger: Logger
     ) {
         self.name = name
         self.logger = logger
+        let edge = limits.edge
+        let table = ConnectionTable(
+            EdgeConfiguration(
+                limits: edge,
+                shapes: Self.shapes(of: services, methods, longest: limits.maxRequestBytes),
+                furtherHeaders: headers,
+                acceptsTimeout: { GRPCTimeout.parse($0.utf8) != .malformed },
+                status: { RefusalStatus($0, of: $1, limits: edge) }),
+            on: Reactor.loop)
+        statistics = table.statistics
+        let longest = table.configuration.shapes.values.map(\.maxMessageBytes).max() ?? 0
         transport = HTTP2ServerTransport.Posix(
             address: bindAddress.contains(":")
                 ? .ipv6(host: bindAddress, port: port) : .ipv4(host: bindAddress, port: port),
             transportSecurity: security,
             config: .defaults {
-                $0.rpc.maxRequestPayloadSize = limits.maxMessageBytes
+                $0.rpc.maxRequestPayloadSize = longest
                 $0.http2.maxConcurrentStreams = limits.maxConcurrentCalls
-                // A caller that follows the ledger, or a replica that has nothing to forward, may ask every few
-                // seconds whether the connection still lives; by default it is cut off for that after 40 s.
+                $0.connection.maxIdleTime = limits.maxIdle
+                $0.connection.maxAge = edge.maxAge
+                // A ping costs next to nothing, and clients send them for good reasons: to see whether a quiet
+                // connection still lives, and with every window of what they read, to measure the way. The library
+                // would cut off who sends three that it thinks are too many.
                 $0.connection.keepalive.clientBehavior = .init(
-                    minPingIntervalWithoutCalls: .seconds(5), allowWithoutCalls: true)
+                    minPingIntervalWithoutCalls: .zero, allowWithoutCalls: true)
+                $0.channelDebuggingCallbacks.onAcceptTCPConnection = table.admit
+                $0.channelDebuggingCallbacks.onAcceptHTTP2Stream = table.guardCall
             },
             eventLoopGroup: Reactor.group)
         server = GRPCServer(
             transport: transport, services: services, interceptors: interceptors)
+    }
+
+    /// The services' methods by their paths.
+    private static func shapes(
+        of services: [any RegistrableRPCService], _ known: [MethodDescriptor: CallShape],
+        longest: Int
+    ) -> [String: CallShape] {
+        var router = RPCRouter<HTTP2ServerTransport.Posix>()
+        for service in services { service.registerMethods(with: &router) }
+        return Dictionary(
+            uniqueKeysWithValues: router.methods.map { method in
+                (
+                    "/\(method.fullyQualifiedMethod)",
+                    known[method] ?? CallShape(maxMessageBytes: longest)
+                )
+            })
     }
 
     /// The port that is listened on, once it is.

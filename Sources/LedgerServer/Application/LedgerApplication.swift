@@ -1,6 +1,7 @@
 import EtcdGateway
 import Foundation
 import GRPCCore
+import GRPCEdge
 import GRPCNIOTransportHTTP2
 import LedgerAPI
 import LedgerCore
@@ -86,10 +87,13 @@ package struct LedgerApplication: Sendable {
         grpc = GRPCPort(
             name: "the gRPC port", bindAddress: configuration.bindAddress,
             port: configuration.port, security: try certificate?.security() ?? .plaintext,
-            limits: .init(maxConcurrentCalls: configuration.maxConcurrentCalls),
+            limits: configuration.portLimits,
             services: [ledger, HealthService(reporter: reporter), GRPCHealthService(board: board)]
                 + (try Self.reflection()),
+            methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
             logger: logger)
+        metrics.observe(grpc.statistics, ofPort: "public")
+        if let internalPort { metrics.observe(internalPort.statistics, ofPort: "internal") }
         // Stopped from the last to the first.
         services = [
             EtcdConnection { await client.shutdown() }, monitor, sealer, observer, replica, admin,
@@ -146,6 +150,14 @@ package struct LedgerApplication: Sendable {
             verifier: keys.isEmpty ? nil : VEPSVerifier(keys: keys))
     }
 
+    private static var reflectionShapes: [MethodDescriptor: CallShape] {
+        let shape = CallShape(isStreaming: true, maxMessageBytes: 4_096)
+        return [
+            Grpc_Reflection_V1_ServerReflection.Method.ServerReflectionInfo.descriptor: shape,
+            Grpc_Reflection_V1alpha_ServerReflection.Method.ServerReflectionInfo.descriptor: shape,
+        ]
+    }
+
     private static func reflection() throws -> [any RegistrableRPCService] {
         let index = try DescriptorIndex(base64: LedgerDescriptors.fileDescriptorSetBase64)
         return [ReflectionServiceV1(index: index), ReflectionServiceV1Alpha(index: index)]
@@ -153,6 +165,12 @@ package struct LedgerApplication: Sendable {
 }
 
 extension ServiceConfiguration {
+    /// The bounds of the public port.
+    var portLimits: GRPCPort.Limits {
+        GRPCPort.Limits(
+            edge: edge, maxConcurrentCalls: maxConcurrentCalls, maxIdle: connectionMaxIdle)
+    }
+
     /// The part of the configuration that the sealing loop lives by.
     var sealing: SealingSettings {
         SealingSettings(

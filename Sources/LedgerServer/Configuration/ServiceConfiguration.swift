@@ -1,4 +1,5 @@
 package import EtcdGateway
+package import GRPCEdge
 package import Logging
 
 /// Every setting of the service, read once at the start and checked as a whole.
@@ -77,6 +78,10 @@ package struct ServiceConfiguration: Sendable {
     package var maxStreamEvents = 4_096
     /// `LEDGER_MAX_CONCURRENT_CALLS`, 1...65536: open calls of one connection.
     package var maxConcurrentCalls = 1_024
+    /// `LEDGER_CONNECTION_MAX_IDLE`, 1...86400 s: a caller's connection without a call is closed after this.
+    package var connectionMaxIdle = Duration.seconds(1_800)
+    /// What the two gRPC ports take from their peers.
+    package var edge = EdgeLimits()
     /// `LEDGER_CACHE_BYTES`, 0...2^30: stored blocks that are kept in memory for reads.
     package var cacheBytes = 16 << 20
 

@@ -1,4 +1,5 @@
 package import EtcdGateway
+package import GRPCEdge
 import Synchronization
 
 /// The service's own metrics by their fixed names (the API's section "Admin HTTP").
@@ -142,6 +143,35 @@ package final class LedgerMetrics: Sendable {
         _ source: @escaping @Sendable () -> EtcdPoolStatistics
     ) {
         poolStatistics.withLock { $0 = source }
+    }
+}
+
+extension LedgerMetrics {
+    /// Shows what a port holds and has refused.
+    package func observe(_ statistics: EdgeStatistics, ofPort port: String) {
+        let label = PrometheusLabel("port", port)
+        registry.sampled(
+            "ledger_grpc_connections", .gauge, help: "Open connections of callers.",
+            labels: [label]
+        ) { Double(statistics.connections) }
+        registry.sampled(
+            "ledger_grpc_calls", .gauge, help: "Open calls.", labels: [label]
+        ) { Double(statistics.calls) }
+        registry.sampled(
+            "ledger_grpc_request_bytes", .gauge,
+            help: "Bytes of requests that are held and not yet taken.", labels: [label]
+        ) { Double(statistics.heldBytes) }
+        registry.sampled(
+            "ledger_grpc_connections_rejected_total", .counter,
+            help: "Connections that were closed because there were too many.", labels: [label]
+        ) { Double(statistics.connectionsRejected) }
+        for refusal in Refusal.allCases {
+            registry.sampled(
+                "ledger_grpc_refused_total", .counter,
+                help: "Calls and messages that were refused before the service saw them.",
+                labels: [label, PrometheusLabel("reason", refusal.label)]
+            ) { Double(statistics.refused(refusal)) }
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 import EtcdGateway
 import Foundation
+import GRPCEdge
 import GRPCNIOTransportHTTP2
+import LedgerAPI
 import LedgerCore
 import LedgerStore
 import Logging
@@ -59,8 +61,7 @@ struct Replication {
             name: "the internal port", bindAddress: configuration.bindAddress,
             port: configuration.internalPort,
             security: try certificate?.security() ?? .plaintext,
-            limits: .init(
-                maxMessageBytes: Self.maxMessageBytes, maxConcurrentCalls: Self.maxCalls),
+            limits: Self.limits(configuration),
             services: [
                 ForwardingService(
                     sealer: sealer, replica: replica, peers: peers, greeter: greeter,
@@ -70,9 +71,21 @@ struct Replication {
                             [configuration.internalTLSName]
                         }),
                     metrics: metrics, logger: logger)
-            ], logger: logger)
+            ],
+            methods: [
+                Ledger_Internal_Forwarding.Method.Forward.descriptor: CallShape(
+                    isStreaming: true, maxMessageBytes: Self.maxMessageBytes)
+            ], headers: [InternalAccess.tokenKey], logger: logger)
         bound.set(port)
         self.port = port
+    }
+
+    /// As the public port's, but that replicas keep their streams: who forwards is not sent away for its age.
+    private static func limits(_ configuration: ServiceConfiguration) -> GRPCPort.Limits {
+        var limits = configuration.portLimits
+        limits.edge.maxAge = nil
+        limits.maxConcurrentCalls = maxCalls
+        return limits
     }
 }
 

@@ -1,5 +1,6 @@
 import EventLoopTasks
 package import GRPCCore
+import GRPCEdge
 import GRPCProtobuf
 import LedgerAPI
 import SwiftProtobuf
@@ -11,6 +12,19 @@ import SwiftProtobuf
 /// that is not UTF-8 can be answered with the name of its field.
 package struct ImmutableLedgerService: RegistrableRPCService {
     private typealias Method = Ledger_ImmutableLedger.Method
+
+    /// The longest message that can be an event: an entry has at most 65,535 bytes, and a message names its parts
+    /// with a few bytes each.
+    static let maxSubmissionBytes = 131_072
+
+    /// The methods whose requests are more than one short message.
+    static let shapes: [MethodDescriptor: CallShape] = [
+        Method.SubmitEvent.descriptor: CallShape(
+            takesMarkers: true, isSubmission: true, maxMessageBytes: maxSubmissionBytes),
+        Method.SubmitEvents.descriptor: CallShape(
+            isStreaming: true, takesMarkers: true, isSubmission: true,
+            maxMessageBytes: maxSubmissionBytes),
+    ]
 
     private let submissions: SubmissionHandler
     private let reads: ReadHandler

@@ -1,4 +1,5 @@
 package import GRPCCore
+import GRPCEdge
 package import LedgerAPI
 package import LedgerCore
 import Synchronization
@@ -162,21 +163,11 @@ private final class SubmittedToken: Sendable {
 }
 
 extension Metadata {
-    /// How long the caller waits, from `grpc-timeout` (the gRPC protocol over HTTP/2): at most eight digits and a
-    /// unit.
+    /// How long the caller waits: `grpc-timeout`, which the port hands on under a name of its own.
     package var timeout: Duration? {
-        guard let text = self[stringValues: "grpc-timeout"].first(where: { _ in true }),
-            let unit = text.last, text.utf8.count <= 9, let value = Int64(text.dropLast()),
-            value >= 0
-        else { return nil }
-        switch unit {
-        case "H": return .seconds(value * 3_600)
-        case "M": return .seconds(value * 60)
-        case "S": return .seconds(value)
-        case "m": return .milliseconds(value)
-        case "u": return .microseconds(value)
-        case "n": return .nanoseconds(value)
-        default: return nil
-        }
+        let handedOn = Array(self[stringValues: RequestHead.timeoutName])
+        let values = handedOn.isEmpty ? Array(self[stringValues: GRPCTimeout.headerName]) : handedOn
+        guard case .valid(let timeout) = GRPCTimeout.parse(values: values) else { return nil }
+        return timeout
     }
 }

@@ -1,0 +1,332 @@
+import EventLoopTasks
+import NIOCore
+import NIOHPACK
+import NIOHTTP2
+
+/// Stands in front of the gRPC library in the pipeline of every call.
+///
+/// It hands on what the library can take: few and checked headers, whole messages within their bound, an end. Anything
+/// else is answered here, for that call alone. And it is the last to see a call closed: none ends without a status,
+/// which callers would have to take for an unknown outcome.
+///
+/// Belongs to one event loop, like its channel.
+final class CallGuard: ChannelDuplexHandler {
+    typealias InboundIn = HTTP2Frame.FramePayload
+    typealias InboundOut = HTTP2Frame.FramePayload
+    typealias OutboundIn = HTTP2Frame.FramePayload
+    typealias OutboundOut = HTTP2Frame.FramePayload
+
+    private enum Phase {
+        /// No headers yet.
+        case waiting
+        case open(CallShape, MessageFraming)
+        /// The library has all that it will get; what the caller still sends is dropped.
+        case ended(CallShape)
+        /// Answered here; what the library says is dropped as well.
+        case refused
+        /// Not gRPC, the library's alone.
+        case foreign
+
+        var shape: CallShape? {
+            switch self {
+            case .open(let shape, _), .ended(let shape): shape
+            case .waiting, .refused, .foreign: nil
+            }
+        }
+    }
+
+    /// So many messages the library may have taken from here and not yet given to the service: its buffer holds ten.
+    private static let bufferedMessages = 11
+    /// A caller that was answered and goes on sending is left so long to notice.
+    private static let lingering = TimeAmount.seconds(1)
+
+    private let table: ConnectionTable
+    private let connection: ConnectionGuard
+    private var context: ChannelHandlerContext?
+    private var phase = Phase.waiting
+    private var messageCount = 0
+    /// Whether the library knows of the call.
+    private var isHandedOn = false
+    private var hasSentHeaders = false
+    private var hasSentEnd = false
+    /// Whether the library was told that the request is whole.
+    private var isEndHandedOn = false
+    private var hasReceivedEnd = false
+
+    /// Sizes of the messages that were handed on last, see `bufferedMessages`.
+    private var buffered: [Int] = []
+    private var held = 0
+    /// Since when a request is awaited whose beginning, or whose headers, are there.
+    private var incompleteSince: NIODeadline?
+    private var answeredAt: NIODeadline?
+
+    init(table: ConnectionTable, connection: ConnectionGuard) {
+        self.table = table
+        self.connection = connection
+    }
+
+    // MARK: Life
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        incompleteSince = .now()
+        connection.opened(self)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        account(for: 0)
+        connection.closed(self)
+    }
+
+    /// Looks whether something takes too long.
+    func sweep(at now: NIODeadline) {
+        guard let context else { return }
+        if let since = incompleteSince, now - since > table.requestTimeout {
+            incompleteSince = nil
+            fail(.requestTimeout, context)
+        }
+        if let answeredAt, now - answeredAt > Self.lingering {
+            self.answeredAt = nil
+            context.close(promise: nil)
+        }
+    }
+
+    /// The connection is to be closed soon.
+    func endForAge() {
+        guard let context, !hasSentEnd else { return }
+        fail(.connectionAged, context)
+    }
+
+    // MARK: From the caller
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let payload = unwrapInboundIn(data)
+        switch (payload, phase) {
+        case (_, .foreign):
+            noteEnd(of: payload)
+            context.fireChannelRead(data)
+        case (.headers(let headers), .waiting):
+            begin(headers, context)
+        case (.headers(let headers), .open(let shape, let framing)):
+            // Trailers end a request; nobody sends any, but HTTP/2 has them.
+            if headers.endStream {
+                take(ByteBuffer(), endStream: true, shape, framing, context)
+            } else {
+                refuse(.repeatedHeaders, context)
+            }
+        case (.data(let frame), .open(let shape, let framing)):
+            guard case .byteBuffer(let bytes) = frame.data else { return }
+            take(bytes, endStream: frame.endStream, shape, framing, context)
+        case (.headers, .ended), (.headers, .refused), (.data, .ended), (.data, .refused),
+            (.data, .waiting):
+            noteEnd(of: payload)
+        default:
+            context.fireChannelRead(data)
+        }
+    }
+
+    private func begin(
+        _ frame: HTTP2Frame.FramePayload.Headers, _ context: ChannelHandlerContext
+    ) {
+        hasReceivedEnd = frame.endStream
+        let verdict = RequestHead.check(
+            frame.headers, arrival: Reactor.clock.arrival, table.configuration)
+        switch verdict {
+        case .foreign:
+            phase = .foreign
+            incompleteSince = nil
+            context.fireChannelRead(wrapInboundOut(.headers(frame)))
+        case .refused(let refusal, let shape):
+            refuse(refusal, of: shape, context)
+        case .accepted(let head) where table.isFull:
+            refuse(.calls, of: head.shape, context)
+        case .accepted(let head):
+            let shape = head.shape
+            phase = .open(
+                shape,
+                MessageFraming(
+                    maxBytes: shape.maxMessageBytes,
+                    maxSkippedBytes: shape.takesMarkers ? table.limits.maxSkippedBytes : 0,
+                    isCompressionAllowed: head.isCompressed))
+            if frame.endStream, !shape.isStreaming { return refuse(.missingMessage, context) }
+            isHandedOn = true
+            context.fireChannelRead(wrapInboundOut(.headers(.init(headers: head.headers))))
+            if shape.isStreaming { incompleteSince = nil }
+            // The library waits for ever where the headers alone end the request.
+            if frame.endStream { end(with: ByteBuffer(), shape, context) }
+        }
+    }
+
+    private func take(
+        _ bytes: ByteBuffer, endStream: Bool, _ shape: CallShape, _ framing: MessageFraming,
+        _ context: ChannelHandlerContext
+    ) {
+        hasReceivedEnd = endStream
+        var framing = framing
+        // One owner while bytes are added.
+        phase = .ended(shape)
+        var input = bytes
+        var ready: ByteBuffer?
+        while let piece = framing.next(from: &input) {
+            if let message = ready { handOn(message, context) }
+            switch piece {
+            case .message(let message):
+                ready = message
+            case .oversized(let length, let start):
+                ready =
+                    EdgeMarker.oversized(length: length, start: Array(start.readableBytesView))
+                    .framed
+                table.statistics.count(.messageTooLarge)
+            case .broken(let refusal):
+                return fail(refusal, context)
+            }
+            messageCount += 1
+            if messageCount > 1, !shape.isStreaming { return fail(.extraMessage, context) }
+        }
+        if !endStream {
+            phase = .open(shape, framing)
+            if let ready { handOn(ready, context) }
+            if case .refused = phase { return }
+            noteProgress(framing, shape)
+            if !account(for: framing.heldBytes + bufferedBytes) { outOfBytes(context) }
+            return
+        }
+        if framing.isInMessage {
+            if let ready { handOn(ready, context) }
+            return fail(.incompleteMessage, context)
+        }
+        if messageCount == 0, !shape.isStreaming { return fail(.missingMessage, context) }
+        incompleteSince = nil
+        end(with: ready ?? ByteBuffer(), shape, context)
+    }
+
+    /// Hands the last message on, and the end.
+    private func end(
+        with message: ByteBuffer, _ shape: CallShape, _ context: ChannelHandlerContext
+    ) {
+        phase = .ended(shape)
+        isEndHandedOn = true
+        remember(message)
+        account(for: bufferedBytes)
+        context.fireChannelRead(
+            wrapInboundOut(.data(.init(data: .byteBuffer(message), endStream: true))))
+    }
+
+    private func handOn(_ message: ByteBuffer, _ context: ChannelHandlerContext) {
+        remember(message)
+        context.fireChannelRead(wrapInboundOut(.data(.init(data: .byteBuffer(message)))))
+    }
+
+    private func noteProgress(_ framing: MessageFraming, _ shape: CallShape) {
+        if framing.isInMessage || (messageCount == 0 && !shape.isStreaming) {
+            if incompleteSince == nil { incompleteSince = .now() }
+        } else {
+            incompleteSince = nil
+        }
+    }
+
+    private func noteEnd(of payload: HTTP2Frame.FramePayload) {
+        switch payload {
+        case .headers(let frame) where frame.endStream: hasReceivedEnd = true
+        case .data(let frame) where frame.endStream: hasReceivedEnd = true
+        default: return
+        }
+        answeredAt = nil
+    }
+
+    // MARK: Bytes that are held
+
+    private var bufferedBytes: Int { buffered.reduce(0, +) }
+
+    private func remember(_ message: ByteBuffer) {
+        buffered.append(message.readableBytes)
+        if buffered.count > Self.bufferedMessages { buffered.removeFirst() }
+    }
+
+    /// - Returns: false where that is more than may be held.
+    @discardableResult
+    private func account(for bytes: Int) -> Bool {
+        guard connection.hold(bytes - held) else { return false }
+        held = bytes
+        return true
+    }
+
+    private func outOfBytes(_ context: ChannelHandlerContext) {
+        let isConnectionFull = connection.bytes.used * 2 > connection.bytes.limit
+        fail(isConnectionFull ? .connectionBytes : .requestBytes, context)
+    }
+
+    // MARK: Ending it here
+
+    /// Lets the service say what is wrong where it can, so that the answers before it stand; else says it.
+    private func fail(_ refusal: Refusal, _ context: ChannelHandlerContext) {
+        guard let shape = phase.shape, shape.takesMarkers, !isEndHandedOn else {
+            return refuse(refusal, context)
+        }
+        table.statistics.count(refusal)
+        incompleteSince = nil
+        end(with: EdgeMarker.broken(refusal).framed, shape, context)
+    }
+
+    private func refuse(
+        _ refusal: Refusal, of shape: CallShape? = nil, _ context: ChannelHandlerContext
+    ) {
+        let shape = shape ?? phase.shape
+        table.statistics.count(refusal)
+        phase = .refused
+        incompleteSince = nil
+        account(for: 0)
+        sendStatus(refusal, shape, context)
+        if !hasReceivedEnd { answeredAt = .now() }
+        if isHandedOn { context.fireErrorCaught(RefusedCall(refusal: refusal)) }
+    }
+
+    private func sendStatus(
+        _ refusal: Refusal, _ shape: CallShape?, _ context: ChannelHandlerContext
+    ) {
+        guard !hasSentEnd else { return }
+        var trailers = table.configuration.status(refusal, shape)
+            .trailers(isFirst: !hasSentHeaders)
+        if refusal == .unknownEncoding {
+            trailers.add(name: "grpc-accept-encoding", value: RequestHead.acceptedEncodings)
+        }
+        hasSentEnd = true
+        context.writeAndFlush(
+            wrapOutboundOut(.headers(.init(headers: trailers, endStream: true))), promise: nil)
+    }
+
+    // MARK: From the library
+
+    func write(
+        context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?
+    ) {
+        if case .refused = phase {
+            promise?.fail(ChannelError.ioOnClosedChannel)
+            return
+        }
+        if case .headers(let frame) = unwrapOutboundIn(data) {
+            hasSentHeaders = true
+            if frame.endStream {
+                hasSentEnd = true
+                if !hasReceivedEnd { answeredAt = .now() }
+            }
+        }
+        context.write(data, promise: promise)
+    }
+
+    func close(
+        context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?
+    ) {
+        if !hasSentEnd, context.channel.isActive {
+            table.statistics.count(.cutOff)
+            sendStatus(.cutOff, phase.shape, context)
+        }
+        context.close(mode: mode, promise: promise)
+    }
+}
+
+/// What the library is told of a call that was answered in front of it.
+struct RefusedCall: Error {
+    let refusal: Refusal
+}

@@ -1,0 +1,94 @@
+import NIOCore
+import NIOEmbedded
+import NIOHPACK
+import NIOHTTP2
+
+@testable import GRPCEdge
+
+/// One call's guard between a caller and a library that are both this test.
+struct GuardBench {
+    static let unary = "/test.Service/Unary"
+    static let stream = "/test.Service/Stream"
+    static let submission = "/test.Service/Submit"
+
+    let table: ConnectionTable
+    let connection: ConnectionGuard
+    let channel: EmbeddedChannel
+
+    init(limits: EdgeLimits = EdgeLimits()) throws {
+        channel = EmbeddedChannel()
+        table = ConnectionTable(
+            EdgeConfiguration(
+                limits: limits,
+                shapes: [
+                    Self.unary: CallShape(maxMessageBytes: 100),
+                    Self.stream: CallShape(isStreaming: true, maxMessageBytes: 100),
+                    Self.submission: CallShape(
+                        isStreaming: true, takesMarkers: true, isSubmission: true,
+                        maxMessageBytes: 100),
+                ],
+                acceptsTimeout: { $0 == "1S" },
+                status: { refusal, _ in
+                    RefusalStatus(code: 13, message: "\(refusal)", details: "AAAA")
+                }), on: channel.eventLoop)
+        connection = ConnectionGuard(table: table, socket: SocketHandle())
+        try call()
+        _ = try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+    }
+
+    private func call() throws {
+        try channel.pipeline.syncOperations.addHandler(
+            CallGuard(table: table, connection: connection))
+    }
+
+    static func headers(
+        _ path: String, _ further: [(String, String)] = [], method: String = "POST"
+    ) -> HPACKHeaders {
+        HPACKHeaders(
+            [
+                (":method", method), (":scheme", "http"), (":path", path), ("te", "trailers"),
+                ("content-type", "application/grpc"),
+            ] + further)
+    }
+
+    /// The caller sends headers.
+    func send(_ headers: HPACKHeaders, endStream: Bool = false) throws {
+        try channel.writeInbound(
+            HTTP2Frame.FramePayload.headers(.init(headers: headers, endStream: endStream)))
+    }
+
+    /// The caller sends bytes.
+    func send(_ bytes: [UInt8], endStream: Bool = false) throws {
+        try channel.writeInbound(
+            HTTP2Frame.FramePayload.data(
+                .init(data: .byteBuffer(ByteBuffer(bytes: bytes)), endStream: endStream)))
+    }
+
+    /// What the library was handed since it was asked last.
+    func handedOn() throws -> [Handed] {
+        var all: [Handed] = []
+        while let payload = try channel.readInbound(as: HTTP2Frame.FramePayload.self) {
+            switch payload {
+            case .headers(let frame): all.append(.headers(frame.headers, end: frame.endStream))
+            case .data(let frame):
+                guard case .byteBuffer(let bytes) = frame.data else { continue }
+                all.append(.data(Array(bytes.readableBytesView), end: frame.endStream))
+            default: break
+            }
+        }
+        return all
+    }
+
+    /// The status that the caller was sent; nil for none.
+    func status() throws -> HPACKHeaders? {
+        while let payload = try channel.readOutbound(as: HTTP2Frame.FramePayload.self) {
+            if case .headers(let frame) = payload, frame.endStream { return frame.headers }
+        }
+        return nil
+    }
+
+    enum Handed: Equatable {
+        case headers(HPACKHeaders, end: Bool)
+        case data([UInt8], end: Bool)
+    }
+}
