@@ -104,9 +104,12 @@ struct History {
             if let sealed, !isOvertaken(submission, sealed.sequenceNumber) {
                 broken.append("\(name) was sealed and called a duplicate")
             }
-        case .conflicting(let number):
-            if underID?.sequenceNumber != number || underID?.event.payload == submission.payload {
-                broken.append("\(name) does not conflict with \(number)")
+        case .conflicting(let number, let differs):
+            // The submissions of a simulation differ in nothing but the payload.
+            if underID?.sequenceNumber != number || underID?.event.payload == submission.payload
+                || differs != .payload
+            {
+                broken.append("\(name) does not conflict with \(number) in \(differs.names)")
             }
         case .notSealed(let reason):
             if let sealed {

@@ -86,7 +86,7 @@ struct HistoryTests {
     func falseDuplicate() {
         let other = SealedEntry(entry: ledger[1], eventHash: .zero)
         #expect(!violations(submission(1, .duplicate(of: other))).isEmpty)
-        #expect(!violations(submission(1, .conflicting(with: 2))).isEmpty)
+        #expect(!violations(submission(1, .conflicting(with: 2, differs: .payload))).isEmpty)
     }
 
     @Test("an order against real time is found")

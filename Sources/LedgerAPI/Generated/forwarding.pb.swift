@@ -268,6 +268,9 @@ public nonisolated struct Ledger_Internal_ForwardAnswer: Sendable {
     set {outcome = .refused(newValue)}
   }
 
+  /// With `conflicts_with`: the fields that differ, as bits: 1 payload, 2 veps_timestamp, 4 metadata.
+  public var differs: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Outcome: Equatable, Sendable {
@@ -767,7 +770,7 @@ nonisolated extension Ledger_Internal_AnswerBatch: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Ledger_Internal_ForwardAnswer: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ForwardAnswer"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}sealed\0\u{3}duplicate_of\0\u{3}conflicts_with\0\u{3}not_sealed\0\u{1}unknown\0\u{1}refused\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}sealed\0\u{3}duplicate_of\0\u{3}conflicts_with\0\u{3}not_sealed\0\u{1}unknown\0\u{1}refused\0\u{1}differs\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -844,6 +847,7 @@ nonisolated extension Ledger_Internal_ForwardAnswer: SwiftProtobuf.Message, Swif
           self.outcome = .refused(v)
         }
       }()
+      case 8: try { try decoder.decodeSingularUInt32Field(value: &self.differs) }()
       default: break
       }
     }
@@ -884,12 +888,16 @@ nonisolated extension Ledger_Internal_ForwardAnswer: SwiftProtobuf.Message, Swif
     }()
     case nil: break
     }
+    if self.differs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.differs, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Ledger_Internal_ForwardAnswer, rhs: Ledger_Internal_ForwardAnswer) -> Bool {
     if lhs.token != rhs.token {return false}
     if lhs.outcome != rhs.outcome {return false}
+    if lhs.differs != rhs.differs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

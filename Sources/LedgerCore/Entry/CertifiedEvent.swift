@@ -61,14 +61,6 @@ package struct CertifiedEvent: Hashable, Sendable {
         self.submitter = submitter
     }
 
-    /// Whether two submissions have the same content: event id, payload, VEPS timestamp and
-    /// metadata are equal as bytes. Signature and submitter may differ between honest retries
-    /// (FORMATS.md, Entry).
-    package func hasSameContent(as other: CertifiedEvent) -> Bool {
-        eventID == other.eventID && vepsTimestamp == other.vepsTimestamp
-            && payload == other.payload && metadata == other.metadata
-    }
-
     /// The bytes that a VEPS signature covers (FORMATS.md, What VEPS signs).
     package var signedBytes: [UInt8] {
         var bytes: [UInt8] = []

@@ -93,7 +93,8 @@ package enum KeepAliveResult: Sendable {
 package enum ForwardOutcome: Hashable, Sendable {
     case sealed(Seal)
     case duplicate(of: SequenceNumber)
-    case conflicting(with: SequenceNumber)
+    /// `differs` is empty where the sealer is of a version that does not say it.
+    case conflicting(with: SequenceNumber, differs: ContentDifference)
     case notSealed(NotSealedReason)
     /// Refused before it was looked at: the receiver does not seal.
     case refused

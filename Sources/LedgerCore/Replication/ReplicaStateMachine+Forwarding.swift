@@ -128,9 +128,9 @@ extension ReplicaStateMachine {
             if !book.attemptEnded(token, over: link) { book.leaveOpen(token) }
             book.move(token, to: .readingOriginal)
             return [.readOriginal(token, number)]
-        case .conflicting(let number):
+        case .conflicting(let number, let differs):
             // Said of sealed events only (PROTOCOL.md 3), so whatever was attempted, this one never will be.
-            return finish(token, .conflicting(with: number))
+            return finish(token, .conflicting(with: number, differs: differs))
         case .notSealed(.stopping), .notSealed(.starting), .notSealed(.clockUntrusted),
             .notSealed(.rolledBack), .refused:
             // Not this replica, but somebody else may well seal it.
@@ -242,8 +242,9 @@ extension ReplicaStateMachine {
         of tracked: ForwardBook.Tracked, found original: SealedEntry, at now: MonotonicInstant
     ) -> SubmissionOutcome {
         let entry = original.entry
-        guard entry.event.hasSameContent(as: tracked.submission.event) else {
-            return .conflicting(with: entry.sequenceNumber)
+        let differs = tracked.submission.event.difference(from: entry.event)
+        guard differs.isEmpty else {
+            return .conflicting(with: entry.sequenceNumber, differs: differs)
         }
         guard tracked.mayBeSealed, entry.sequenceNumber > tracked.headAtReceipt,
             entry.event == tracked.submission.event
@@ -328,7 +329,7 @@ extension ForwardOutcome {
     fileprivate var number: SequenceNumber? {
         switch self {
         case .sealed(let seal): seal.sequenceNumber
-        case .duplicate(let number), .conflicting(let number): number
+        case .duplicate(let number), .conflicting(let number, _): number
         case .notSealed, .refused, .unknown: nil
         }
     }

@@ -49,9 +49,11 @@ extension SealingStateMachine {
         case .found(let original):
             guard let submission = queue.remove(token) else { return [] }
             // Said of sealed events only, never of pending ones (PROTOCOL.md 3): this one was read.
+            let differs = submission.event.difference(from: original.entry.event)
             let outcome: SubmissionOutcome =
-                original.entry.event.hasSameContent(as: submission.event)
-                ? .duplicate(of: original) : .conflicting(with: original.entry.sequenceNumber)
+                differs.isEmpty
+                ? .duplicate(of: original)
+                : .conflicting(with: original.entry.sequenceNumber, differs: differs)
             return [.answer(token, outcome)] + startBatch(at: moment) + reportIfDrained()
         case .failed:
             guard let submission = queue.remove(token) else { return [] }

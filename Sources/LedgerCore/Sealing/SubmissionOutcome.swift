@@ -34,8 +34,8 @@ package enum SubmissionOutcome: Hashable, Sendable {
     case sealed(Seal, latency: Nanoseconds)
     /// The same event had been sealed before.
     case duplicate(of: SealedEntry)
-    /// The event_id is taken by another content.
-    case conflicting(with: SequenceNumber)
+    /// The event_id is taken by another content; `differs` names the fields, and is empty where they are not known.
+    case conflicting(with: SequenceNumber, differs: ContentDifference)
     /// This submission is not sealed and never will be.
     case notSealed(NotSealedReason)
     /// It was in a transaction whose fate is not known yet.

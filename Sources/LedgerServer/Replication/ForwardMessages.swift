@@ -31,7 +31,9 @@ extension Ledger_Internal_ForwardAnswer {
             switch outcome {
             case .sealed(let seal): $0.sealed = Ledger_Internal_Sealed(seal)
             case .duplicate(let number): $0.duplicateOf = number.rawValue
-            case .conflicting(let number): $0.conflictsWith = number.rawValue
+            case .conflicting(let number, let differs):
+                $0.conflictsWith = number.rawValue
+                $0.differs = differs.rawValue
             case .notSealed(let reason): $0.notSealed = Ledger_Internal_Rejection(reason)
             case .refused: $0.refused = .init()
             case .unknown: $0.unknown = .init()
@@ -44,7 +46,10 @@ extension Ledger_Internal_ForwardAnswer {
         switch outcome {
         case .sealed(let sealed): sealed.seal.map { .sealed($0) } ?? .unknown
         case .duplicateOf(let number): .duplicate(of: SequenceNumber(rawValue: number))
-        case .conflictsWith(let number): .conflicting(with: SequenceNumber(rawValue: number))
+        case .conflictsWith(let number):
+            .conflicting(
+                with: SequenceNumber(rawValue: number),
+                differs: ContentDifference(rawValue: differs).intersection(.known))
         case .notSealed(let rejection): rejection.notSealedReason.map { .notSealed($0) } ?? .unknown
         case .refused: .refused
         case .unknown, nil: .unknown

@@ -172,7 +172,8 @@ extension ForwardOutcome {
             switch outcome {
             case .sealed(let seal, _): .sealed(seal)
             case .duplicate(let original): .duplicate(of: original.entry.sequenceNumber)
-            case .conflicting(let number): .conflicting(with: number)
+            case .conflicting(let number, let differs):
+                .conflicting(with: number, differs: differs)
             case .notSealed(let reason): .notSealed(reason)
             case .unknown: .unknown
             }

@@ -24,8 +24,9 @@ package enum SubmissionReport: Sendable {
             let sealed = Ledger_SealedEvent(original)
             self = .rejected(
                 .duplicateEvent(of: sealed.sequenceNumber), eventID: id, original: sealed)
-        case .conflicting(let number):
-            self = .rejected(.conflictingEvent(with: number), eventID: id, original: nil)
+        case .conflicting(let number, let differs):
+            self = .rejected(
+                .conflictingEvent(with: number, differs: differs), eventID: id, original: nil)
         case .notSealed(let reason):
             self = .rejected(.notSealed(reason), eventID: id, original: nil)
         case .unknown:
@@ -90,13 +91,21 @@ extension LedgerRPCError {
             metadata: ["sequence_number": String(number)])
     }
 
-    /// Another event has the id.
-    static func conflictingEvent(with number: SequenceNumber) -> Self {
-        Self(
+    /// Another event has the id. The names of the fields that differ are in the text as well, for an answer in a stream
+    /// has no ErrorInfo.
+    static func conflictingEvent(
+        with number: SequenceNumber, differs: ContentDifference
+    ) -> Self {
+        var metadata = ["sequence_number": String(number.rawValue)]
+        var text = "another event with this event_id is sealed as number \(number)"
+        if !differs.isEmpty {
+            metadata["differs"] = differs.names.joined(separator: ",")
+            text += ", and differs in \(differs.names.joined(separator: ", "))"
+        }
+        return Self(
             .alreadyExists, .conflictingEvent,
-            "another event with this event_id is sealed as number \(number); this one was not "
-                + "sealed: give it an event_id of its own",
-            metadata: ["sequence_number": String(number.rawValue)])
+            "\(text); this one was not sealed: give it an event_id of its own",
+            metadata: metadata)
     }
 
     /// Nothing certain can be said yet.

@@ -214,13 +214,13 @@ struct AttemptTests {
     func conflicts() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
-        #expect(
-            bench.answer(link, token, .conflicting(with: 3)).outcomes == [.conflicting(with: 3)])
+        let told = bench.answer(link, token, .conflicting(with: 3, differs: [.metadata]))
+        #expect(told.outcomes == [.conflicting(with: 3, differs: [.metadata])])
         let (other, _) = bench.submit("b")
         _ = bench.answer(link, other, .unknown)
         let found = try ReplicaBench.entry("b", as: 4, payload: [9])
         let actions = bench.send { $0.lookedUp(other, .found(found), at: $1) }
-        #expect(actions.outcomes == [.conflicting(with: 4)])
+        #expect(actions.outcomes == [.conflicting(with: 4, differs: [.payload])])
     }
 
     @Test("an own sealing machine that finds it sealed by an earlier attempt has succeeded")
@@ -247,7 +247,8 @@ struct AttemptTests {
         let (bench, first, second, token) = try forwardedTwice()
         #expect(bench.sealed(first, token, as: 5).outcomes.map(\.number) == [5])
         for outcome in [
-            ForwardOutcome.duplicate(of: 5), .conflicting(with: 5), .unknown, .refused,
+            ForwardOutcome.duplicate(of: 5), .conflicting(with: 5, differs: [.payload]), .unknown,
+            .refused,
             .notSealed(Self.overloaded), .sealed(ReplicaBench.seal(5)),
         ] {
             let actions = bench.answer(second, token, outcome)

@@ -139,7 +139,8 @@ struct StreamPathTests {
         let event = MachineBench.event("a")
         let original = try ReplicaBench.entry("a", as: 9)
         let others: [SubmissionOutcome] = [
-            .duplicate(of: original), .conflicting(with: 9), .unknown, .notSealed(.stopping),
+            .duplicate(of: original), .conflicting(with: 9, differs: [.payload]), .unknown,
+            .notSealed(.stopping),
         ]
         let told = others.map { order.next($0, of: event) }
         #expect(told == others)
