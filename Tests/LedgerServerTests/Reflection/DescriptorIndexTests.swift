@@ -51,6 +51,19 @@ struct DescriptorIndexTests {
         #expect(try fileNames(.fileContainingSymbol("\(scope).NOT_SERVING")) == file)
     }
 
+    @Test(
+        "The types of error details are found, so that generic clients can show them",
+        arguments: [
+            ("google.rpc.Status", "google/rpc/status.proto"),
+            ("google.rpc.ErrorInfo", "google/rpc/error_details.proto"),
+            ("google.rpc.BadRequest.FieldViolation", "google/rpc/error_details.proto"),
+            ("google.rpc.RetryInfo", "google/rpc/error_details.proto"),
+            ("google.protobuf.Any", "google/protobuf/any.proto"),
+        ])
+    func errorDetails(symbol: String, file: String) throws {
+        #expect(try fileNames(.fileContainingSymbol(symbol)).first == file)
+    }
+
     @Test("A file is found by its name")
     func file() throws {
         #expect(try fileNames(.fileByName("ledger.proto")) == ["ledger.proto"])
