@@ -96,12 +96,17 @@ let package = Package(
                 protobuf,
             ],
             swiftSettings: strict),
+        .target(
+            name: "CommandLineSupport", dependencies: [arguments], swiftSettings: strict),
         .executableTarget(
-            name: "ledger-service", dependencies: ["LedgerServer"], swiftSettings: strict),
+            name: "ledger-service",
+            dependencies: ["CommandLineSupport", "LedgerServer", arguments, logging],
+            swiftSettings: strict),
         .executableTarget(
             name: "ledgerctl",
             dependencies: [
-                "LedgerClient", "LedgerAPI", "EventLoopTasks", grpcCore, grpcTransport, arguments,
+                "CommandLineSupport", "LedgerClient", "LedgerAPI", "LedgerCore", "EventLoopTasks",
+                grpcCore, grpcTransport, arguments,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -152,7 +157,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "LedgerctlTests",
-            dependencies: ["ledgerctl", "LedgerClient", "LedgerAPI", arguments],
+            dependencies: [
+                "ledgerctl", "CommandLineSupport", "LedgerClient", "LedgerAPI", arguments,
+            ],
             swiftSettings: strict),
     ]
 )

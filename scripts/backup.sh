@@ -24,7 +24,21 @@ fi
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 # shellcheck source=scripts/local-env.sh
 source "$root/scripts/local-env.sh"
+# shellcheck source=scripts/settings.sh
+source "$root/scripts/settings.sh"
 local_env "$root"
+
+# The ledger that make run serves, of which a .env file may say below which prefix it lies.
+if [[ -z "${LEDGER_PREFIX:-}" && -e "$root/.env" ]]; then
+    binaries=$(find_binaries "$root")
+    if [[ -z "$binaries" ]] || ! settings=$(settings_here "$binaries" "$root"); then
+        echo "backup.sh: ledger-service, which reads $root/.env, cannot be asked: make build, or set" \
+            "LEDGER_PREFIX" >&2
+        exit 1
+    fi
+    LEDGER_PREFIX=$(setting LEDGER_PREFIX <<<"$settings")
+    export LEDGER_PREFIX
+fi
 
 # A snapshot holds every payload, and the hashes of etcd's passwords.
 umask 077

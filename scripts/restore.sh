@@ -33,6 +33,8 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 source "$root/scripts/local-env.sh"
 # shellcheck source=scripts/processes.sh
 source "$root/scripts/processes.sh"
+# shellcheck source=scripts/settings.sh
+source "$root/scripts/settings.sh"
 # shellcheck source=scripts/local-cluster.sh
 source "$root/scripts/local-cluster.sh"
 
@@ -53,28 +55,30 @@ wrong_usage() {
 
 # Nothing runs
 
-# Prints the pids of replicas that use this cluster, by their environment or their .env file. A
-# replica that waits for etcd to come back is as dangerous as one that seals: it may have a
-# transaction under way.
+# Prints the pids of replicas that use this cluster. A replica that waits for etcd to come back is as dangerous as one
+# that seals: it may have a transaction under way. One that cannot be asked may be one of them.
 find_replicas() {
-    local process name settings
+    local process name pid endpoints
     for process in /proc/[0-9]*; do
         { read -r name <"$process/comm"; } 2>/dev/null || continue
         [[ $name == ledger-service ]] || continue
-        settings=$(cat "$process/environ" "$process/cwd/.env" 2>/dev/null | tr '\0' '\n') || true
-        if [[ ! -r "$process/environ" ]] ||
-            grep -Eq "^ETCD_ENDPOINTS=.*:($used_ports)([,/\"' ]|\$)" <<<"$settings"; then
-            echo "${process#/proc/}"
+        # Ended, and not yet waited for.
+        ! grep -q '^State:[[:space:]]*Z' "$process/status" 2>/dev/null || continue
+        pid=${process#/proc/}
+        endpoints=$(settings_of_process "$binaries" "$pid" | setting ETCD_ENDPOINTS) || true
+        if [[ -z "$endpoints" && -d $process ]] || grep -Eq ":($used_ports)(,|\$)" <<<"$endpoints"; then
+            echo "$pid"
         fi
     done
 }
 
 check_nothing_runs() {
-    local i replicas sealer
+    local i replicas sealer prefix
     used_ports=$(for i in "${!members[@]}"; do client_port "$i"; done | paste -sd '|')
     mapfile -t replicas < <(find_replicas)
     if ((${#replicas[@]} > 0)); then
-        sealer=$(timeout 5 etcdctl get --print-value-only "${LEDGER_PREFIX:-ledger/}sealer" \
+        prefix=$(settings_of_process "$binaries" "${replicas[0]}" | setting LEDGER_PREFIX) || true
+        sealer=$(timeout 5 etcdctl get --print-value-only "${prefix:-ledger/}sealer" \
             2>/dev/null) || true
         refuse "$refused_running" "refused: a replica of the ledger runs (process ${replicas[*]})" \
             "A request that it has under way would be answered wrongly across the restore." \
@@ -116,7 +120,7 @@ restore_database() {
 # By certificate, for the passwords in a snapshot are those of its time.
 # The counter must say the same, or the ledger is not whole.
 read_head() {
-    local head counter number hash prefix=${LEDGER_PREFIX:-ledger/}
+    local head counter number hash prefix=$LEDGER_PREFIX
     head=$(as_root get --print-value-only "${prefix}head") &&
         counter=$(as_root get --print-value-only "${prefix}sequence_counter") || return 1
     if [[ -z "$head" && -z "$counter" ]]; then
@@ -260,7 +264,7 @@ start_replica() {
         ETCD_ENDPOINTS="$ETCD_ENDPOINTS" ETCD_CA_CERT="$ETCD_CA_CERT" \
         ETCD_CLIENT_CERT="$ETCD_CLIENT_CERT" ETCD_CLIENT_KEY="$ETCD_CLIENT_KEY" \
         ETCD_USERNAME="$ETCD_USERNAME" ETCD_PASSWORD="$ETCD_PASSWORD" \
-        LEDGER_PREFIX="${LEDGER_PREFIX:-ledger/}" LEDGER_BIND_ADDRESS=127.0.0.1 \
+        LEDGER_PREFIX="$LEDGER_PREFIX" LEDGER_BIND_ADDRESS=127.0.0.1 \
         LEDGER_PORT=0 LEDGER_INTERNAL_PORT=0 LEDGER_ADMIN_PORT=0 \
         "$binaries/ledger-service"
     replica_pid=$started_pid
@@ -384,13 +388,10 @@ if [[ -z "$snapshot" ]]; then
     [[ -n "$snapshot" ]] || die "there is no snapshot in $backups; name one, or make backup first"
 fi
 [[ -r "$snapshot" ]] || die "the snapshot $snapshot cannot be read"
-for folder in "$root/.build/release" "$root/.build/debug"; do
-    if [[ -z "$binaries" && -x "$folder/ledger-service" && -x "$folder/ledgerctl" ]]; then
-        binaries=$folder
-    fi
-done
+[[ -n "$binaries" ]] || binaries=$(find_binaries "$root")
 [[ -x "$binaries/ledger-service" && -x "$binaries/ledgerctl" ]] ||
     die "ledger-service and ledgerctl are missing: make release, or name their folder with --bin"
+binaries=$(cd "$binaries" && pwd)
 
 begin=$EPOCHREALTIME
 check_nothing_runs
@@ -398,6 +399,11 @@ work=$(mktemp -d "$LOCAL_STATE/restoring.XXXXXX")
 trap 'stop_requested=yes' INT TERM HUP
 trap clean_up EXIT
 "$root/certs/make-certs.sh" "$LOCAL_CERTS" >/dev/null
+# The ledger that make run would serve: below another prefix there would seem to be no event, and nothing to lose.
+settings=$(settings_here "$binaries" "$root") ||
+    die "the settings of the ledger that make run starts are not accepted, see above. Nothing was changed"
+LEDGER_PREFIX=$(setting LEDGER_PREFIX <<<"$settings")
+export LEDGER_PREFIX
 make_root_certificate
 : >"$LOCAL_STATE/logs/restore.log"
 

@@ -32,6 +32,8 @@ root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 source "$root/scripts/local-env.sh"
 # shellcheck source=scripts/processes.sh
 source "$root/scripts/processes.sh"
+# shellcheck source=scripts/settings.sh
+source "$root/scripts/settings.sh"
 # shellcheck source=scripts/local-cluster.sh
 source "$root/scripts/local-cluster.sh"
 
@@ -82,6 +84,15 @@ build() {
     for program in ledger-service ledgerctl; do
         [[ -x "$binaries/$program" ]] || die "$binaries/$program is missing"
     done
+}
+
+# etcd's users may use what is below the ledger's prefix, which a .env file may set.
+ask_settings() {
+    local settings
+    settings=$(settings_here "$binaries" "$root") ||
+        die "ledger-service does not accept its settings, see above"
+    LEDGER_PREFIX=$(setting LEDGER_PREFIX <<<"$settings")
+    export LEDGER_PREFIX
 }
 
 start_etcd() {
@@ -168,7 +179,7 @@ suggest() {
   grpcurl -plaintext -d '{"event_id":"my-event-2","payload":"aGVsbG8="}' \\
       $LEDGER_ADDRESS ledger.ImmutableLedger/SubmitEvent
   etcdctl endpoint status --write-out table
-  etcdctl get ledger/head
+  etcdctl get ${LEDGER_PREFIX}head
   curl http://127.0.0.1:$LEDGER_ADMIN_PORT/metrics
   curl http://127.0.0.1:$(metrics_port 0)/metrics
   scripts/as-operator.sh etcdctl user list
@@ -293,6 +304,7 @@ build
 if [[ $stop_requested == yes ]]; then
     exit 0
 fi
+ask_settings
 check_state
 check_ports
 start_etcd

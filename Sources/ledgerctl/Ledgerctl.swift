@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import CommandLineSupport
 
 /// The command line of ImmutableLedger.
 @main
@@ -34,4 +35,7 @@ struct Ledgerctl: AsyncParsableCommand {
             SubmitCommand.self, GetCommand.self, ListCommand.self, TailCommand.self,
             HeadCommand.self, VerifyCommand.self, HealthCommand.self, BenchCommand.self,
         ])
+    static func main() async {
+        await runProcess()
+    }
 }

@@ -58,6 +58,62 @@ extension Integration {
             }
         }
 
+        @Test(
+            "keys with curve parameters and CR LF, and chains, serve callers, replicas and etcd alike"
+        )
+        func notations() async throws {
+            try await withCluster { cluster in
+                let folder = cluster.folder.appending(path: "notations")
+                let shared = cluster.certificates
+                try FileManager.default.copyItem(at: shared, to: folder)
+                _ = try await EtcdCluster.output([
+                    "bash", "-euc",
+                    """
+                    cd '\(folder.path)'
+                    for name in ledger-service ledger-replica etcd-client; do
+                        { openssl ecparam -name prime256v1
+                          openssl pkey -in $name-key.pem -traditional; } | sed 's/$/\\r/' >key
+                        cat $name.pem replica-ca.pem | sed 's/$/\\r/' >certificate
+                        mv key $name-key.pem
+                        mv certificate $name.pem
+                    done
+                    for name in service-ca replica-ca ca; do
+                        cat etcd-client.pem $name.pem >both
+                        mv both $name.pem
+                    done
+                    """,
+                ])
+                func file(_ name: String) -> String { folder.appending(path: name).path }
+                let settings = [
+                    "LEDGER_TLS_CERT": file("ledger-service.pem"),
+                    "LEDGER_TLS_KEY": file("ledger-service-key.pem"),
+                    "LEDGER_TLS_CLIENT_CA": file("service-ca.pem"),
+                    "LEDGER_INTERNAL_TLS_CERT": file("ledger-replica.pem"),
+                    "LEDGER_INTERNAL_TLS_KEY": file("ledger-replica-key.pem"),
+                    "LEDGER_INTERNAL_TLS_CA": file("replica-ca.pem"),
+                    "ETCD_CA_CERT": file("ca.pem"),
+                    "ETCD_CLIENT_CERT": file("etcd-client.pem"),
+                    "ETCD_CLIENT_KEY": file("etcd-client-key.pem"),
+                ]
+                // Two replicas: the second one forwards over the internal port.
+                try await withLedger(on: cluster, settings: settings) { _ in
+                    try await withLedger(on: cluster, settings: settings) { ledger in
+                        let calls = try LedgerCalls(
+                            port: try await ledger.process.port(), security: .caller(in: shared))
+                        let log = SubmissionLog()
+                        let load = SubmissionLoad([calls], log: log, callers: 1, prefix: "n")
+                        try await eventually("events are forwarded and sealed") {
+                            guard log.acknowledgedCount >= 5 else { return false }
+                            let state = try await ledger.process.metric("ledger_is_sealer")
+                            return state == 0
+                        }
+                        await load.stop()
+                        await calls.close()
+                    }
+                }
+            }
+        }
+
         /// The serial number of the certificate that the port shows.
         private func serialNumber(_ port: Int) async throws -> String {
             let shown = try await EtcdCluster.output([

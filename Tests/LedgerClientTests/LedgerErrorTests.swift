@@ -50,6 +50,21 @@ struct LedgerErrorTests {
         #expect(error.sealed == .yes)
     }
 
+    @Test(
+        "A conflict says which fields differ",
+        arguments: [
+            ("veps_timestamp", ["veps_timestamp"]),
+            ("payload,veps_timestamp,metadata", ["payload", "veps_timestamp", "metadata"]),
+            ("payload, metadata", ["payload", "metadata"]), ("", []),
+        ])
+    func conflict(differs: String, fields: [String]) {
+        let status = ledgerError(
+            .alreadyExists, "CONFLICTING_EVENT", metadata: ["differs": differs])
+        let error = classify(RPCError(status))
+        #expect(error.kind == .conflicting)
+        #expect(error.differingFields == fields)
+    }
+
     @Test("A duplicate without the event leaves the outcome unknown")
     func duplicateWithoutOriginal() {
         let error = classify(RPCError(ledgerError(.alreadyExists, "DUPLICATE_EVENT")))

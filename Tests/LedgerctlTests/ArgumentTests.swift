@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommandLineSupport
 import LedgerClient
 import Testing
 
@@ -37,6 +38,21 @@ struct ArgumentTests {
             try Ledgerctl.parseAsRoot(line.split(separator: " ").map(String.init))
         }
         #expect(error.map { Ledgerctl.exitCode(for: $0).rawValue } == 64)
+    }
+
+    @Test("Arguments that are not UTF-8 are refused: repaired, two of them would be one")
+    func bytes() {
+        let good = Array("evt-é".utf8)
+        let bad = Array("evt-".utf8) + [0xFF]
+        #expect(RawArguments.problem(in: [good]) == nil)
+        #expect(
+            RawArguments.problem(in: [good, bad]) == "argument 2 is not UTF-8: evt-\\xff")
+        #expect(RawArguments.problem(in: [[0xED, 0xA0, 0x80]]) != nil)
+        let environment = Array("PATH=\u{FF}".utf8.dropLast()) + [0] + Array("LEDGER_PORT=1".utf8)
+        #expect(RawArguments.problem(inEnvironment: environment, prefixes: ["LEDGER_"]) == nil)
+        #expect(
+            RawArguments.problem(inEnvironment: environment, prefixes: ["PATH"])
+                == "PATH is not UTF-8")
     }
 
     @Test("The address comes from the option, then the environment, then the default")

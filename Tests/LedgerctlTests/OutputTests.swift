@@ -104,6 +104,23 @@ struct OutputTests {
                 """)
     }
 
+    @Test("A conflict is put in words, with what to do about another time of certification")
+    func conflict() throws {
+        var error = LedgerError(.conflicting, sealed: .no, message: "Other content")
+        #expect(ConflictText.lines(error) == [])
+        error.differingFields = ["payload", "veps_timestamp", "later\u{1B}"]
+        let lines = ConflictText.lines(error)
+        #expect(lines.count == 3)
+        #expect(lines[0] == "another payload")
+        #expect(lines[1].hasPrefix("certified at another time") && lines[1].contains("--timestamp"))
+        #expect(!lines[2].contains("\u{1B}"))
+        #expect(
+            try JSONLine.encode(ErrorJSON(error)).contains(
+                #""differs":["payload","veps_timestamp","later\u001b"]"#))
+        error.kind = .overloaded
+        #expect(ConflictText.lines(error) == [])
+    }
+
     @Test(
         "Exit codes",
         arguments: [

@@ -141,17 +141,24 @@ class LocalLedger:
         )
 
     @contextlib.contextmanager
-    def stray_replica(self) -> Iterator[int]:
-        """A replica whose etcd is gone; it waits for it to come back."""
+    def stray_replica(self, dot_env: str = "") -> Iterator[int]:
+        """A replica whose etcd is gone; it waits for it to come back.
+
+        It is told of etcd's endpoints by its environment, or by a line of its .env file, in which they are {}.
+        """
         port = int(self.environment["LOCAL_ETCD_PORT"])
         certificates = self.environment["LOCAL_CERTS"]
+        address = f"https://127.0.0.1:{port + 4}"
+        environment = {"ETCD_ENDPOINTS": address}
+        if dot_env:
+            environment = {}
+            (self.state / ".env").write_text(dot_env.format(address) + "\n")
         process = subprocess.Popen(
             [self._binaries / "ledger-service"], cwd=self.state, stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            env={
+            env=environment | {
                 "PATH": os.environ["PATH"], "LEDGER_BIND_ADDRESS": "127.0.0.1",
                 "LEDGER_PORT": "0", "LEDGER_INTERNAL_PORT": "0", "LEDGER_ADMIN_PORT": "0",
-                "ETCD_ENDPOINTS": f"https://127.0.0.1:{port + 4}",
                 "ETCD_CA_CERT": f"{certificates}/ca.pem",
                 "ETCD_CLIENT_CERT": f"{certificates}/etcd-client.pem",
                 "ETCD_CLIENT_KEY": f"{certificates}/etcd-client-key.pem",
@@ -164,6 +171,7 @@ class LocalLedger:
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()
+            (self.state / ".env").unlink(missing_ok=True)
 
 
 def free_ports(count: int) -> int:
@@ -207,9 +215,11 @@ def test_backup(ledger: LocalLedger) -> tuple[pathlib.Path, pathlib.Path, list[d
 def test_refusals(
     ledger: LocalLedger, older: pathlib.Path, newest: pathlib.Path, acknowledged: list[dict]
 ) -> None:
-    with ledger.stray_replica() as process:
-        said = ledger.restore(status=RUNNING)
-        expect(f"(process {process})" in said, f"the replica is not named: {said}")
+    # However it was told of its etcd: only the service itself reads a .env file.
+    for line in ["", "ETCD_ENDPOINTS={}", "export ETCD_ENDPOINTS='{}' # ours", "  ETCD_ENDPOINTS = {}"]:
+        with ledger.stray_replica(line) as process:
+            said = ledger.restore(status=RUNNING)
+            expect(f"(process {process})" in said, f"the replica is not named, {line}: {said}")
     say("nothing is restored while a replica waits for etcd")
 
     head = len(acknowledged)

@@ -20,17 +20,26 @@ package struct ErrorAnswer: Sendable {
     /// The fields that were refused.
     package var violations: [FieldViolation] = []
 
+    /// The fields in which the event differs from the one that is sealed under its id, for a conflict.
+    package var differingFields: [String] = []
+
     /// The event that was sealed before, for a duplicate.
     package var original: Ledger_SealedEvent?
+
+    /// The name in an ErrorInfo's metadata.
+    package static let differsKey = "differs"
 
     /// Reads the details of a status. Details that don't decode count as absent.
     package init(_ error: RPCError) {
         status = statusName(error.code.rawValue)
         message = error.message
         guard let details = try? error.unpackGoogleRPCStatus()?.details else { return }
-        reason =
-            details.lazy.compactMap(\.errorInfo)
-            .first { $0.domain == LedgerReason.domain }?.reason
+        let info = details.lazy.compactMap(\.errorInfo).first { $0.domain == LedgerReason.domain }
+        reason = info?.reason
+        differingFields =
+            info?.metadata[Self.differsKey]?.split(separator: ",").map {
+                String($0.drop { $0 == " " })
+            } ?? []
         retryAfter = details.lazy.compactMap(\.retryInfo).first?.delay
         violations =
             details.lazy.compactMap(\.badRequest).first?.violations.map {

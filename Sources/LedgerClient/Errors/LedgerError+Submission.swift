@@ -55,6 +55,7 @@ extension LedgerError {
             kind, sealed: sealed, message: answer.message, retryAfter: answer.retryAfter,
             status: answer.status, cause: cause)
         error.isFromService = !answer.message.isEmpty
+        error.differingFields = answer.differingFields
         if answer.message.isEmpty { error.message = "\(service) answered \(reason.rawValue)" }
         return error
     }

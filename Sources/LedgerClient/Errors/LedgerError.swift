@@ -63,6 +63,10 @@ public struct LedgerError: Error, Sendable {
     /// The gRPC status, such as `UNAVAILABLE`; nil where the failure is not one.
     public var status: String?
 
+    /// For a conflict, the names of the fields that differ from what is sealed under the id: `payload`,
+    /// `veps_timestamp`, `metadata`. Empty where the service did not say.
+    public var differingFields: [String] = []
+
     /// The error below this one.
     public var cause: (any Error)?
 

@@ -25,9 +25,13 @@ package struct VEPSVerifier: Sendable {
             self.init(.ed25519(key))
         }
 
-        /// Takes the text of a PEM file with an Ed25519 or a P-256 public key.
+        /// Takes the text of a PEM file with one Ed25519 or P-256 public key.
         package init(pem: [UInt8]) throws(FormatError) {
-            let document = try PEMDocument(parsing: pem)
+            try self.init(document: PEMDocument(parsing: pem))
+        }
+
+        /// Takes an Ed25519 or a P-256 public key as openssl writes it.
+        package init(document: PEMDocument) throws(FormatError) {
             if let bytes = document.ed25519PublicKey {
                 try self.init(ed25519: bytes)
                 return

@@ -50,7 +50,12 @@ package final class AdminServer: Service, Sendable {
     /// Serves until the service group stops.
     package func run() async throws {
         defer { announce(nil) }
-        try await application().run()
+        do {
+            try await application().run()
+        } catch {
+            throw ListenError(
+                error, portSetting: .adminPort, port: port, address: bindAddress) ?? error
+        }
     }
 
     /// The server that `run()` starts; tests start the very same.

@@ -1,5 +1,4 @@
 import EtcdGateway
-import Foundation
 import GRPCCore
 import GRPCEdge
 import GRPCNIOTransportHTTP2
@@ -34,7 +33,7 @@ package struct LedgerApplication: Sendable {
     ///   client of etcd.
     package init(configuration: ServiceConfiguration, logger: Logger) throws {
         self.logger = logger
-        try Self.refuseUnsupported(configuration)
+        let address = try ListenAddress.resolve(configuration.bindAddress)
         let metrics = LedgerMetrics(version: Self.version)
         self.metrics = metrics
         let client = try EtcdClient(
@@ -61,8 +60,9 @@ package struct LedgerApplication: Sendable {
         let reader = EventReader(
             sealer: sealer, store: store, blocks: blocks, observer: observer)
         let replication = try Replication(
-            configuration: configuration, sealer: sealer, client: client, store: store,
-            reader: reader, observer: observer, blocks: blocks, metrics: metrics, logger: logger)
+            configuration: configuration, address: address, sealer: sealer, client: client,
+            store: store, reader: reader, observer: observer, blocks: blocks, metrics: metrics,
+            logger: logger)
         let replica = replication.replica
         self.replica = replica
         internalPort = replication.port
@@ -71,10 +71,10 @@ package struct LedgerApplication: Sendable {
             further: { replica.dependencies })
         admin = AdminServer(
             pages: AdminPages(reporter: reporter, registry: metrics.registry),
-            bindAddress: configuration.bindAddress, port: configuration.adminPort, logger: logger)
+            bindAddress: address, port: configuration.adminPort, logger: logger)
         let ledger = ImmutableLedgerService(
             submissions: SubmissionHandler(
-                intake: try Self.intake(configuration), sealer: sealer, replica: replica,
+                intake: Self.intake(configuration), sealer: sealer, replica: replica,
                 metrics: metrics, settings: configuration.sealing, shutdown: shutdown,
                 streamWindow: configuration.maxStreamEvents),
             reads: ReadHandler(
@@ -82,10 +82,10 @@ package struct LedgerApplication: Sendable {
                 verifier: EventVerifier(store: store, metrics: metrics, logger: logger),
                 board: board, shutdown: shutdown))
         let certificate = try configuration.tls.map {
-            try PortCertificate($0, setting: .tlsCert, logger: logger)
+            try PortCertificate($0, logger: logger)
         }
         grpc = GRPCPort(
-            name: "the gRPC port", bindAddress: configuration.bindAddress,
+            name: "the gRPC port", bindAddress: address,
             port: configuration.port, security: try certificate?.security() ?? .plaintext,
             limits: configuration.portLimits,
             services: [ledger, HealthService(reporter: reporter), GRPCHealthService(board: board)]
@@ -119,31 +119,8 @@ package struct LedgerApplication: Sendable {
 
     // MARK: Parts
 
-    /// What this version does not offer yet must not look as if it were in force.
-    private static func refuseUnsupported(
-        _ configuration: ServiceConfiguration
-    ) throws(ConfigurationError) {
-        if configuration.signingKeyPath != nil {
-            throw ConfigurationError(
-                "LEDGER_SIGNING_KEY", value: configuration.signingKeyPath ?? "",
-                accepted: "nothing yet: this version does not sign checkpoints")
-        }
-    }
-
-    private static func intake(
-        _ configuration: ServiceConfiguration
-    ) throws -> SubmissionIntake {
-        var keys: [VEPSVerifier.Key] = []
-        for path in configuration.vepsPublicKeyPaths {
-            guard let text = FileManager.default.contents(atPath: path),
-                let key = try? VEPSVerifier.Key(pem: Array(text))
-            else {
-                throw ConfigurationError(
-                    "LEDGER_VEPS_PUBLIC_KEYS", value: path,
-                    accepted: "readable PEM files with an Ed25519 or P-256 public key")
-            }
-            keys.append(key)
-        }
+    private static func intake(_ configuration: ServiceConfiguration) -> SubmissionIntake {
+        let keys = configuration.vepsPublicKeys
         return SubmissionIntake(
             limits: EventLimits(maxPayloadBytes: configuration.maxPayloadBytes),
             allowedSubmitters: configuration.allowedSubmitters,

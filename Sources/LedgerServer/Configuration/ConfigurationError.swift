@@ -34,7 +34,7 @@ package struct ConfigurationError: Error, Sendable, Hashable, CustomStringConver
     }
 
     /// Replaces what would begin a second line or move a terminal's cursor.
-    private static func oneLine(_ text: String) -> String {
+    static func oneLine(_ text: String) -> String {
         var line = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
             let isControl = scalar.properties.generalCategory == .control

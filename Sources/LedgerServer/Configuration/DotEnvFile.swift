@@ -33,7 +33,8 @@ package enum DotEnvFile {
     /// Reads the file's text.
     package static func parse(_ text: String) throws(ConfigurationError) -> [String: String] {
         var values: [String: String] = [:]
-        let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        // The line ends of shells and of container tools; other programs end no line at U+2028 or a form feed.
+        let lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
         for (index, line) in lines.enumerated() {
             var line = trimmed(line)
             if index == 0, line.unicodeScalars.first == "\u{FEFF}" {

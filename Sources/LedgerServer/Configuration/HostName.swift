@@ -18,6 +18,11 @@ enum HostName {
         return isIPv6(text) || isIPv4(text) || isDNSName(text) ? text : nil
     }
 
+    /// Whether the text is an IP address, without brackets.
+    static func isAddress(_ text: String) -> Bool {
+        isIPv6(text) || isIPv4(text)
+    }
+
     private static func isIPv4(_ text: String) -> Bool {
         var address = in_addr()
         return inet_pton(AF_INET, text, &address) == 1

@@ -12,7 +12,8 @@ extension ServiceConfiguration: CustomStringConvertible, CustomReflectable {
             self,
             children: [
                 "etcd": endpoints, "etcdUser": etcd.username ?? "", "port": port,
-                "internalPort": internalPort, "adminPort": adminPort, "bindAddress": bindAddress,
+                "internalPort": internalPort, "adminPort": adminPort,
+                "bindAddress": bindAddress ?? "::",
                 "advertiseAddress": advertiseAddress, "prefix": prefix, "origin": origin,
                 "hasInternalToken": internalToken != nil, "hasTLS": tls != nil,
                 "hasClientCA": tls?.clientCAPath != nil, "hasSigningKey": signingKeyPath != nil,

@@ -2,115 +2,127 @@ import EtcdGateway
 
 extension ServiceConfiguration {
     /// Everything that etcd's client needs, from the `ETCD_` variables.
-    static func etcdConfiguration(
-        _ reader: SettingReader
-    ) throws(ConfigurationError) -> EtcdConfiguration {
-        let endpoints = try endpoints(reader)
-        var result = EtcdConfiguration(endpoints: endpoints)
-        result.caCertificatePath = try reader.pemFile(.etcdCACert)
-        result.clientCertificatePath = try reader.pemFile(.etcdClientCert)
-        result.clientKeyPath = try reader.pemFile(.etcdClientKey)
-        try checkCertificates(of: result, reader)
-        try readUser(into: &result, reader)
-        try readPool(into: &result, reader)
+    static func etcdConfiguration(_ reader: SettingReader) -> EtcdConfiguration {
+        var result = EtcdConfiguration(endpoints: endpoints(reader))
+        readFiles(into: &result, reader)
+        readUser(into: &result, reader)
+        readPool(into: &result, reader)
         return result
     }
 
     /// Several addresses of one scheme.
-    private static func endpoints(
-        _ reader: SettingReader
-    ) throws(ConfigurationError) -> [EtcdEndpoint] {
-        let texts = try reader.list(.etcdEndpoints)
+    private static func endpoints(_ reader: SettingReader) -> [EtcdEndpoint] {
+        let name = SettingName.etcdEndpoints
+        let texts = reader.list(name)
         var endpoints: [EtcdEndpoint] = []
         for text in texts.isEmpty ? ["http://localhost:2379"] : texts {
-            do {
-                endpoints.append(try EtcdEndpoint(parsing: text))
-            } catch {
+            guard let endpoint = try? EtcdEndpoint(parsing: text) else {
                 // A part with an @ may hold a password, so it is not repeated.
-                let shown = text.contains("@") ? "(not shown)" : text
-                throw ConfigurationError(
-                    SettingName.etcdEndpoints.rawValue, value: shown,
+                reader.refuse(
+                    name, value: text.contains("@") ? "(not shown)" : text,
                     accepted: "comma-separated http://host:port or https://host:port, without "
                         + "user, path and query")
+                continue
             }
+            endpoints.append(endpoint)
         }
         let shown = endpoints.map(\.description).joined(separator: ",")
-        guard endpoints.count <= 16, Set(endpoints).count == endpoints.count else {
-            throw ConfigurationError(
-                SettingName.etcdEndpoints.rawValue, value: shown,
-                accepted: "at most 16 different endpoints")
+        if endpoints.count > 16 || Set(endpoints).count != endpoints.count {
+            reader.refuse(name, value: shown, accepted: "at most 16 different endpoints")
         }
-        guard Set(endpoints.map(\.scheme)).count == 1 else {
-            throw ConfigurationError(
-                SettingName.etcdEndpoints.rawValue, value: shown,
-                accepted: "either http or https for all endpoints")
+        if Set(endpoints.map(\.scheme)).count > 1 {
+            reader.refuse(
+                name, value: shown, accepted: "either http or https for all endpoints")
         }
         return endpoints
     }
 
     /// https needs all three files. With http they would have no effect, and who set them believes
     /// that the connection is encrypted.
-    private static func checkCertificates(
-        of configuration: EtcdConfiguration, _ reader: SettingReader
-    ) throws(ConfigurationError) {
+    private static func readFiles(
+        into configuration: inout EtcdConfiguration, _ reader: SettingReader
+    ) {
+        let names: [SettingName] = [.etcdCACert, .etcdClientCert, .etcdClientKey]
+        configuration.caCertificatePath = reader.text(.etcdCACert)
+        configuration.clientCertificatePath = reader.text(.etcdClientCert)
+        configuration.clientKeyPath = reader.text(.etcdClientKey)
         let isSecure = configuration.endpoints.first?.scheme == .https
-        let files: [(SettingName, String?)] = [
-            (.etcdCACert, configuration.caCertificatePath),
-            (.etcdClientCert, configuration.clientCertificatePath),
-            (.etcdClientKey, configuration.clientKeyPath),
-        ]
-        for (name, path) in files {
-            if isSecure, path == nil {
-                throw ConfigurationError(
-                    missing: name.rawValue,
-                    accepted: "https endpoints in \(SettingName.etcdEndpoints.rawValue) need the "
-                        + "path of a PEM file")
-            }
-            if !isSecure, let path {
-                throw ConfigurationError(
-                    name.rawValue, value: path,
-                    accepted: "only together with https endpoints in "
-                        + SettingName.etcdEndpoints.rawValue)
+        if reader.areAccepted(.etcdEndpoints) {
+            for name in names {
+                let path = reader.text(name)
+                if isSecure, path == nil {
+                    reader.refuse(
+                        ConfigurationError(
+                            missing: name.rawValue,
+                            accepted: "https endpoints in \(SettingName.etcdEndpoints.rawValue) "
+                                + "need the path of a PEM file"))
+                } else if !isSecure, let path {
+                    reader.refuse(
+                        name, value: path,
+                        accepted: "only together with https endpoints in "
+                            + SettingName.etcdEndpoints.rawValue)
+                }
             }
         }
+        let authorities = reader.pemFile(.etcdCACert)
+        _ = reader.accepted { () throws(ConfigurationError) in try authorities?.certificates() }
+        reader.checkPair(.etcdClientCert, .etcdClientKey, isServer: false)
     }
 
     private static func readUser(
         into configuration: inout EtcdConfiguration, _ reader: SettingReader
-    ) throws(ConfigurationError) {
+    ) {
         configuration.username = reader.text(.etcdUsername)
         configuration.password = reader.text(.etcdPassword)
         if let username = configuration.username, configuration.password == nil {
-            throw ConfigurationError(
-                SettingName.etcdUsername.rawValue, value: username,
+            reader.refuse(
+                .etcdUsername, value: username,
                 accepted: "only together with \(SettingName.etcdPassword.rawValue)")
         }
         if configuration.password != nil, configuration.username == nil {
-            throw ConfigurationError(
-                secret: SettingName.etcdPassword.rawValue,
-                accepted: "only together with \(SettingName.etcdUsername.rawValue)")
+            reader.refuse(
+                ConfigurationError(
+                    secret: SettingName.etcdPassword.rawValue,
+                    accepted: "only together with \(SettingName.etcdUsername.rawValue)"))
         }
     }
 
     private static func readPool(
         into configuration: inout EtcdConfiguration, _ reader: SettingReader
-    ) throws(ConfigurationError) {
-        let most = try reader.integer(.etcdMaxConnections, default: 25, 1...1000)
-        let idle = try reader.integer(.etcdMaxIdleConnections, default: min(5, most), 0...1000)
-        guard idle <= most else {
-            throw ConfigurationError(
-                SettingName.etcdMaxIdleConnections.rawValue, value: "\(idle)",
+    ) {
+        let most = reader.integer(.etcdMaxConnections, default: 25, 1...1000)
+        let idle = reader.integer(.etcdMaxIdleConnections, default: min(5, most), 0...1000)
+        if idle > most, reader.areAccepted(.etcdMaxConnections, .etcdMaxIdleConnections) {
+            reader.refuse(
+                .etcdMaxIdleConnections, value: "\(idle)",
                 accepted: "at most \(SettingName.etcdMaxConnections.rawValue) (\(most))")
         }
         configuration.maxConnections = most
         configuration.maxIdleConnections = idle
-        configuration.connectionMaxLifetime = try reader.seconds(
+        configuration.connectionMaxLifetime = reader.seconds(
             .etcdConnectionMaxLifetime, default: 3600, 1...604_800)
-        configuration.connectionMaxIdleTime = try reader.seconds(
+        configuration.connectionMaxIdleTime = reader.seconds(
             .etcdConnectionMaxIdleTime, default: 900, 1...604_800)
-        configuration.requestTimeout = try reader.milliseconds(
+        configuration.requestTimeout = reader.milliseconds(
             .etcdRequestTimeout, default: 1000, 1...60_000)
-        configuration.connectTimeout = try reader.milliseconds(
+        configuration.connectTimeout = reader.milliseconds(
             .etcdConnectTimeout, default: 500, 1...60_000)
+    }
+}
+
+extension SettingReader {
+    /// Refuses what cannot be used together: a certificate without its key, or with another's.
+    func checkPair(
+        _ certificateName: SettingName, _ keyName: SettingName, isServer: Bool
+    ) {
+        let certificate = pemFile(certificateName)
+        let key = pemFile(keyName)
+        // Each alone first, so that both are told where both are wrong.
+        _ = accepted { () throws(ConfigurationError) in try certificate?.certificates() }
+        _ = accepted { () throws(ConfigurationError) in try key?.privateKey() }
+        guard let certificate, let key, areAccepted(certificateName, keyName) else { return }
+        _ = accepted { () throws(ConfigurationError) in
+            try CertificatePair(certificate: certificate, key: key, isServer: isServer)
+        }
     }
 }

@@ -1,58 +1,67 @@
 extension ServiceConfiguration {
     /// Names, keys, certificates, and what depends on them.
-    mutating func readKeys(_ reader: SettingReader) throws(ConfigurationError) {
-        origin = try Self.origin(reader) ?? origin
-        signingKeyPath = try reader.pemFile(.signingKey)
-        tls = try Self.tls(reader, .tlsCert, .tlsKey, .tlsClientCA)
-        try readInternalTLS(reader)
-        allowedSubmitters = try reader.list(.allowedSubmitters)
+    mutating func readKeys(_ reader: SettingReader) {
+        origin = Self.origin(reader) ?? origin
+        readSigningKey(reader)
+        tls = Self.tls(reader, .callers)
+        readInternalTLS(reader)
+        allowedSubmitters = reader.list(.allowedSubmitters)
         if !allowedSubmitters.isEmpty, tls?.clientCAPath == nil {
-            throw ConfigurationError(
-                SettingName.allowedSubmitters.rawValue,
-                value: allowedSubmitters.joined(separator: ","),
+            reader.refuse(
+                .allowedSubmitters, value: allowedSubmitters.joined(separator: ","),
                 accepted: "only together with \(SettingName.tlsClientCA.rawValue), for without "
                     + "client certificates no caller has a name")
         }
-        vepsPublicKeyPaths = try reader.pemFiles(.vepsPublicKeys)
+        readPublicKeys(reader)
     }
 
     /// The key name of a C2SP signed note: no white space and no `+`.
-    private static func origin(_ reader: SettingReader) throws(ConfigurationError) -> String? {
+    private static func origin(_ reader: SettingReader) -> String? {
         guard let text = reader.text(.origin) else { return nil }
         let isName = text.unicodeScalars.allSatisfy { scalar in
             !scalar.properties.isWhitespace && scalar != "+"
                 && scalar.properties.generalCategory != .control
         }
         guard isName, text.utf8.count <= 255 else {
-            throw ConfigurationError(
-                SettingName.origin.rawValue, value: text,
-                accepted: "1...255 bytes without white space and +")
+            reader.refuse(
+                .origin, value: text, accepted: "1...255 bytes without white space and +")
+            return nil
         }
         return text
     }
 
-    private mutating func readInternalTLS(_ reader: SettingReader) throws(ConfigurationError) {
-        internalTLS = try Self.tls(reader, .internalTLSCert, .internalTLSKey, .internalTLSCA)
+    private mutating func readSigningKey(_ reader: SettingReader) {
+        guard let file = reader.pemFile(.signingKey) else { return }
+        signingKeyPath = file.path
+        _ = reader.accepted { () throws(ConfigurationError) in try file.signingKey() }
+        // What this version does not offer yet must not look as if it were in force.
+        reader.refuse(
+            .signingKey, value: file.path,
+            accepted: "nothing yet: this version does not sign checkpoints")
+    }
+
+    private mutating func readPublicKeys(_ reader: SettingReader) {
+        let files = reader.pemFiles(.vepsPublicKeys)
+        vepsPublicKeyPaths = files.map(\.path)
+        vepsPublicKeys = files.flatMap { file in
+            reader.accepted { () throws(ConfigurationError) in try file.publicKeys() } ?? []
+        }
+    }
+
+    private mutating func readInternalTLS(_ reader: SettingReader) {
+        internalTLS = Self.tls(reader, .replicas)
         if let internalTLS, internalTLS.clientCAPath == nil {
-            throw ConfigurationError(
-                SettingName.internalTLSCert.rawValue, value: internalTLS.certificatePath,
+            reader.refuse(
+                .internalTLSCert, value: internalTLS.certificatePath,
                 accepted: "only together with \(SettingName.internalTLSCA.rawValue): replicas "
                     + "admit one another by their certificates")
         }
-        if let text = reader.text(.internalTLSName) {
-            guard let name = HostName.parse(text) else {
-                throw ConfigurationError(
-                    SettingName.internalTLSName.rawValue, value: text,
-                    accepted: HostName.accepted)
-            }
-            internalTLSName = name
-        }
+        internalTLSName = reader.host(.internalTLSName) ?? internalTLSName
         if let text = reader.text(.forwarding) {
-            guard ["on", "off"].contains(text) else {
-                throw ConfigurationError(
-                    SettingName.forwarding.rawValue, value: text, accepted: "on or off")
+            if !["on", "off"].contains(text) {
+                reader.refuse(.forwarding, value: text, accepted: "on or off")
             }
-            isForwarding = text == "on"
+            isForwarding = text != "off"
         }
         if isForwarding, tls != nil, internalTLS == nil, internalToken == nil {
             // Callers are told apart, so replicas must be too: else any of them could speak for another.
@@ -64,31 +73,32 @@ extension ServiceConfiguration {
         }
     }
 
-    private static func tls(
-        _ reader: SettingReader, _ certificateName: SettingName, _ keyName: SettingName,
-        _ clientCAName: SettingName
-    ) throws(ConfigurationError) -> TLSFiles? {
-        let certificate = try reader.pemFile(certificateName)
-        let key = try reader.pemFile(keyName)
-        let clientCA = try reader.pemFile(clientCAName)
+    private static func tls(_ reader: SettingReader, _ names: TLSFiles.Names) -> TLSFiles? {
+        let certificate = reader.text(names.certificate)
+        let key = reader.text(names.key)
+        let clientCA = reader.text(names.clientCA)
+        reader.checkPair(names.certificate, names.key, isServer: true)
+        let authorities = reader.pemFile(names.clientCA)
+        _ = reader.accepted { () throws(ConfigurationError) in try authorities?.certificates() }
         if let certificate, let key {
-            return TLSFiles(certificatePath: certificate, keyPath: key, clientCAPath: clientCA)
+            return TLSFiles(
+                certificatePath: certificate, keyPath: key, clientCAPath: clientCA, names: names)
         }
         if let certificate {
-            throw ConfigurationError(
-                certificateName.rawValue, value: certificate,
-                accepted: "only together with \(keyName.rawValue)")
+            reader.refuse(
+                names.certificate, value: certificate,
+                accepted: "only together with \(names.key.rawValue)")
         }
         if let key {
-            throw ConfigurationError(
-                keyName.rawValue, value: key,
-                accepted: "only together with \(certificateName.rawValue)")
+            reader.refuse(
+                names.key, value: key,
+                accepted: "only together with \(names.certificate.rawValue)")
         }
-        if let clientCA {
-            throw ConfigurationError(
-                clientCAName.rawValue, value: clientCA,
-                accepted: "only together with \(certificateName.rawValue) and "
-                    + keyName.rawValue)
+        if certificate == nil, key == nil, let clientCA {
+            reader.refuse(
+                names.clientCA, value: clientCA,
+                accepted: "only together with \(names.certificate.rawValue) and "
+                    + names.key.rawValue)
         }
         return nil
     }

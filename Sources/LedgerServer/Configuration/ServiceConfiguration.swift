@@ -1,5 +1,6 @@
 package import EtcdGateway
 package import GRPCEdge
+package import LedgerCore
 package import Logging
 
 /// Every setting of the service, read once at the start and checked as a whole.
@@ -20,12 +21,32 @@ package struct ServiceConfiguration: Sendable {
         package var keyPath: String
         /// `LEDGER_TLS_CLIENT_CA`: who may have signed a caller's certificate; nil without mTLS.
         package var clientCAPath: String?
+        /// The settings that named them.
+        package var names: Names
 
         /// Names the three files.
-        package init(certificatePath: String, keyPath: String, clientCAPath: String? = nil) {
+        package init(
+            certificatePath: String, keyPath: String, clientCAPath: String? = nil,
+            names: Names = .callers
+        ) {
             self.certificatePath = certificatePath
             self.keyPath = keyPath
             self.clientCAPath = clientCAPath
+            self.names = names
+        }
+
+        /// The three settings of one port.
+        package struct Names: Sendable, Hashable {
+            let certificate: SettingName
+            let key: SettingName
+            let clientCA: SettingName
+
+            /// Of the port for callers.
+            package static let callers = Names(
+                certificate: .tlsCert, key: .tlsKey, clientCA: .tlsClientCA)
+            /// Of the port for replicas.
+            package static let replicas = Names(
+                certificate: .internalTLSCert, key: .internalTLSKey, clientCA: .internalTLSCA)
         }
     }
 
@@ -42,8 +63,8 @@ package struct ServiceConfiguration: Sendable {
     package var internalPort = 50052
     /// `LEDGER_ADMIN_PORT`, 0...65535.
     package var adminPort = 9464
-    /// `LEDGER_BIND_ADDRESS`: an IP address or a host name.
-    package var bindAddress = "0.0.0.0"
+    /// `LEDGER_BIND_ADDRESS`: an IP address or a host name; nil for every address of this machine, IPv4 and IPv6.
+    package var bindAddress: String?
     /// `LEDGER_ADVERTISE_ADDRESS`: an IP address or a host name, without port and brackets.
     package var advertiseAddress = "127.0.0.1"
     /// `LEDGER_INTERNAL_TOKEN`: 1...1024 printable ASCII characters. A secret.
@@ -87,7 +108,7 @@ package struct ServiceConfiguration: Sendable {
 
     /// `LEDGER_ORIGIN`: the name in checkpoints, 1...255 bytes without white space and `+`.
     package var origin = "localhost/immutable-ledger"
-    /// `LEDGER_SIGNING_KEY`: a readable PEM file that should hold an Ed25519 private key.
+    /// `LEDGER_SIGNING_KEY`: a PEM file with an Ed25519 private key.
     package var signingKeyPath: String?
     /// `LEDGER_TLS_CERT`, `LEDGER_TLS_KEY`, `LEDGER_TLS_CLIENT_CA`; nil for plaintext.
     package var tls: TLSFiles?
@@ -95,6 +116,8 @@ package struct ServiceConfiguration: Sendable {
     package var allowedSubmitters: [String] = []
     /// `LEDGER_VEPS_PUBLIC_KEYS`: readable PEM files; empty where signatures are not verified.
     package var vepsPublicKeyPaths: [String] = []
+    /// What those files hold.
+    package var vepsPublicKeys: [VEPSVerifier.Key] = []
 
     /// `LOG_LEVEL`.
     package var logLevel: Logger.Level = .info

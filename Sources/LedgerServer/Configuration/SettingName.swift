@@ -53,3 +53,8 @@ package enum SettingName: String, Sendable, CaseIterable {
         self == .etcdPassword || self == .internalToken
     }
 }
+
+extension ServiceConfiguration {
+    /// What the names of all settings begin with.
+    package static let namePrefixes = ["ETCD_", "LEDGER_", "LOG_", "POD_IP"]
+}

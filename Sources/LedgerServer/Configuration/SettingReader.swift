@@ -3,9 +3,12 @@ import Foundation
 
 /// Reads and checks one setting at a time; the environment overrides the `.env` file.
 ///
-/// Values are read as text and parsed here, for an error must show what was written.
-struct SettingReader {
+/// Values are read as text and parsed here, for an error must show what was written. What is not accepted is kept in
+/// `errors`, and reading goes on with the default: an operator wants to know of everything at once.
+final class SettingReader {
     private let reader: ConfigReader
+    /// Everything that is not accepted, in the order of reading.
+    private(set) var errors: [ConfigurationError] = []
 
     /// Reads from the environment first, then from the `.env` file's values.
     init(environment: [String: String], file: [String: String]) {
@@ -17,6 +20,36 @@ struct SettingReader {
                 environmentVariables: file, secretsSpecifier: .specific(secrets)),
         ])
     }
+
+    // MARK: Errors
+
+    /// Keeps an error; of several of one variable the first.
+    func refuse(_ error: ConfigurationError) {
+        guard !errors.contains(where: { $0.variable == error.variable }) else { return }
+        errors.append(error)
+    }
+
+    /// Refuses a value that may be shown.
+    func refuse(_ name: SettingName, value: String, accepted: String) {
+        refuse(ConfigurationError(name.rawValue, value: value, accepted: accepted))
+    }
+
+    /// What the body makes, or nil where it is not accepted.
+    func accepted<Value>(_ body: () throws(ConfigurationError) -> Value) -> Value? {
+        do throws(ConfigurationError) {
+            return try body()
+        } catch {
+            refuse(error)
+            return nil
+        }
+    }
+
+    /// Whether none of these was refused so far, so that they may be compared with one another.
+    func areAccepted(_ names: SettingName...) -> Bool {
+        !errors.contains { error in names.contains { $0.rawValue == error.variable } }
+    }
+
+    // MARK: Values
 
     /// The value, or nil where it is not set or empty; spaces around it do not count.
     func text(_ name: SettingName) -> String? {
@@ -31,7 +64,7 @@ struct SettingReader {
     /// A whole decimal number within bounds.
     func integer(
         _ name: SettingName, default fallback: Int, _ bounds: ClosedRange<Int>, unit: String = ""
-    ) throws(ConfigurationError) -> Int {
+    ) -> Int {
         guard let text = text(name) else { return fallback }
         let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
         let isDecimal = text.utf8.allSatisfy { digits.contains($0) }
@@ -42,7 +75,8 @@ struct SettingReader {
                 accepted +=
                     "; Kubernetes sets this name for a Service: set enableServiceLinks: false"
             }
-            throw ConfigurationError(name.rawValue, value: text, accepted: accepted)
+            refuse(name, value: text, accepted: accepted)
+            return fallback
         }
         return number
     }
@@ -50,62 +84,65 @@ struct SettingReader {
     /// A duration in whole milliseconds.
     func milliseconds(
         _ name: SettingName, default fallback: Int, _ bounds: ClosedRange<Int>
-    ) throws(ConfigurationError) -> Duration {
-        .milliseconds(try integer(name, default: fallback, bounds, unit: "milliseconds"))
+    ) -> Duration {
+        .milliseconds(integer(name, default: fallback, bounds, unit: "milliseconds"))
     }
 
     /// A duration in whole seconds.
     func seconds(
         _ name: SettingName, default fallback: Int, _ bounds: ClosedRange<Int>
-    ) throws(ConfigurationError) -> Duration {
-        .seconds(try integer(name, default: fallback, bounds, unit: "seconds"))
+    ) -> Duration {
+        .seconds(integer(name, default: fallback, bounds, unit: "seconds"))
     }
 
     /// Comma-separated parts without the spaces around them; none may be empty or come twice.
-    func list(_ name: SettingName) throws(ConfigurationError) -> [String] {
+    func list(_ name: SettingName) -> [String] {
         guard let text = text(name) else { return [] }
         let parts = text.split(separator: ",", omittingEmptySubsequences: false).map {
             $0.trimmingCharacters(in: .whitespaces)
         }
         guard parts.allSatisfy({ !$0.isEmpty }), Set(parts).count == parts.count else {
-            throw ConfigurationError(
-                name.rawValue, value: text,
+            refuse(
+                name, value: text,
                 accepted: "a comma-separated list without empty or repeated parts")
+            return []
         }
         return parts
     }
 
-    /// The path of a readable PEM file; its content stays unread but for the mark of PEM.
-    func pemFile(_ name: SettingName) throws(ConfigurationError) -> String? {
+    /// One of the names of an enumeration, in capitals or not.
+    func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ name: SettingName, default fallback: Choice
+    ) -> Choice {
+        guard let text = text(name) else { return fallback }
+        guard let choice = Choice(rawValue: text.lowercased()) else {
+            let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            refuse(name, value: text, accepted: names)
+            return fallback
+        }
+        return choice
+    }
+
+    /// An IP address or a host name, without brackets.
+    func host(_ name: SettingName) -> String? {
+        guard let text = text(name) else { return nil }
+        guard let host = HostName.parse(text) else {
+            refuse(name, value: text, accepted: HostName.accepted)
+            return nil
+        }
+        return host
+    }
+
+    /// A PEM file that can be read.
+    func pemFile(_ name: SettingName) -> PEMFile? {
         guard let path = text(name) else { return nil }
-        try Self.checkPEMFile(path, of: name)
-        return path
+        return accepted { () throws(ConfigurationError) in try PEMFile(path, of: name) }
     }
 
-    /// The paths of readable PEM files.
-    func pemFiles(_ name: SettingName) throws(ConfigurationError) -> [String] {
-        let paths = try list(name)
-        for path in paths {
-            try Self.checkPEMFile(path, of: name)
-        }
-        return paths
-    }
-
-    private static func checkPEMFile(
-        _ path: String, of name: SettingName
-    ) throws(ConfigurationError) {
-        // FileHandle opens a directory too, but cannot read it.
-        guard let handle = FileHandle(forReadingAtPath: path) else {
-            throw ConfigurationError(
-                name.rawValue, value: path, accepted: "the path of a PEM file that can be read")
-        }
-        defer { try? handle.close() }
-        let mark = Data("-----BEGIN ".utf8)
-        guard let content = try? handle.read(upToCount: 1 << 20), content.range(of: mark) != nil
-        else {
-            throw ConfigurationError(
-                name.rawValue, value: path,
-                accepted: "the path of a PEM file (a text with -----BEGIN ...-----)")
+    /// PEM files that can be read; the others are refused.
+    func pemFiles(_ name: SettingName) -> [PEMFile] {
+        list(name).compactMap { path in
+            accepted { () throws(ConfigurationError) in try PEMFile(path, of: name) }
         }
     }
 }

@@ -22,8 +22,9 @@ struct Replication {
     let certificate: PortCertificate?
 
     init(
-        configuration: ServiceConfiguration, sealer: Sealer, client: EtcdClient, store: LedgerStore,
-        reader: EventReader, observer: HeadObserver, blocks: BlockReader, metrics: LedgerMetrics,
+        configuration: ServiceConfiguration, address: String, sealer: Sealer, client: EtcdClient,
+        store: LedgerStore, reader: EventReader, observer: HeadObserver, blocks: BlockReader,
+        metrics: LedgerMetrics,
         logger: Logger
     ) throws {
         let id = UUID().uuidString.lowercased()
@@ -32,8 +33,12 @@ struct Replication {
         let peers = ForwardingPeers(metrics: metrics)
         self.peers = peers
         let bound = BoundPort()
+        let certificate =
+            try configuration.isForwarding
+            ? configuration.internalTLS.map { try PortCertificate($0, logger: logger) } : nil
+        self.certificate = certificate
         let link = ForwardLink.Settings(
-            security: configuration.internalTLS?.replicaSecurity ?? .plaintext,
+            security: try certificate?.replicaSecurity() ?? .plaintext,
             peerName: configuration.internalTLS == nil ? nil : configuration.internalTLSName,
             token: configuration.internalToken, maxMessageBytes: Self.maxMessageBytes)
         let host = configuration.advertiseAddress
@@ -49,16 +54,10 @@ struct Replication {
             logger: logger)
         guard configuration.isForwarding else {
             port = nil
-            certificate = nil
             return
         }
-        if let files = configuration.internalTLS {
-            certificate = try PortCertificate(files, setting: .internalTLSCert, logger: logger)
-        } else {
-            certificate = nil
-        }
         let port = GRPCPort(
-            name: "the internal port", bindAddress: configuration.bindAddress,
+            name: "the internal port", bindAddress: address,
             port: configuration.internalPort,
             security: try certificate?.security() ?? .plaintext,
             limits: Self.limits(configuration),

@@ -57,6 +57,7 @@ struct SubmissionJSON: Encodable {
     private let sequenceNumber: UInt64?
     private let eventHash: String?
     private let message: String?
+    private let differs: [String]?
     private let attempts: Int
 
     init(_ result: SubmissionResult, line: Int) {
@@ -70,9 +71,11 @@ struct SubmissionJSON: Encodable {
             sequenceNumber = event.sequenceNumber
             eventHash = event.eventHash
             message = nil
+            differs = nil
         case .failure(let error):
             outcome = error.name
             sealed = (error.sealed ?? .no).rawValue
+            differs = error.differingFields.isEmpty ? nil : error.differingFields
             if case .duplicate(let original) = error.kind {
                 sequenceNumber = original.sequenceNumber
                 eventHash = original.eventHash
@@ -86,7 +89,7 @@ struct SubmissionJSON: Encodable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case line, outcome, sealed, message, attempts
+        case line, outcome, sealed, message, attempts, differs
         case eventID = "event_id"
         case sequenceNumber = "sequence_number"
         case eventHash = "event_hash"

@@ -1,62 +1,23 @@
-internal import Foundation
 internal import LedgerClient
 
-/// One line of a JSON Lines file: an event to be submitted.
-struct EventLine: Decodable, Equatable {
-    let eventID: String
-    let payload: [UInt8]
-    let vepsSignature: String
-    let vepsTimestamp: Int64?
-    let metadata: [String: String]
+internal import enum LedgerCore.Base64
 
+/// One line of a JSON Lines file: an event to be submitted.
+///
+/// Whatever is sealed is sealed for ever, so a line that two programs could read differently is refused.
+enum EventLine {
     /// What is wrong with a line.
     struct Problem: Error, Equatable, CustomStringConvertible {
         let description: String
     }
 
-    private enum CodingKeys: String, CodingKey, CaseIterable {
+    private enum Field: String, CaseIterable {
         case eventID = "event_id"
         case payload
         case payloadBase64 = "payload_base64"
         case vepsSignature = "veps_signature"
         case vepsTimestamp = "veps_timestamp"
         case metadata
-    }
-
-    private struct AnyKey: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
-    init(from decoder: any Decoder) throws {
-        // A misspelt name would otherwise seal an event without the content that was meant.
-        let known = Set(CodingKeys.allCases.map(\.rawValue))
-        let names = try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue)
-        if let unknown = names.sorted().first(where: { !known.contains($0) }) {
-            throw Problem(description: "unknown field \"\(unknown)\"")
-        }
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        eventID = try container.decode(String.self, forKey: .eventID)
-        let text = try container.decodeIfPresent(String.self, forKey: .payload)
-        let base64 = try container.decodeIfPresent(String.self, forKey: .payloadBase64)
-        switch (text, base64) {
-        case (let text?, nil):
-            payload = Array(text.utf8)
-        case (nil, let base64?):
-            guard let data = Data(base64Encoded: base64) else {
-                throw Problem(description: "payload_base64 is not base64")
-            }
-            payload = Array(data)
-        case (nil, nil):
-            throw Problem(description: "payload or payload_base64 is missing")
-        case (_?, _?):
-            throw Problem(description: "payload and payload_base64 exclude each other")
-        }
-        vepsSignature = try container.decodeIfPresent(String.self, forKey: .vepsSignature) ?? ""
-        vepsTimestamp = try container.decodeIfPresent(Int64.self, forKey: .vepsTimestamp)
-        metadata = try container.decodeIfPresent([String: String].self, forKey: .metadata) ?? [:]
     }
 
     /// Reads a line.
@@ -67,39 +28,95 @@ struct EventLine: Decodable, Equatable {
     static func parse(
         _ line: [UInt8], defaultTimestamp: Int64?
     ) throws(Problem) -> CertifiedEvent {
-        do {
-            let parsed = try JSONDecoder().decode(EventLine.self, from: Data(line))
-            guard let timestamp = parsed.vepsTimestamp ?? defaultTimestamp else {
-                throw Problem(
-                    description: "veps_timestamp is missing; it belongs to the event's content. "
-                        + "--timestamp gives one to all lines without it")
-            }
-            return CertifiedEvent(
-                eventID: parsed.eventID, payload: parsed.payload,
-                vepsSignature: parsed.vepsSignature, vepsTimestamp: timestamp,
-                metadata: parsed.metadata)
-        } catch let problem as Problem {
-            throw problem
-        } catch let error as DecodingError {
-            throw Problem(description: explain(error))
+        let fields = try fields(line)
+        guard let eventID = try text(.eventID, fields) else {
+            throw Problem(description: "event_id is missing")
+        }
+        let payload = try payload(fields)
+        let signature = try text(.vepsSignature, fields) ?? ""
+        let metadata = try metadata(fields)
+        guard let timestamp = try timestamp(fields) ?? defaultTimestamp else {
+            throw Problem(
+                description: "veps_timestamp is missing; it belongs to the event's content. "
+                    + "--timestamp gives one to all lines without it")
+        }
+        return CertifiedEvent(
+            eventID: eventID, payload: payload, vepsSignature: signature,
+            vepsTimestamp: timestamp, metadata: metadata)
+    }
+
+    /// The fields of the line's object; null stands for a field that is not there, as in protobuf's JSON.
+    private static func fields(_ line: [UInt8]) throws(Problem) -> [Field: StrictJSON] {
+        let value: StrictJSON
+        do throws(StrictJSON.Problem) {
+            value = try StrictJSON(parsing: line)
         } catch {
+            throw Problem(description: "not valid JSON at byte \(error.position): \(error.reason)")
+        }
+        guard case .object(let members) = value else {
             throw Problem(description: "not a JSON object")
+        }
+        var fields: [Field: StrictJSON] = [:]
+        for member in members {
+            // A misspelt name would otherwise seal an event without the content that was meant.
+            guard let field = Field.allCases.first(where: { $0.rawValue == member.name }) else {
+                throw Problem(description: "unknown field \"\(member.name)\"")
+            }
+            if member.value != .null { fields[field] = member.value }
+        }
+        return fields
+    }
+
+    private static func payload(_ fields: [Field: StrictJSON]) throws(Problem) -> [UInt8] {
+        switch (try text(.payload, fields), try text(.payloadBase64, fields)) {
+        case (let text?, nil): return Array(text.utf8)
+        case (nil, let base64?):
+            guard let bytes = Base64.decode(base64) else {
+                throw Problem(
+                    description: "payload_base64 is not base64 of whole bytes with its padding "
+                        + "(RFC 4648, section 4)")
+            }
+            return bytes
+        case (nil, nil): throw Problem(description: "payload or payload_base64 is missing")
+        case (_?, _?):
+            throw Problem(description: "payload and payload_base64 exclude each other")
         }
     }
 
-    private static func explain(_ error: DecodingError) -> String {
-        switch error {
-        case .keyNotFound(let key, _):
-            return "\(key.stringValue) is missing"
-        case .typeMismatch(_, let context), .valueNotFound(_, let context):
-            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-            return path.isEmpty ? "not a JSON object" : "\(path) has the wrong type"
-        case .dataCorrupted(let context):
-            let path = context.codingPath.map(\.stringValue).joined(separator: ".")
-            let problem = "not valid JSON, or a number that does not fit"
-            return path.isEmpty ? problem : "\(path) is not valid"
-        @unknown default:
-            return "not valid"
+    /// Digits only: 1e3, 1.0 and -0 are integers to some programs and none to others.
+    private static func timestamp(_ fields: [Field: StrictJSON]) throws(Problem) -> Int64? {
+        guard let value = fields[.vepsTimestamp] else { return nil }
+        guard case .number(let digits) = value, digits != "-0", let number = Int64(digits) else {
+            throw Problem(
+                description: "veps_timestamp is not a whole number of milliseconds in digits, "
+                    + "or a number that does not fit in 64 bits")
         }
+        return number
+    }
+
+    private static func metadata(_ fields: [Field: StrictJSON]) throws(Problem) -> [String: String]
+    {
+        guard let value = fields[.metadata] else { return [:] }
+        guard case .object(let members) = value else {
+            throw Problem(description: "metadata has the wrong type")
+        }
+        var metadata: [String: String] = [:]
+        for member in members {
+            guard case .string(let text) = member.value else {
+                throw Problem(description: "metadata.\(member.name) has the wrong type")
+            }
+            metadata[member.name] = text
+        }
+        return metadata
+    }
+
+    private static func text(
+        _ field: Field, _ fields: [Field: StrictJSON]
+    ) throws(Problem) -> String? {
+        guard let value = fields[field] else { return nil }
+        guard case .string(let text) = value else {
+            throw Problem(description: "\(field.rawValue) has the wrong type")
+        }
+        return text
     }
 }

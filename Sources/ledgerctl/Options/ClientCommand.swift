@@ -37,6 +37,7 @@ extension ClientCommand {
                 Console.note("  " + Printable.escape(text))
             }
         }
+        for line in ConflictText.lines(error) { Console.note("  " + line) }
         if error.kind == .unavailable {
             Console.note("Is the service running? --server or LEDGER_ADDRESS name its address.")
         }

@@ -59,12 +59,14 @@ struct ErrorJSON: Encodable {
     let status: String?
     let retryAfterMs: Int64?
     let violations: [[String: String]]?
+    let differs: [String]?
 
     init(_ error: LedgerError) {
         self.error = error.name
         sealed = error.sealed?.rawValue
         message = error.description
         status = error.status
+        differs = error.differingFields.isEmpty ? nil : error.differingFields
         retryAfterMs = error.retryAfter.map { $0.wholeMilliseconds }
         if case .invalid(let fields) = error.kind, !fields.isEmpty {
             violations = fields.map { ["field": $0.field, "explanation": $0.explanation] }
@@ -74,7 +76,7 @@ struct ErrorJSON: Encodable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case error, sealed, message, status, violations
+        case error, sealed, message, status, violations, differs
         case retryAfterMs = "retry_after_ms"
     }
 }

@@ -8,9 +8,11 @@ import SwiftProtobuf
 func ledgerError(
     _ code: RPCError.Code, _ reason: String, retryAfter: Duration? = nil,
     violations: [ErrorDetails.BadRequest.FieldViolation] = [], original: SealedEvent? = nil,
-    domain: String = "ledger"
+    metadata: [String: String] = [:], domain: String = "ledger"
 ) -> GoogleRPCStatus {
-    var details: [ErrorDetails] = [.errorInfo(reason: reason, domain: domain)]
+    var details: [ErrorDetails] = [
+        .errorInfo(reason: reason, domain: domain, metadata: metadata)
+    ]
     if let retryAfter { details.append(.retryInfo(delay: retryAfter)) }
     if !violations.isEmpty { details.append(.badRequest(violations: violations)) }
     if let original, let packed = try? Google_Protobuf_Any(message: Ledger_SealedEvent(original)) {

@@ -7,27 +7,14 @@ import Testing
 
 @Suite("Settings together")
 struct ServiceConfigurationTests {
-    /// A directory with readable PEM files of these names.
-    private func withFiles(
-        _ names: [String], _ body: (String, (String) -> String) throws -> Void
-    ) throws {
-        try withTemporaryDirectory { directory in
-            for name in names {
-                try Data("-----BEGIN SOMETHING-----\n-----END SOMETHING-----\n".utf8)
-                    .write(to: URL(fileURLWithPath: "\(directory)/\(name)"))
-            }
-            try body(directory) { "\(directory)/\($0)" }
-        }
-    }
-
     private func refusal(
         _ environment: [String: String], in directory: String = "/nonexistent"
     ) throws -> ConfigurationError {
-        let error = #expect(throws: ConfigurationError.self) {
+        let errors = #expect(throws: ConfigurationErrors.self) {
             try ServiceConfiguration.load(
                 environment: environment, workingDirectory: directory)
         }
-        return try #require(error)
+        return try #require(errors?.errors.first)
     }
 
     @Test("Without any setting every default is the documented one")
@@ -47,7 +34,7 @@ struct ServiceConfigurationTests {
         #expect(settings.port == 50051)
         #expect(settings.internalPort == 50052)
         #expect(settings.adminPort == 9464)
-        #expect(settings.bindAddress == "0.0.0.0")
+        #expect(settings.bindAddress == nil)
         #expect(settings.advertiseAddress == "127.0.0.1")
         #expect(settings.internalToken == nil)
         #expect(settings.prefix == "ledger/")
@@ -102,50 +89,47 @@ struct ServiceConfigurationTests {
 
     @Test("https endpoints need all three files, http ones none")
     func certificatesOfEtcd() throws {
-        try withFiles(["ca.pem", "c.pem", "k.pem"]) { directory, path in
-            let files = [
-                "ETCD_CA_CERT": path("ca.pem"), "ETCD_CLIENT_CERT": path("c.pem"),
-                "ETCD_CLIENT_KEY": path("k.pem"),
-            ]
-            let https = ["ETCD_ENDPOINTS": "https://a:2379,https://b:2379"]
-            let settings = try ServiceConfiguration.load(
-                environment: files.merging(https) { $1 }, workingDirectory: directory)
-            #expect(settings.etcd.caCertificatePath == path("ca.pem"))
-            #expect(settings.etcd.clientCertificatePath == path("c.pem"))
-            #expect(settings.etcd.clientKeyPath == path("k.pem"))
-            for name in files.keys {
-                var incomplete = files.merging(https) { $1 }
-                incomplete[name] = nil
-                #expect(try refusal(incomplete, in: directory).variable == name)
-                let alone = [name: files[name] ?? ""]
-                #expect(try refusal(alone, in: directory).variable == name)
-            }
+        let keys = try KeyFiles.shared.get()
+        let files = [
+            "ETCD_CA_CERT": keys.certificate(.p384), "ETCD_CLIENT_CERT": keys.certificate(.p256),
+            "ETCD_CLIENT_KEY": keys.key(.p256),
+        ]
+        let https = ["ETCD_ENDPOINTS": "https://a:2379,https://b:2379"]
+        let settings = try ServiceConfiguration.load(
+            environment: files.merging(https) { $1 }, workingDirectory: "/nonexistent")
+        #expect(settings.etcd.caCertificatePath == keys.certificate(.p384))
+        #expect(settings.etcd.clientCertificatePath == keys.certificate(.p256))
+        #expect(settings.etcd.clientKeyPath == keys.key(.p256))
+        for name in files.keys {
+            var incomplete = files.merging(https) { $1 }
+            incomplete[name] = nil
+            #expect(try refusal(incomplete).variable == name)
+            let alone = [name: files[name] ?? ""]
+            #expect(try refusal(alone).variable == name)
         }
     }
 
     @Test("Certificate and key come together, and a client CA needs both")
     func tls() throws {
-        try withFiles(["ca.pem", "c.pem", "k.pem"]) { directory, path in
-            let cert = ["LEDGER_TLS_CERT": path("c.pem")]
-            let key = ["LEDGER_TLS_KEY": path("k.pem")]
-            let clientCA = ["LEDGER_TLS_CLIENT_CA": path("ca.pem")]
-            #expect(try refusal(cert, in: directory).variable == "LEDGER_TLS_CERT")
-            #expect(try refusal(key, in: directory).variable == "LEDGER_TLS_KEY")
-            #expect(try refusal(clientCA, in: directory).variable == "LEDGER_TLS_CLIENT_CA")
-            let all = cert.merging(key) { $1 }.merging(clientCA) { $1 }
-            let submitters = ["LEDGER_ALLOWED_SUBMITTERS": "spiffe://a/b, veps"]
-            let settings = try ServiceConfiguration.load(
-                environment: all.merging(submitters) { $1 }, workingDirectory: directory)
-            #expect(
-                settings.tls
-                    == .init(
-                        certificatePath: path("c.pem"), keyPath: path("k.pem"),
-                        clientCAPath: path("ca.pem")))
-            #expect(settings.allowedSubmitters == ["spiffe://a/b", "veps"])
-            let withoutCA = cert.merging(key) { $1 }.merging(submitters) { $1 }
-            #expect(
-                try refusal(withoutCA, in: directory).variable == "LEDGER_ALLOWED_SUBMITTERS")
-        }
+        let keys = try KeyFiles.shared.get()
+        let cert = ["LEDGER_TLS_CERT": keys.certificate(.p256)]
+        let key = ["LEDGER_TLS_KEY": keys.key(.p256)]
+        let clientCA = ["LEDGER_TLS_CLIENT_CA": keys.certificate(.p384)]
+        #expect(try refusal(cert).variable == "LEDGER_TLS_CERT")
+        #expect(try refusal(key).variable == "LEDGER_TLS_KEY")
+        #expect(try refusal(clientCA).variable == "LEDGER_TLS_CLIENT_CA")
+        let all = cert.merging(key) { $1 }.merging(clientCA) { $1 }
+        let submitters = ["LEDGER_ALLOWED_SUBMITTERS": "spiffe://a/b, veps"]
+        let settings = try ServiceConfiguration.load(
+            environment: all.merging(submitters) { $1 }, workingDirectory: "/nonexistent")
+        #expect(
+            settings.tls
+                == .init(
+                    certificatePath: keys.certificate(.p256), keyPath: keys.key(.p256),
+                    clientCAPath: keys.certificate(.p384)))
+        #expect(settings.allowedSubmitters == ["spiffe://a/b", "veps"])
+        let withoutCA = cert.merging(key) { $1 }.merging(submitters) { $1 }
+        #expect(try refusal(withoutCA).variable == "LEDGER_ALLOWED_SUBMITTERS")
     }
 
     @Test("A file without PEM in it is refused, and its content is not repeated")
@@ -159,14 +143,38 @@ struct ServiceConfigurationTests {
         }
     }
 
-    @Test("Several public keys are read")
-    func publicKeys() throws {
-        try withFiles(["a.pem", "b.pem"]) { directory, path in
-            let settings = try ServiceConfiguration.load(
-                environment: ["LEDGER_VEPS_PUBLIC_KEYS": "\(path("a.pem")), \(path("b.pem"))"],
-                workingDirectory: directory)
-            #expect(settings.vepsPublicKeyPaths == [path("a.pem"), path("b.pem")])
-        }
+    @Test("Every setting that is not accepted is told at once, by its own name")
+    func allErrors() throws {
+        let bad = [
+            "LEDGER_PORT": "http", "LEDGER_PREFIX": "a b", "ETCD_PASSWORD": "hunter2",
+            "LEDGER_MAX_BATCH_EVENTS": "0", "LEDGER_TLS_KEY": "/nowhere", "LOG_LEVEL": "loud",
+            "ETCD_ENDPOINTS": "ftp://a", "LEDGER_VEPS_PUBLIC_KEYS": "/nowhere",
+        ]
+        let errors = try #require(
+            #expect(throws: ConfigurationErrors.self) {
+                try ServiceConfiguration.load(environment: bad, workingDirectory: "/nonexistent")
+            })
+        #expect(Set(errors.errors.map(\.variable)) == Set(bad.keys))
+        #expect(errors.errors.count == bad.count)
+        #expect(errors.description.split(separator: "\n").count == bad.count)
+        #expect(!errors.description.contains("hunter2"))
+    }
+
+    @Test("What follows from a refused value is not refused too")
+    func consequences() throws {
+        let errors = try #require(
+            #expect(throws: ConfigurationErrors.self) {
+                try ServiceConfiguration.load(
+                    environment: [
+                        "LEDGER_COMMIT_DEADLINE_MS": "no", "LEDGER_RESOLVE_DEADLINE_MS": "20",
+                        "LEDGER_MAX_BATCH_EVENTS": "no", "LEDGER_MAX_QUEUED_EVENTS": "5",
+                        "LEDGER_PORT": "no", "LEDGER_INTERNAL_PORT": "50051",
+                    ], workingDirectory: "/nonexistent")
+            })
+        #expect(
+            errors.errors.map(\.variable).sorted() == [
+                "LEDGER_COMMIT_DEADLINE_MS", "LEDGER_MAX_BATCH_EVENTS", "LEDGER_PORT",
+            ])
     }
 
     @Test("No error shows a secret")

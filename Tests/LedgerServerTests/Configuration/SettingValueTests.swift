@@ -128,10 +128,11 @@ struct SettingValueTests {
         try withTemporaryDirectory { directory in
             var environment = setting.others
             environment[setting.variable] = setting.value
-            let error = #expect(throws: ConfigurationError.self) {
+            let errors = #expect(throws: ConfigurationErrors.self) {
                 try ServiceConfiguration.load(
                     environment: environment, workingDirectory: directory)
             }
+            let error = errors?.errors.first
             let message = try #require(error?.message)
             #expect(message.hasPrefix(error?.variable ?? "?"))
             #expect(message.contains(setting.variable))
@@ -150,11 +151,11 @@ struct SettingValueTests {
 
     @Test("A value of Kubernetes' service links is explained")
     func serviceLinks() throws {
-        let error = #expect(throws: ConfigurationError.self) {
+        let error = #expect(throws: ConfigurationErrors.self) {
             try ServiceConfiguration.load(
                 environment: ["LEDGER_PORT": "tcp://10.0.0.1:50051"],
                 workingDirectory: "/nonexistent")
         }
-        #expect(error?.message.contains("enableServiceLinks") == true)
+        #expect(error?.description.contains("enableServiceLinks") == true)
     }
 }

@@ -1,0 +1,86 @@
+import EtcdGateway
+import Logging
+
+extension ServiceConfiguration {
+    /// What a setting is in force with.
+    package enum Value: Sendable, Hashable {
+        /// What the variable would be set to; nil where there is no value.
+        case text(String?)
+        /// A secret, of which only this is told.
+        case secret(isSet: Bool)
+    }
+
+    /// Every setting with what is in force, the defaults included, in the order of `SettingName`. Variables that are
+    /// only another one's default are not among them.
+    package var values: [(name: SettingName, value: Value)] {
+        SettingName.allCases.compactMap { name in value(of: name).map { (name, $0) } }
+    }
+
+    // Without a default, so that a setting which is forgotten here does not compile.
+    private func value(of name: SettingName) -> Value? {
+        switch name {
+        case .etcdEndpoints: .text(etcd.endpoints.map(\.description).joined(separator: ","))
+        case .etcdCACert: .text(etcd.caCertificatePath)
+        case .etcdClientCert: .text(etcd.clientCertificatePath)
+        case .etcdClientKey: .text(etcd.clientKeyPath)
+        case .etcdUsername: .text(etcd.username)
+        case .etcdPassword: .secret(isSet: etcd.password != nil)
+        case .etcdMaxConnections: .number(etcd.maxConnections)
+        case .etcdMaxIdleConnections: .number(etcd.maxIdleConnections)
+        case .etcdConnectionMaxLifetime: .seconds(etcd.connectionMaxLifetime)
+        case .etcdConnectionMaxIdleTime: .seconds(etcd.connectionMaxIdleTime)
+        case .etcdRequestTimeout: .milliseconds(etcd.requestTimeout)
+        case .etcdConnectTimeout: .milliseconds(etcd.connectTimeout)
+        case .etcdHealthCheckInterval: .seconds(etcdHealthCheckInterval)
+        case .etcdPingTimeout: .seconds(etcdPingTimeout)
+        case .port: .number(port)
+        case .internalPort: .number(internalPort)
+        case .adminPort: .number(adminPort)
+        case .bindAddress: .text(bindAddress)
+        case .advertiseAddress: .text(advertiseAddress)
+        case .internalToken: .secret(isSet: internalToken != nil)
+        case .internalTLSCert: .text(internalTLS?.certificatePath)
+        case .internalTLSKey: .text(internalTLS?.keyPath)
+        case .internalTLSCA: .text(internalTLS?.clientCAPath)
+        case .internalTLSName: .text(internalTLSName)
+        case .forwarding: .text(isForwarding ? "on" : "off")
+        case .prefix: .text(prefix)
+        case .commitDeadline: .milliseconds(commitDeadline)
+        case .resolveDeadline: .milliseconds(resolveDeadline)
+        case .maxPayloadBytes: .number(maxPayloadBytes)
+        case .maxClockSkew: .milliseconds(maxClockSkew)
+        case .maxBatchEvents: .number(maxBatchEvents)
+        case .maxQueuedEvents: .number(maxQueuedEvents)
+        case .maxQueuedBytes: .number(maxQueuedBytes)
+        case .maxStreamEvents: .number(maxStreamEvents)
+        case .maxConcurrentCalls: .number(maxConcurrentCalls)
+        case .cacheBytes: .number(cacheBytes)
+        case .origin: .text(origin)
+        case .signingKey: .text(signingKeyPath)
+        case .tlsCert: .text(tls?.certificatePath)
+        case .tlsKey: .text(tls?.keyPath)
+        case .tlsClientCA: .text(tls?.clientCAPath)
+        case .allowedSubmitters: .list(allowedSubmitters)
+        case .vepsPublicKeys: .list(vepsPublicKeyPaths)
+        case .logLevel: .text(logLevel.rawValue)
+        case .logFormat: .text(logFormat.rawValue)
+        case .podIP: nil
+        }
+    }
+}
+
+extension ServiceConfiguration.Value {
+    fileprivate static func number(_ number: Int) -> Self { .text("\(number)") }
+
+    fileprivate static func seconds(_ duration: Duration) -> Self {
+        .text("\(duration.components.seconds)")
+    }
+
+    fileprivate static func milliseconds(_ duration: Duration) -> Self {
+        .number(Int(duration / .milliseconds(1)))
+    }
+
+    fileprivate static func list(_ parts: [String]) -> Self {
+        .text(parts.isEmpty ? nil : parts.joined(separator: ","))
+    }
+}
