@@ -16,7 +16,7 @@ package struct EdgeLimits: Sendable, Hashable {
     /// caller from a message's first byte to its last.
     package var requestTimeout = Duration.seconds(10)
     /// `LEDGER_CONNECTION_MAX_AGE`: older connections are told to go; nil: never.
-    package var maxAge: Duration?
+    package var maxAge: Duration? = .seconds(1_800)
     /// `LEDGER_CONNECTION_MAX_AGE_GRACE`: how long calls that are open then may go on.
     package var ageGrace = Duration.seconds(60)
 

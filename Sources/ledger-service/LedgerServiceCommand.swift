@@ -95,6 +95,9 @@ struct LedgerServiceCommand: AsyncParsableCommand {
         LogBootstrap.bootstrap(configuration)
         let logger = Logger(label: "ledger")
         for warning in configuration.warnings { logger.warning("\(warning)") }
+        if let warning = OpenFiles.raiseLimit(forConnections: configuration.edge.maxConnections) {
+            logger.warning("\(warning)")
+        }
         do {
             let application = try LedgerApplication(configuration: configuration, logger: logger)
             try await application.run()

@@ -35,21 +35,29 @@ package final class GRPCPort: Service, Sendable {
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let transport: HTTP2ServerTransport.Posix
     private let name: String
+    private let setting: SettingName
+    private let bindAddress: String
+    private let port: Int
     private let logger: Logger
 
     /// - Parameters:
     ///   - name: what the log calls the port.
+    ///   - setting: the variable that names the port, for errors.
+    ///   - bindAddress: an IP address.
     ///   - port: 0 picks a free one, see `boundPort()`.
     ///   - methods: those whose requests are not just one short message.
     ///   - headers: request headers that the services read.
     package init(
-        name: String, bindAddress: String, port: Int,
+        name: String, setting: SettingName, bindAddress: String, port: Int,
         security: HTTP2ServerTransport.Posix.TransportSecurity = .plaintext,
         limits: Limits = Limits(), services: [any RegistrableRPCService],
         methods: [MethodDescriptor: CallShape] = [:], headers: Set<String> = [],
         interceptors: [any ServerInterceptor] = [], logger: Logger
     ) {
         self.name = name
+        self.setting = setting
+        self.bindAddress = bindAddress
+        self.port = port
         self.logger = logger
         let edge = limits.edge
         let table = ConnectionTable(
@@ -106,14 +114,24 @@ package final class GRPCPort: Service, Sendable {
         return address.ipv4?.port ?? address.ipv6?.port
     }
 
+    private func serve() async throws {
+        do {
+            try await server.serve()
+        } catch {
+            throw ListenError(error, portSetting: setting, port: port, address: bindAddress)
+                ?? error
+        }
+    }
+
     package func run() async throws {
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    try await Reactor.run { try await self.server.serve() }
+                    try await Reactor.run { try await self.serve() }
                 }
                 group.addTask {
-                    let port = try await self.boundPort() ?? 0
+                    // Where it cannot be listened, the other task says why.
+                    guard let port = try? await self.boundPort() else { return }
                     self.logger.notice("\(self.name) listens", metadata: ["port": "\(port)"])
                 }
                 do {

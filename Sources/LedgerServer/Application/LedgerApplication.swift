@@ -85,7 +85,7 @@ package struct LedgerApplication: Sendable {
             try PortCertificate($0, logger: logger)
         }
         grpc = GRPCPort(
-            name: "the gRPC port", bindAddress: address,
+            name: "the gRPC port", setting: .port, bindAddress: address,
             port: configuration.port, security: try certificate?.security() ?? .plaintext,
             limits: configuration.portLimits,
             services: [ledger, HealthService(reporter: reporter), GRPCHealthService(board: board)]

@@ -1,3 +1,5 @@
+import GRPCEdge
+
 extension ServiceConfiguration {
     /// Reads every setting from the environment and from the working directory's `.env` file.
     ///
@@ -117,8 +119,31 @@ extension ServiceConfiguration {
             .maxStreamEvents, default: maxStreamEvents, 1...65_536, unit: "events")
         maxConcurrentCalls = reader.integer(
             .maxConcurrentCalls, default: maxConcurrentCalls, 1...65_536, unit: "calls")
+        maxStreamBytes = reader.integer(
+            .maxStreamBytes, default: maxStreamBytes, 131_072...1 << 30, unit: "bytes")
         cacheBytes = reader.integer(
             .cacheBytes, default: cacheBytes, 0...1 << 30, unit: "bytes")
+        readEdge(reader)
+    }
+
+    /// What the gRPC ports take from their peers.
+    private mutating func readEdge(_ reader: SettingReader) {
+        edge.maxConnections = reader.integer(
+            .maxConnections, default: edge.maxConnections, 1...65_536, unit: "connections")
+        edge.maxCalls = reader.integer(
+            .maxCalls, default: edge.maxCalls, 1...1_048_576, unit: "calls")
+        edge.maxConnectionBytes = reader.integer(
+            .maxConnectionBytes, default: edge.maxConnectionBytes, 262_144...1 << 30,
+            unit: "bytes")
+        edge.maxRequestBytes = reader.integer(
+            .maxRequestBytes, default: edge.maxRequestBytes, 262_144...1 << 36, unit: "bytes")
+        edge.maxMetadataBytes = reader.integer(
+            .maxMetadataBytes, default: edge.maxMetadataBytes, 1_024...1 << 20, unit: "bytes")
+        edge.requestTimeout = reader.milliseconds(.requestTimeout, default: 10_000, 100...600_000)
+        let maxAge = reader.seconds(.connectionMaxAge, default: 1_800, 0...86_400)
+        edge.maxAge = maxAge > .zero ? maxAge : nil
+        edge.ageGrace = reader.seconds(.connectionMaxAgeGrace, default: 60, 1...3_600)
+        connectionMaxIdle = reader.seconds(.connectionMaxIdle, default: 1_800, 1...86_400)
     }
 
     /// Where only the commit deadline is set, above the default of the resolve deadline, twice the

@@ -1,4 +1,5 @@
 import EtcdGateway
+import GRPCEdge
 import Logging
 
 extension ServiceConfiguration {
@@ -53,7 +54,17 @@ extension ServiceConfiguration {
         case .maxQueuedEvents: .number(maxQueuedEvents)
         case .maxQueuedBytes: .number(maxQueuedBytes)
         case .maxStreamEvents: .number(maxStreamEvents)
+        case .maxStreamBytes: .number(maxStreamBytes)
+        case .maxConnections: .number(edge.maxConnections)
+        case .maxCalls: .number(edge.maxCalls)
         case .maxConcurrentCalls: .number(maxConcurrentCalls)
+        case .maxConnectionBytes: .number(edge.maxConnectionBytes)
+        case .maxRequestBytes: .number(edge.maxRequestBytes)
+        case .maxMetadataBytes: .number(edge.maxMetadataBytes)
+        case .requestTimeout: .milliseconds(edge.requestTimeout)
+        case .connectionMaxAge: .seconds(edge.maxAge ?? .zero)
+        case .connectionMaxAgeGrace: .seconds(edge.ageGrace)
+        case .connectionMaxIdle: .seconds(connectionMaxIdle)
         case .cacheBytes: .number(cacheBytes)
         case .origin: .text(origin)
         case .signingKey: .text(signingKeyPath)

@@ -99,6 +99,9 @@ package struct ServiceConfiguration: Sendable {
     package var maxStreamEvents = 4_096
     /// `LEDGER_MAX_CONCURRENT_CALLS`, 1...65536: open calls of one connection.
     package var maxConcurrentCalls = 1_024
+    /// `LEDGER_MAX_STREAM_BYTES`, 131,072...2^30: bytes of one stream's events that are accepted and whose answers its
+    /// caller has not taken.
+    package var maxStreamBytes = 4 << 20
     /// `LEDGER_CONNECTION_MAX_IDLE`, 1...86400 s: a caller's connection without a call is closed after this.
     package var connectionMaxIdle = Duration.seconds(1_800)
     /// What the two gRPC ports take from their peers.

@@ -57,7 +57,7 @@ struct Replication {
             return
         }
         let port = GRPCPort(
-            name: "the internal port", bindAddress: address,
+            name: "the internal port", setting: .internalPort, bindAddress: address,
             port: configuration.internalPort,
             security: try certificate?.security() ?? .plaintext,
             limits: Self.limits(configuration),

@@ -18,13 +18,16 @@ package struct ImmutableLedgerService: RegistrableRPCService {
     static let maxSubmissionBytes = 131_072
 
     /// The methods whose requests are more than one short message.
-    static let shapes: [MethodDescriptor: CallShape] = [
-        Method.SubmitEvent.descriptor: CallShape(
-            takesMarkers: true, isSubmission: true, maxMessageBytes: maxSubmissionBytes),
-        Method.SubmitEvents.descriptor: CallShape(
-            isStreaming: true, takesMarkers: true, isSubmission: true,
-            maxMessageBytes: maxSubmissionBytes),
-    ]
+    static let shapes: [MethodDescriptor: CallShape] = {
+        var stream = submissionShape
+        stream.isStreaming = true
+        return [
+            Method.SubmitEvent.descriptor: submissionShape, Method.SubmitEvents.descriptor: stream,
+        ]
+    }()
+
+    static let submissionShape = CallShape(
+        takesMarkers: true, isSubmission: true, maxMessageBytes: maxSubmissionBytes)
 
     private let submissions: SubmissionHandler
     private let reads: ReadHandler
