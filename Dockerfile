@@ -16,6 +16,7 @@ ARG ETCD_IMAGE=gcr.io/etcd-development/etcd:v3.6.15
 FROM ${SWIFT_IMAGE} AS build
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends libcurl4-openssl-dev pkg-config \
+        zlib1g-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 
@@ -63,7 +64,7 @@ FROM ${DEBIAN_IMAGE} AS service
 ARG VERSION=unknown
 ARG REVISION=unknown
 RUN apt-get update \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates libcurl4 libstdc++6 \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates libcurl4 libstdc++6 zlib1g \
     && rm -rf /var/lib/apt/lists/*
 COPY --from=build /out/share/ /usr/share/immutable-ledger/
 COPY --from=build /out/bin/ /usr/local/bin/

@@ -56,6 +56,7 @@ LIST
     # Without pkg-config nothing is known of the libraries; installing what is there is harmless.
     pkg-config --exists libcurl 2>/dev/null || echo libcurl4-openssl-dev
     pkg-config --exists openssl 2>/dev/null || echo libssl-dev
+    pkg-config --exists zlib 2>/dev/null || echo zlib1g-dev
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
     [[ -e /etc/ssl/certs/ca-certificates.crt ]] || echo ca-certificates
 }
