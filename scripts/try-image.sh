@@ -83,7 +83,7 @@ make_swift() {
     container=$(images from "$debian")
     images run "$isolation" "$container" -- sh -c 'apt-get update -qq &&
         DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-            binutils ca-certificates git libc6-dev libcurl4-openssl-dev zlib1g-dev libedit2 libgcc-12-dev \
+            binutils ca-certificates git libc6-dev libcurl4-openssl-dev libedit2 libgcc-12-dev \
             libncurses6 libsqlite3-0 libstdc++-12-dev libxml2 tzdata zlib1g-dev' \
         >"$state/swift.log" 2>&1 || die "apt-get failed; see $state/swift.log"
     images add --quiet "$container" "$toolchain" /usr >/dev/null
