@@ -48,6 +48,8 @@ class DeployTest(unittest.TestCase):
                      "k8s/overlays/prod/kustomization.yaml"]:
             (self.project / name).parent.mkdir(parents=True, exist_ok=True)
             (self.project / name).write_text(f"# {name}\n")
+        namespace = self.project / "k8s/base/namespace.yaml"
+        namespace.write_text(namespace.read_text() + (ROOT / "k8s/base/namespace.yaml").read_text())
         (self.project / ".gitignore").write_text(".local/\n")
         self.git("init", "--quiet")
         self.git("add", ".")
@@ -196,6 +198,76 @@ class DeployTest(unittest.TestCase):
         self.cluster(current_context="ledger-prod", rendered="provisioner: ebs.csi.aws.com\n")
         self.refuse("prod", *GIVEN)
         self.assertIn("no storage driver ebs.csi.aws.com", self.output)
+
+    def test_the_proof_is_applied_where_its_objects_lie(self):
+        """kubectl refuses an object of one namespace when it is asked for another."""
+        self.succeed("dev", *GIVEN)
+        proof = self.calls[self.position("apply", input="seal-event")]
+        self.assertIn("immutable-ledger-check", proof["arguments"])
+        # Left behind by a run that was ended, it is no hindrance.
+        self.cluster(current_context="kind-ledger")
+        state = json.loads((self.folder / "cluster.json").read_text())
+        state["existing"].append("namespace/immutable-ledger-check")
+        state["objects"] = {"job/immutable-ledger-check/seal-event": proof["input"].split("---\n")[2]}
+        (self.folder / "cluster.json").write_text(json.dumps(state))
+        self.succeed("dev", *GIVEN)
+
+    JOB = """
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: etcd-bootstrap-auth
+  namespace: immutable-ledger
+spec:
+  template:
+    spec: {image: %s}
+"""
+    ETCD = """
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: etcd
+  namespace: immutable-ledger
+spec:
+  replicas: 3
+  serviceName: %s
+"""
+
+    def render(self, text):
+        state = json.loads((self.folder / "cluster.json").read_text())
+        (self.folder / "cluster.json").write_text(json.dumps(state | {"rendered": text}))
+
+    def test_a_job_whose_template_changes_is_replaced(self):
+        self.render(self.JOB % "one")
+        self.succeed("dev", *GIVEN)
+        self.render(self.JOB % "two")
+        self.succeed("dev", *GIVEN)
+
+    def test_a_change_that_the_server_never_takes_stops_before_anything_is_made(self):
+        self.render(self.ETCD % "one")
+        self.succeed("dev", *GIVEN)
+        self.render((self.ETCD % "one").replace("3", "5"))
+        self.succeed("dev", *GIVEN)
+        self.render(self.ETCD % "two")
+        self.assertEqual(self.deploy("dev", *GIVEN), 1)
+        self.assertIn("serviceName: field is immutable", self.output)
+        self.assertIn("the server refuses the manifests", self.output)
+
+    def test_manifests_of_another_namespace_are_refused(self):
+        self.render((self.JOB % "one").replace("immutable-ledger", "elsewhere"))
+        self.assertEqual(self.deploy("dev", *GIVEN), 1)
+        self.assertIn('does not match the namespace "immutable-ledger"', self.output)
+
+    def test_the_stand_in_refuses_what_kubectl_refuses(self):
+        for line in ["frobnicate", "rollout frobnicate x", "get pods --frobnicate", "delete job x --tail 1",
+                     "rollout undo x --to-revision seven", "delete job absent", "get pods --output"]:
+            refused = subprocess.run(
+                ["kubectl", *line.split()], env=self.environment, capture_output=True, text=True
+            )
+            self.assertEqual(refused.returncode, 1, line)
+            self.assertIn("error: ", refused.stderr)
 
     # Secrets
 

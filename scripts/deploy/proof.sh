@@ -21,7 +21,8 @@ prove() {
         return
     fi
     kube delete namespace "$check_namespace" --ignore-not-found --wait
-    check_manifest "$event" | kube apply --filename -
+    # kubectl refuses objects of another namespace than the one that it is asked for.
+    check_manifest "$event" | kube --namespace "$check_namespace" apply --filename -
     if ! wait_for_job "$check_namespace" "$check_job"; then
         kube --namespace "$check_namespace" get pods,events >&2 || true
         kube --namespace "$check_namespace" logs "job/$check_job" >&2 || true
