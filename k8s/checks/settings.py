@@ -75,6 +75,8 @@ def check_ledger(manifests: Manifests, pod: Pod) -> Iterator[str]:
     yield from check_endpoints(manifests, pod, settings.get("ETCD_ENDPOINTS", ""))
     if pod.ports != LEDGER_PORTS:
         yield f"{pod.name}: its ports are not {LEDGER_PORTS}"
+    if settings.get("LEDGER_BIND_ADDRESS", "::") != "::":
+        yield f"{pod.name}: LEDGER_BIND_ADDRESS leaves out IPv4 or IPv6"
     yield from check_probes(container)
     yield from check_together(pod, {each["name"] for each in container["env"]})
     yield from check_names(manifests, settings)

@@ -249,6 +249,11 @@ class Settings(Overlay):
         self.variable(container, "LOG_FORMAT")["name"] = "LEDGER_LOG_FORMAT"
         self.expect("no setting LEDGER_LOG_FORMAT")
 
+    def test_address_that_leaves_out_ipv6(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        container["env"].append({"name": "LEDGER_BIND_ADDRESS", "value": "0.0.0.0"})
+        self.expect("LEDGER_BIND_ADDRESS leaves out IPv4 or IPv6")
+
     def test_setting_that_a_script_does_not_have(self) -> None:
         container = self.container("CronJob", "etcd-backup")
         self.variable(container, "BACKUP_KEEP_DAYS")["name"] = "KEEP_FOR_EVER"
