@@ -9,7 +9,7 @@ from wire import Answer, Wire
 GRPC, INTERNAL, ADMIN = "gRPC", "internal", "admin"
 CHECK = "/grpc.health.v1.Health/Check"
 FORWARD = "/ledger.internal.Forwarding/Forward"
-OK, CANCELLED, UNKNOWN, UNIMPLEMENTED, INTERNAL_ERROR = 0, 1, 2, 12, 13
+OK, CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL_ERROR = 0, 1, 2, 4, 12, 13
 
 
 class Finding(AssertionError):

@@ -149,7 +149,7 @@ class Fuzzer:
     def look_at_bystander(self, last: str, figures: dict | None = None) -> None:
         """Takes what it saw since the last look."""
         figures = self._bystander.figures() if figures is None else figures
-        for error in figures["errors"][len(self.findings["the other caller"]) :]:
+        for error in figures["errors"][len(self.findings.get("the other caller", [])) :]:
             self.note("the other caller", f"{error} (about {last})")
         self._calls += len(figures["waits"])
         worst = max(figures["waits"], default=0)

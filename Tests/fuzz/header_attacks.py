@@ -3,8 +3,8 @@
 import random
 
 from attacks import (
-    CHECK, FORWARD, GRPC, INTERNAL, INTERNAL_ERROR, OK, UNIMPLEMENTED, Finding, Target, attack,
-    case, expect_answer, expect_serving,
+    CHECK, DEADLINE_EXCEEDED, FORWARD, GRPC, INTERNAL, INTERNAL_ERROR, OK, UNIMPLEMENTED, Finding,
+    Target, attack, case, expect_answer, expect_serving,
 )  # fmt: skip
 from wire import Wire, call_headers, message
 
@@ -139,6 +139,24 @@ def long_timeouts(target: Target, _) -> None:
                 answer = wire.call(stream, path, b"", ("grpc-timeout", value))
                 if answer.status != OK and value != "99999999n":
                     raise Finding(f"{path} with grpc-timeout {value}: {answer}")
+
+
+@case("the deadline of an open call is told by the service itself", GRPC)
+def open_deadline(target: Target, _) -> None:
+    calls = {
+        "/ledger.ImmutableLedger/SubmitEvents": b"",
+        "/ledger.ImmutableLedger/ListEvents": message(b"\x18\x01"),
+        "/grpc.health.v1.Health/Watch": message(b""),
+    }
+    for path, content in calls.items():
+        with Wire(target.port) as wire:
+            wire.open(1, call_headers(path, ("grpc-timeout", "400m")))
+            if content:
+                wire.data(1, content, end=True)
+            answer = wire.wait(1)
+            expect_answer(answer, f"{path} with a deadline of 400 ms")
+            if answer.status != DEADLINE_EXCEEDED:
+                raise Finding(f"{path} with a deadline of 400 ms: {answer}")
 
 
 def path_case(name: str, path) -> None:
