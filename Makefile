@@ -42,7 +42,8 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	@$(MAKE) build
 	.local/venv/bin/python Tests/python/formats_test.py
 	scripts/test-local.sh --bin "$$(swift build --show-bin-path)"
-	@$(MAKE) test-deploy test-backup
+	.local/venv/bin/python -B Tests/python/stopping_test.py --bin "$$(swift build --show-bin-path)"
+	@$(MAKE) test-deploy test-backup test-clients test-fuzz
 	@# One process after another: simulations keep every processor busy, and tests with real deadlines beside
 	@# them would measure that.
 	scripts/swift-test.sh --filter 'LedgerCoreTests|SimulationTests'
@@ -82,6 +83,19 @@ restore: ## restore the local ledger from its newest snapshot; OPTIONS="--help" 
 .PHONY: test-backup
 test-backup: ## back up, destroy and restore a local ledger
 	python3 -B Tests/backup/backup_test.py --bin "$$(swift build --show-bin-path)"
+
+.PHONY: test-clients
+test-clients: ## let clients in Go, Java and Python with default settings try a service
+	.local/venv/bin/python -B Tests/clients/clients_test.py \
+		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
+
+.PHONY: test-fuzz
+test-fuzz: ## attack every port of a service for 20 s; OPTIONS="--help" tells of more
+	.local/venv/bin/python -B Tests/fuzz/fuzz_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)
+
+.PHONY: fuzz
+fuzz: ## the same for ten minutes
+	@$(MAKE) test-fuzz OPTIONS="--seconds 600 $(OPTIONS)"
 
 .PHONY: bench
 bench: setup ## measure throughput and latency with a local cluster

@@ -25,6 +25,7 @@ class Failure:
     message: str
     domain: str = ""
     reason: str = ""
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
     fields: list[str] = dataclasses.field(default_factory=list)
     original: messages.SealedEvent | None = None
 
@@ -42,6 +43,7 @@ class Failure:
             original = messages.SealedEvent()
             if detail.Unpack(info):
                 failure.domain, failure.reason = info.domain, info.reason
+                failure.metadata = dict(info.metadata)
             elif detail.Unpack(bad_request):
                 failure.fields += [violation.field for violation in bad_request.field_violations]
             elif detail.Unpack(original):

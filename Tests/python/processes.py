@@ -1,0 +1,285 @@
+"""A real etcd cluster with mutual TLS and services on it, as processes that end with the test's.
+
+The services get time: they may be debug builds beside a busy machine's other work, and what is
+tested is what is answered. What is kept in memory is measured from /proc.
+"""
+
+import contextlib
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+
+from checking import Unexpected, expect
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+START_SECONDS = 120
+STOP_SECONDS = 60
+PORT_MESSAGES = {
+    "LEDGER_PORT": "the gRPC port listens",
+    "LEDGER_INTERNAL_PORT": "the internal port listens",
+    "LEDGER_ADMIN_PORT": "the admin port listens",
+}
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports below the range that the kernel hands out, on which nobody listens now."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            if port not in found:
+                found.append(port)
+    return found
+
+
+class Child:
+    """A process that the kernel ends with this one, with its output in a file."""
+
+    def __init__(self, command: list, environment: dict, folder: pathlib.Path, log: pathlib.Path):
+        self.log = log
+        with open(log, "ab") as output:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *map(str, command)],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder,
+                env=environment,
+            )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, or the negative number of the signal that ended it."""
+        return self.process.poll()
+
+    @property
+    def memory(self) -> float:
+        """The resident memory now, in MB; 0 after the end."""
+        return self._memory("VmRSS")
+
+    @property
+    def peak(self) -> float:
+        """The most resident memory since the start or the last `reset_peak`, in MB."""
+        return self._memory("VmHWM")
+
+    def reset_peak(self) -> None:
+        """Begins the peak anew with the memory of now."""
+        pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def _memory(self, name: str) -> float:
+        with contextlib.suppress(OSError):
+            for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
+                if line.startswith(name + ":"):
+                    return int(line.split()[1]) / 1024
+        return 0
+
+    def last_lines(self, count: int = 25) -> str:
+        """The end of its output, for a failure's message."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
+
+    def send(self, number: int) -> None:
+        """Sends a signal, unless it has ended."""
+        if self.status is None:
+            self.process.send_signal(number)
+
+    def wait(self, seconds: float = STOP_SECONDS) -> int:
+        """Waits for its end; kills it and fails where that does not come."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Unexpected(f"no end within {seconds} s; killed") from None
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self.send(signal.SIGKILL)
+        self.process.wait()
+
+
+class EtcdCluster:
+    """Members that keep their data in memory, in a folder that goes with them."""
+
+    def __init__(self, folder: pathlib.Path, size: int, flags: list[str]):
+        self.folder = folder
+        self.certificates = ROOT / "certs/dev"
+        self._flags = flags
+        ports = free_ports(2 * size)
+        self._clients, self._peers = ports[:size], ports[size:]
+        self.members: list[Child] = []
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings that make a service use the cluster."""
+        return {
+            "ETCD_ENDPOINTS": ",".join(f"https://127.0.0.1:{port}" for port in self._clients),
+            "ETCD_CA_CERT": str(self.certificates / "ca.pem"),
+            "ETCD_CLIENT_CERT": str(self.certificates / "etcd-client.pem"),
+            "ETCD_CLIENT_KEY": str(self.certificates / "etcd-client-key.pem"),
+        }
+
+    @property
+    def memory(self) -> float:
+        """The resident memory of all members together, in MB."""
+        return sum(member.memory for member in self.members)
+
+    @property
+    def peak(self) -> float:
+        """The sum of the members' peaks, in MB."""
+        return sum(member.peak for member in self.members)
+
+    def start(self) -> None:
+        """Starts every member and waits until each knows a leader."""
+        subprocess.run(
+            [ROOT / "certs/make-certs.sh"], check=True, stdout=subprocess.DEVNULL
+        )  # fmt: skip
+        names = [f"m{number}" for number in range(1, len(self._clients) + 1)]
+        cluster = ",".join(
+            f"{name}=https://127.0.0.1:{port}" for name, port in zip(names, self._peers)
+        )
+        for name, client, peer in zip(names, self._clients, self._peers):
+            command = [ROOT / "scripts/etcd-member.sh", name, self.folder / name]
+            command += [self.certificates, client, peer, cluster, *self._flags]
+            log = self.folder / f"{name}.log"
+            self.members.append(Child(command, dict(os.environ), self.folder, log))
+        for member, port in zip(self.members, self._clients):
+            self._wait(member, port)
+
+    def _wait(self, member: Child, port: int) -> None:
+        context = ssl.create_default_context(cafile=str(self.certificates / "ca.pem"))
+        context.load_cert_chain(
+            self.certificates / "etcd-client.pem", self.certificates / "etcd-client-key.pem"
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            with contextlib.suppress(OSError):
+                address = f"https://127.0.0.1:{port}/health"
+                with urllib.request.urlopen(address, timeout=2, context=context) as page:
+                    if b'"health":"true"' in page.read():
+                        return
+            expect(member.status is None, f"etcd ended:\n{member.last_lines()}")
+            expect(time.monotonic() < deadline, f"etcd is not healthy:\n{member.last_lines()}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ends every member at once: the data are thrown away."""
+        for member in self.members:
+            member.kill()
+
+
+class Service:
+    """One ledger-service. Its ports are free ones at the first start, and the same at later ones."""
+
+    def __init__(self, binaries: pathlib.Path, cluster: EtcdCluster, settings: dict[str, str]):
+        self._program = binaries.resolve() / "ledger-service"
+        self._folder = pathlib.Path(tempfile.mkdtemp(prefix="service-", dir=cluster.folder))
+        self._settings = {
+            "PATH": os.environ["PATH"],
+            "LEDGER_BIND_ADDRESS": "127.0.0.1",
+            "LEDGER_COMMIT_DEADLINE_MS": "2000",
+            "LEDGER_RESOLVE_DEADLINE_MS": "4000",
+            **{name: "0" for name in PORT_MESSAGES},
+            **cluster.environment,
+            **settings,
+        }
+        self.child: Child | None = None
+
+    @property
+    def port(self) -> int:
+        return int(self._settings["LEDGER_PORT"])
+
+    @property
+    def internal_port(self) -> int:
+        return int(self._settings["LEDGER_INTERNAL_PORT"])
+
+    @property
+    def admin_port(self) -> int:
+        return int(self._settings["LEDGER_ADMIN_PORT"])
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def admin(self) -> str:
+        return f"127.0.0.1:{self.admin_port}"
+
+    def start(self) -> None:
+        """Starts it and waits until events can be sealed."""
+        log = self._folder / "log"
+        log.write_bytes(b"")
+        self.child = Child([self._program], self._settings, self._folder, log)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            expect(self.child.status is None, f"ledger-service ended:\n{self.child.last_lines()}")
+            expect(time.monotonic() < deadline, f"not ready:\n{self.child.last_lines()}")
+            time.sleep(0.05)
+
+    def _is_ready(self) -> bool:
+        for line in self.child.log.read_text(errors="replace").splitlines():
+            for name, message in PORT_MESSAGES.items():
+                found = re.search(r"\bport=(\d+)", line)
+                if message in line and found:
+                    self._settings[name] = found[1]
+        if self.admin_port == 0 or self.port == 0:
+            return False
+        with contextlib.suppress(OSError):
+            with urllib.request.urlopen(f"http://{self.admin}/readyz", timeout=2) as page:
+                return page.status == 200
+        return False
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's series now; 0 where there is none."""
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=15) as page:
+            lines = page.read().decode().splitlines()
+        series = re.compile(rf"{re.escape(name)}(?:\{{.*\}})? ([^ ]+)")
+        return sum(float(match[1]) for line in lines if (match := series.fullmatch(line)))
+
+    def expect_alive(self) -> None:
+        """Fails with the end of the log unless the process that was started still runs."""
+        status = self.child.status
+        expect(status is None, f"ledger-service ended with {status}:\n{self.child.last_lines()}")
+
+    def stop(self, seconds: float = STOP_SECONDS) -> int:
+        """Asks it to stop and returns its exit status."""
+        self.child.send(signal.SIGTERM)
+        return self.child.wait(seconds)
+
+
+@contextlib.contextmanager
+def running_cluster(size: int = 3, flags: list[str] | None = None) -> Iterator[EtcdCluster]:
+    """A cluster that runs as long as the block."""
+    memory = pathlib.Path("/dev/shm")
+    parent = memory if os.access(memory, os.W_OK) else None
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="ledger-etcd-", dir=parent))
+    cluster = EtcdCluster(folder, size, flags or [])
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running_service(
+    binaries: pathlib.Path, cluster: EtcdCluster, **settings: str
+) -> Iterator[Service]:
+    """A service that runs, with these settings, as long as the block."""
+    service = Service(binaries, cluster, settings)
+    service.start()
+    try:
+        yield service
+    finally:
+        service.child.kill()
