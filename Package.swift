@@ -144,7 +144,8 @@ let package = Package(
         .testTarget(
             name: "LedgerServerTests",
             dependencies: [
-                "LedgerServer", "LedgerAPI", "EtcdGateway", "EventLoopTasks", grpcCore,
+                "LedgerServer", "LedgerAPI", "LedgerCore", "EtcdGateway", "EventLoopTasks",
+                grpcCore,
                 grpcTransport, grpcProtobuf, protobuf, lifecycle, logging, metrics,
             ],
             swiftSettings: strict),

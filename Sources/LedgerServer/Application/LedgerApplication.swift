@@ -57,11 +57,13 @@ package struct LedgerApplication: Sendable {
             })
         let observer = HeadObserver(store: store, sealer: sealer, logger: logger)
         let shutdown = ShutdownSignal()
+        let watch = CallWatch(shutdown: shutdown)
         let reader = EventReader(
             sealer: sealer, store: store, blocks: blocks, observer: observer)
         let replication = try Replication(
             configuration: configuration, address: address, sealer: sealer, client: client,
-            store: store, reader: reader, observer: observer, blocks: blocks, metrics: metrics,
+            store: store, reader: reader, observer: observer, blocks: blocks, watch: watch,
+            metrics: metrics,
             logger: logger)
         let replica = replication.replica
         self.replica = replica
@@ -75,12 +77,12 @@ package struct LedgerApplication: Sendable {
         let ledger = ImmutableLedgerService(
             submissions: SubmissionHandler(
                 intake: Self.intake(configuration), sealer: sealer, replica: replica,
-                metrics: metrics, settings: configuration.sealing, shutdown: shutdown,
+                metrics: metrics, settings: configuration.sealing, watch: watch,
                 streamWindow: configuration.maxStreamEvents),
             reads: ReadHandler(
                 reader: reader,
                 verifier: EventVerifier(store: store, metrics: metrics, logger: logger),
-                board: board, shutdown: shutdown))
+                board: board))
         let certificate = try configuration.tls.map {
             try PortCertificate($0, logger: logger)
         }
@@ -91,7 +93,7 @@ package struct LedgerApplication: Sendable {
             services: [ledger, HealthService(reporter: reporter), GRPCHealthService(board: board)]
                 + (try Self.reflection()),
             methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
-            logger: logger)
+            interceptors: [CallInterceptor(watch)], logger: logger)
         metrics.observe(grpc.statistics, ofPort: "public")
         if let internalPort { metrics.observe(internalPort.statistics, ofPort: "internal") }
         // Stopped from the last to the first.

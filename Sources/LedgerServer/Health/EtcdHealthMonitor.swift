@@ -115,7 +115,8 @@ package final class EtcdHealthMonitor: Service, Sendable {
             ? interval : min(interval, Self.unwellInterval)
     }
 
-    /// Asks all members now, for at most a second; callers at the same time share one check.
+    /// Asks all members now, for at most a second; callers at the same time share one check. A caller that is cancelled
+    /// does not wait for it.
     package func checkOnDemand() async -> [EtcdMemberHealth] {
         let check = state.withLock { state in
             if let running = state.onDemand {
@@ -129,8 +130,22 @@ package final class EtcdHealthMonitor: Service, Sendable {
             state.onDemand = task
             return task
         }
-        await check.value
+        await Self.wait(for: check)
         return members
+    }
+
+    private static func wait(for check: Task<Void, Never>) async {
+        let first = Settlement<Void>()
+        // Bare, for nothing can end the waiting for a task's value before the task ends.
+        Task {
+            await check.value
+            first.settle(())
+        }
+        await withTaskCancellationHandler {
+            await first.value
+        } onCancel: {
+            first.settle(())
+        }
     }
 
     /// Asks all members at once and records each answer as it comes.

@@ -14,7 +14,7 @@ package struct GRPCHealthService: Sendable {
 
     private let board: StatusBoard
 
-    /// Answers from `board`; its `finish()` ends every Watch.
+    /// Answers from `board`; its `finish()` ends every Watch, with `STOPPING`.
     package init(board: StatusBoard) {
         self.board = board
     }
@@ -70,23 +70,15 @@ extension GRPCHealthService: Grpc_Health_V1_Health.SimpleServiceProtocol {
         }
         let updates = board.updates()
         let service = request.service
-        // The library cancels a call through its context, not through the task.
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
-                var last: Grpc_Health_V1_HealthCheckResponse.ServingStatus?
-                for await update in updates {
-                    let status = Self.servingStatus(of: service, update) ?? .serviceUnknown
-                    guard status != last else { continue }
-                    last = status
-                    try await writer.write(response(status))
-                }
-            }
-            group.addTask {
-                // Throws when the first task ended and this one is cancelled: nothing to report.
-                _ = try? await context.cancellation.cancelled
-            }
-            try await group.next()
-            group.cancelAll()
+        var last: Grpc_Health_V1_HealthCheckResponse.ServingStatus?
+        for await update in updates {
+            let status = Self.servingStatus(of: service, update) ?? .serviceUnknown
+            guard status != last else { continue }
+            last = status
+            try await writer.write(response(status))
         }
+        try Task.checkCancellation()
+        // The board is finished: the replica has said that it stops, and now does.
+        throw LedgerRPCError.stopping()
     }
 }

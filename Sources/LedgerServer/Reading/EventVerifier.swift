@@ -5,7 +5,6 @@ import LedgerCore
 package import LedgerStore
 package import Logging
 import SwiftProtobuf
-import Synchronization
 
 /// Checks what is stored, from etcd and never from a cache, one run at a time and paced, so that sealing goes on
 /// beside it (PROTOCOL.md 17).
@@ -33,7 +32,7 @@ package final class EventVerifier: Sendable {
         if last != 0, max(first, 1) > last {
             throw LedgerRPCError.invalidArgument(field: "first", "must not be above last")
         }
-        guard await turns.take() else {
+        guard try await turns.take() else {
             throw LedgerRPCError(
                 .resourceExhausted, .overloaded,
                 "too many verifications are waiting; try again later", retryDelay: .seconds(5))
@@ -177,47 +176,5 @@ private struct BlockSource {
             page = try await pages.nextPage(options: options)[...]
         }
         return page.popFirst()
-    }
-}
-
-/// Lets one run at a time, in order, with a bounded number of others waiting.
-private final class Turns: Sendable {
-    private struct State {
-        var isTaken = false
-        var waiting: [CheckedContinuation<Void, Never>] = []
-    }
-
-    private let state = Mutex(State())
-    private let maxWaiting: Int
-
-    init(maxWaiting: Int) {
-        self.maxWaiting = maxWaiting
-    }
-
-    /// Waits for the turn; false when too many wait already.
-    func take() async -> Bool {
-        let mayWait = state.withLock { $0.waiting.count < maxWaiting }
-        guard mayWait else { return false }
-        await withCheckedContinuation { continuation in
-            state.withLock { state -> CheckedContinuation<Void, Never>? in
-                if !state.isTaken {
-                    state.isTaken = true
-                    return continuation
-                }
-                state.waiting.append(continuation)
-                return nil
-            }?.resume()
-        }
-        return true
-    }
-
-    func giveBack() {
-        state.withLock { state -> CheckedContinuation<Void, Never>? in
-            if state.waiting.isEmpty {
-                state.isTaken = false
-                return nil
-            }
-            return state.waiting.removeFirst()
-        }?.resume()
     }
 }

@@ -24,8 +24,7 @@ struct Replication {
     init(
         configuration: ServiceConfiguration, address: String, sealer: Sealer, client: EtcdClient,
         store: LedgerStore, reader: EventReader, observer: HeadObserver, blocks: BlockReader,
-        metrics: LedgerMetrics,
-        logger: Logger
+        watch: CallWatch, metrics: LedgerMetrics, logger: Logger
     ) throws {
         let id = UUID().uuidString.lowercased()
         let greeter = Greeter(
@@ -74,7 +73,8 @@ struct Replication {
             methods: [
                 Ledger_Internal_Forwarding.Method.Forward.descriptor: CallShape(
                     isStreaming: true, maxMessageBytes: Self.maxMessageBytes)
-            ], headers: [InternalAccess.tokenKey], logger: logger)
+            ], headers: [InternalAccess.tokenKey],
+            interceptors: [CallInterceptor(watch)], logger: logger)
         bound.set(port)
         self.port = port
     }

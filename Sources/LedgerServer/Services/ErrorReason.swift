@@ -40,8 +40,10 @@ package enum ErrorReason: String, Sendable, CaseIterable {
     case stopping = "STOPPING"
     /// A read cannot be answered now, for example without a quorum of etcd.
     case unavailable = "UNAVAILABLE"
-    /// A read did not end within the caller's deadline.
+    /// A call did not end within the caller's deadline; for an event, see `notSealed` and `outcomeUnknown`.
     case deadlineExceeded = "DEADLINE_EXCEEDED"
+    /// The caller has ended the call.
+    case cancelled = "CANCELLED"
     /// The service broke a rule of its own.
     case internalError = "INTERNAL"
 }

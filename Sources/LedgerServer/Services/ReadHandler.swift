@@ -9,15 +9,11 @@ package struct ReadHandler: Sendable {
     private let reader: EventReader
     private let verifier: EventVerifier
     private let board: StatusBoard
-    private let shutdown: ShutdownSignal
 
-    package init(
-        reader: EventReader, verifier: EventVerifier, board: StatusBoard, shutdown: ShutdownSignal
-    ) {
+    package init(reader: EventReader, verifier: EventVerifier, board: StatusBoard) {
         self.reader = reader
         self.verifier = verifier
         self.board = board
-        self.shutdown = shutdown
     }
 
     package func getEvent(
@@ -61,29 +57,25 @@ package struct ReadHandler: Sendable {
         var next = range.lowerBound
         while next <= range.upperBound {
             try Task.checkCancellation()
-            if shutdown.isRaised { throw LedgerRPCError.stopping() }
             let page = try await reader.page(from: next, through: range.upperBound)
             try await writer.write(contentsOf: page.map { Ledger_SealedEvent($0) })
             next = next.advanced(by: UInt64(page.count))
         }
     }
 
-    /// Goes on with new events until the caller cancels or the replica stops.
+    /// Goes on with new events until the call ends.
     private func follow(
         from first: SequenceNumber, to writer: RPCWriter<Ledger_SealedEvent>
     ) async throws {
-        let failure = await shutdown.interrupting {
-            try await reader.following {
-                var next = first
-                while true {
-                    try await reader.waitForMore(after: next.previous)
-                    guard let head = reader.coveredNumber else { continue }
-                    try await write(next...head, to: writer)
-                    next = head.next
-                }
+        try await reader.following {
+            var next = first
+            while true {
+                try await reader.waitForMore(after: next.previous)
+                guard let head = reader.coveredNumber else { continue }
+                try await write(next...head, to: writer)
+                next = head.next
             }
         }
-        if let failure { throw failure }
     }
 
     // MARK: VerifyEvents

@@ -26,13 +26,25 @@ final class StreamAnswers: Sendable {
         }
     }
 
+    /// What is known of one event of the stream.
+    private enum Place {
+        case reserved
+        case submitted(SubmissionToken)
+        case answered(Answer)
+
+        var answer: Answer? {
+            guard case .answered(let answer) = self else { return nil }
+            return answer
+        }
+    }
+
     private struct State {
-        /// The answers from `first` on; nil where none has come.
-        var answers: [Answer?] = []
+        /// The places from `first` on.
+        var places: [Place] = []
         var first = 0
         var readyCount = 0
         var isReadingOver = false
-        var isAbandoned = false
+        var isGivenUp = false
         var readError: (any Error)?
         var order = StreamOrder()
         var writer: CheckedContinuation<Void, Never>?
@@ -52,15 +64,24 @@ final class StreamAnswers: Sendable {
     /// The place of the next event.
     func reserve() -> Int {
         state.withLock { state in
-            state.answers.append(nil)
-            return state.first + state.answers.count - 1
+            state.places.append(.reserved)
+            return state.first + state.places.count - 1
+        }
+    }
+
+    /// Names the submission at a place, which may be answered already.
+    func note(_ token: SubmissionToken, at place: Int) {
+        state.withLock { state in
+            let index = place - state.first
+            guard index >= 0, case .reserved = state.places[index] else { return }
+            state.places[index] = .submitted(token)
         }
     }
 
     /// Gives the answer to the event at a place, once.
     func fill(_ place: Int, _ answer: Answer) {
         state.withLock { state -> CheckedContinuation<Void, Never>? in
-            state.answers[place - state.first] = answer
+            state.places[place - state.first] = .answered(answer)
             // Only the oldest unanswered one holds the writer up.
             guard place == state.first else { return nil }
             return state.writer.take()
@@ -76,42 +97,53 @@ final class StreamAnswers: Sendable {
         }?.resume()
     }
 
-    /// Nobody will take answers out any more: the caller is gone.
-    func abandon() {
+    /// Nobody will take answers out any more: the call has ended.
+    func giveUp() {
         state.withLock { state -> CheckedContinuation<Void, Never>? in
-            state.isAbandoned = true
+            state.isGivenUp = true
             return state.reader.take()
         }?.resume()
+    }
+
+    /// What was submitted and is not answered yet.
+    var unanswered: [SubmissionToken] {
+        state.withLock { state in
+            state.places.compactMap { place in
+                guard case .submitted(let token) = place else { return nil }
+                return token
+            }
+        }
     }
 
     /// Waits until the window has room, or nobody makes room any more.
     ///
     /// - Returns: whether reading is worth while.
     func waitForRoom() async -> Bool {
-        let (isFull, isAbandoned) = state.withLock { ($0.answers.count >= window, $0.isAbandoned) }
-        if isAbandoned { return false }
+        let (isFull, isGivenUp) = state.withLock { ($0.places.count >= window, $0.isGivenUp) }
+        if isGivenUp { return false }
         guard isFull else { return true }
         await withCheckedContinuation { continuation in
             state.withLock { state -> CheckedContinuation<Void, Never>? in
-                guard state.answers.count >= window, !state.isAbandoned else { return continuation }
+                guard state.places.count >= window, !state.isGivenUp else { return continuation }
                 state.reader = continuation
                 return nil
             }?.resume()
         }
-        return state.withLock { !$0.isAbandoned }
+        return state.withLock { !$0.isGivenUp }
     }
 
     /// The answers that are next in order, at least one; nil when all were taken and no more will come.
-    func next() async -> [SubmissionReport]? {
+    func next() async throws(CancellationError) -> [SubmissionReport]? {
         while true {
+            if Task.isCancelled { throw CancellationError() }
             let (ready, isOver, reader) = state.withLock { state in
-                let count = state.answers.firstIndex { $0 == nil } ?? state.answers.count
-                let ready = state.answers.prefix(count).compactMap { $0 }.map {
+                let ready = state.places.prefix { $0.answer != nil }.compactMap(\.answer).map {
                     $0.ordered(by: &state.order)
                 }
-                state.answers.removeFirst(count)
+                let count = ready.count
+                state.places.removeFirst(count)
                 state.first += count
-                let isOver = state.isReadingOver && state.answers.isEmpty
+                let isOver = state.isReadingOver && state.places.isEmpty
                 return (ready, isOver, count > 0 ? state.reader.take() : nil)
             }
             reader?.resume()
@@ -122,13 +154,17 @@ final class StreamAnswers: Sendable {
     }
 
     private func waitForAnswer() async {
-        await withCheckedContinuation { continuation in
-            state.withLock { state -> CheckedContinuation<Void, Never>? in
-                let isReady = state.answers.first.map { $0 != nil } ?? state.isReadingOver
-                if isReady { return continuation }
-                state.writer = continuation
-                return nil
-            }?.resume()
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                state.withLock { state -> CheckedContinuation<Void, Never>? in
+                    let isReady = state.places.first.map { $0.answer != nil } ?? state.isReadingOver
+                    if isReady || Task.isCancelled { return continuation }
+                    state.writer = continuation
+                    return nil
+                }?.resume()
+            }
+        } onCancel: {
+            state.withLock { $0.writer.take() }?.resume()
         }
     }
 }

@@ -11,20 +11,20 @@ package struct SubmissionHandler: Sendable {
     private let replica: Replica
     private let metrics: LedgerMetrics
     private let settings: SealingSettings
-    private let shutdown: ShutdownSignal
+    private let watch: CallWatch
     /// The most events of one stream that are accepted and not yet answered to its caller.
     private let streamWindow: Int
 
     package init(
         intake: SubmissionIntake, sealer: Sealer, replica: Replica, metrics: LedgerMetrics,
-        settings: SealingSettings, shutdown: ShutdownSignal, streamWindow: Int
+        settings: SealingSettings, watch: CallWatch, streamWindow: Int
     ) {
         self.intake = intake
         self.sealer = sealer
         self.replica = replica
         self.metrics = metrics
         self.settings = settings
-        self.shutdown = shutdown
+        self.watch = watch
         self.streamWindow = streamWindow
     }
 
@@ -58,10 +58,10 @@ package struct SubmissionHandler: Sendable {
                 let ticket = replica.submit(
                     event, receivedAt: receivedAt, callerDeadline: deadline
                 ) { continuation.resume(returning: $0) }
-                submitted.set(ticket.token)
+                if submitted.isGone(set: ticket.token) { replica.cancel(ticket.token) }
             }
         } onCancelRPC: {
-            if let token = submitted.value { replica.cancel(token) }
+            if let token = submitted.cancel() { replica.cancel(token) }
         }
     }
 
@@ -79,24 +79,44 @@ package struct SubmissionHandler: Sendable {
         }
         let answers = StreamAnswers(window: streamWindow)
         let timeout = request.metadata.timeout.map { Nanoseconds($0) }
+        let deadline = CallWatch.deadline(request.metadata)
         return StreamingServerResponse { writer in
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    await read(request.messages, from: caller, timeout: timeout, into: answers)
+            do {
+                // A stop ends the reading alone: what was accepted is still answered.
+                try await watch.run(until: deadline, endsWithReplica: false) {
+                    try await answer(
+                        request.messages, from: caller, timeout: timeout, answers, to: writer)
                 }
-                do {
-                    while let ready = await answers.next() {
-                        try await writer.write(contentsOf: ready.map(\.streamAnswer))
-                    }
-                } catch {
-                    answers.abandon()
-                    group.cancelAll()
-                    throw error
-                }
+            } catch {
+                // Nobody is told of them any more: what was not sent never will be (PROTOCOL.md 6).
+                for token in answers.unanswered { replica.cancel(token) }
+                throw error
             }
-            if let error = answers.readError { throw error }
             return [:]
         }
+    }
+
+    /// Reads the stream and writes its answers, until both are over.
+    private func answer(
+        _ messages: RPCAsyncSequence<Ledger_Internal_Submission, any Error>,
+        from caller: CallerIdentity, timeout: Nanoseconds?, _ answers: StreamAnswers,
+        to writer: RPCWriter<Ledger_SubmitResult>
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                await read(messages, from: caller, timeout: timeout, into: answers)
+            }
+            do {
+                while let ready = try await answers.next() {
+                    try await writer.write(contentsOf: ready.map(\.streamAnswer))
+                }
+            } catch {
+                answers.giveUp()
+                group.cancelAll()
+                throw error
+            }
+        }
+        if let error = answers.readError { throw error }
     }
 
     /// Takes the stream's events until it ends, breaks, or the replica stops.
@@ -105,28 +125,40 @@ package struct SubmissionHandler: Sendable {
         from caller: CallerIdentity, timeout: Nanoseconds?, into answers: StreamAnswers
     ) async {
         let stream = sealer.makeStreamID()
-        let failure = await shutdown.interrupting {
-            for try await message in messages {
-                let receivedAt = sealer.clock.now
-                let place = answers.reserve()
-                do throws(LedgerRPCError) {
-                    let event = try await intake.validate(message, from: caller)
-                    let ticket = replica.submit(
-                        event, stream: stream, receivedAt: receivedAt,
-                        callerDeadline: timeout.map { receivedAt + $0 }
-                    ) { outcome in
-                        count(outcome)
-                        answers.fill(place, .outcome(outcome, event))
-                    }
-                    if !ticket.mayReadFurther { await replica.waitForRoom(stream) }
-                } catch {
-                    count(error)
-                    answers.fill(place, .invalid(error, eventID: message.displayedID))
+        do {
+            try await watch.run(until: nil, endsWithReplica: true) {
+                for try await message in messages {
+                    await take(message, of: stream, from: caller, timeout: timeout, into: answers)
+                    guard await answers.waitForRoom() else { return }
                 }
-                guard await answers.waitForRoom() else { return }
             }
+            answers.endReading(nil)
+        } catch {
+            answers.endReading(error)
         }
-        answers.endReading(failure)
+    }
+
+    private func take(
+        _ message: Ledger_Internal_Submission, of stream: StreamID, from caller: CallerIdentity,
+        timeout: Nanoseconds?, into answers: StreamAnswers
+    ) async {
+        let receivedAt = sealer.clock.now
+        let place = answers.reserve()
+        do throws(LedgerRPCError) {
+            let event = try await intake.validate(message, from: caller)
+            let ticket = replica.submit(
+                event, stream: stream, receivedAt: receivedAt,
+                callerDeadline: timeout.map { receivedAt + $0 }
+            ) { outcome in
+                count(outcome)
+                answers.fill(place, .outcome(outcome, event))
+            }
+            answers.note(ticket.token, at: place)
+            if !ticket.mayReadFurther { await replica.waitForRoom(stream) }
+        } catch {
+            count(error)
+            answers.fill(place, .invalid(error, eventID: message.displayedID))
+        }
     }
 
     // MARK: Counting
@@ -153,21 +185,26 @@ package struct SubmissionHandler: Sendable {
 
 /// The token of a submission, for a cancellation that can come before it is known.
 private final class SubmittedToken: Sendable {
-    private let token = Mutex<SubmissionToken?>(nil)
-
-    var value: SubmissionToken? { token.withLock { $0 } }
-
-    func set(_ value: SubmissionToken) {
-        token.withLock { $0 = value }
+    private struct State {
+        var token: SubmissionToken?
+        var isCancelled = false
     }
-}
 
-extension Metadata {
-    /// How long the caller waits: `grpc-timeout`, which the port hands on under a name of its own.
-    package var timeout: Duration? {
-        let handedOn = Array(self[stringValues: RequestHead.timeoutName])
-        let values = handedOn.isEmpty ? Array(self[stringValues: GRPCTimeout.headerName]) : handedOn
-        guard case .valid(let timeout) = GRPCTimeout.parse(values: values) else { return nil }
-        return timeout
+    private let state = Mutex(State())
+
+    /// Whether the caller was gone before the token was known.
+    func isGone(set token: SubmissionToken) -> Bool {
+        state.withLock { state in
+            state.token = token
+            return state.isCancelled
+        }
+    }
+
+    /// The caller is gone; the token, if there is one yet.
+    func cancel() -> SubmissionToken? {
+        state.withLock { state in
+            state.isCancelled = true
+            return state.token
+        }
     }
 }

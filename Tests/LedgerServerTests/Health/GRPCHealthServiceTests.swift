@@ -53,7 +53,7 @@ struct GRPCHealthServiceTests {
         }
     }
 
-    /// Watches a service and does something after each answer; the answers, once it ended.
+    /// Watches a service and does something after each answer; the answers, once the board is finished.
     private func watch(
         _ service: String,
         _ afterAnswer: @escaping @Sendable (Int) -> Void
@@ -62,9 +62,16 @@ struct GRPCHealthServiceTests {
             let health = Grpc_Health_V1_Health.Client(wrapping: client)
             return try await health.watch(.with { $0.service = service }) { response in
                 var statuses: [Response.ServingStatus] = []
-                for try await message in response.messages {
-                    statuses.append(message.status)
-                    afterAnswer(statuses.count)
+                do {
+                    for try await message in response.messages {
+                        statuses.append(message.status)
+                        afterAnswer(statuses.count)
+                    }
+                    Issue.record("a stop is not told from an end")
+                } catch let error as RPCError {
+                    #expect(error.code == .unavailable)
+                    let info = try error.unpackGoogleRPCStatus()?.details.first?.errorInfo
+                    #expect(info?.reason == "STOPPING")
                 }
                 return statuses
             }
@@ -105,8 +112,10 @@ struct GRPCHealthServiceTests {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     let health = Grpc_Health_V1_Health.Client(wrapping: client)
-                    try await health.watch(.init()) { response in
-                        for try await _ in response.messages {}
+                    await #expect(throws: RPCError.self) {
+                        try await health.watch(.init()) { response in
+                            for try await _ in response.messages {}
+                        }
                     }
                 }
                 try await waitUntil("the stream is open") { board.watcherCount == 1 }
@@ -122,7 +131,10 @@ struct GRPCHealthServiceTests {
     @Test("A caller that goes away leaves no watcher behind")
     func cancellation() async throws {
         let board = board
-        try await withLoopbackClient(to: [GRPCHealthService(board: board)]) { client, _ in
+        let interceptor = CallInterceptor(CallWatch(shutdown: ShutdownSignal()))
+        try await withLoopbackClient(
+            to: [GRPCHealthService(board: board)], interceptors: [interceptor]
+        ) { client, _ in
             let health = Grpc_Health_V1_Health.Client(wrapping: client)
             let caller = Task {
                 try await health.watch(.init()) { response in
