@@ -1,5 +1,6 @@
 import Foundation
 import GRPCCore
+import GRPCProtobuf
 package import LedgerAPI
 package import LedgerCore
 import SwiftProtobuf
@@ -10,10 +11,9 @@ package enum SubmissionReport: Sendable {
     /// `original` is the event that was sealed before, for a duplicate.
     case rejected(LedgerRPCError, eventID: String, original: Ledger_SealedEvent?)
 
-    /// The most bytes of error details: gRPC clients refuse trailers of 8 to 16 KiB (DESIGN.md, "Outcomes").
-    private static let maxDetailBytes = 4_096
-    /// What status, ErrorInfo and message take of them.
-    private static let reservedBytes = 1_024
+    /// `grpc-status-details-bin` with an original has fewer bytes than this: gRPC clients refuse trailers of 8 to 16 KiB
+    /// (DESIGN.md, "Outcomes").
+    package static let maxDetailBytes = 4_096
 
     package init(_ outcome: LedgerCore.SubmissionOutcome, of event: CertifiedEvent) {
         let id = String(decoding: event.eventID.utf8, as: UTF8.self)
@@ -45,7 +45,7 @@ package enum SubmissionReport: Sendable {
         case .rejected(let error, _, nil):
             throw error
         case .rejected(let error, _, let original?):
-            throw error.with(details: [Self.packed(original)].compactMap { $0 })
+            throw Self.carrying(original, by: error)
         }
     }
 
@@ -67,18 +67,25 @@ package enum SubmissionReport: Sendable {
         }
     }
 
-    private static func packed(_ original: Ledger_SealedEvent) -> Google_Protobuf_Any? {
+    private static func carrying(
+        _ original: Ledger_SealedEvent, by error: LedgerRPCError
+    ) -> LedgerRPCError {
         var event = original
-        if let any = fitting(event) { return any }
+        if let complete = fitting(event, error) { return complete }
         event.payload = .init()
-        if let any = fitting(event) { return any }
+        if let withMetadata = fitting(event, error) { return withMetadata }
         event.metadata = [:]
-        return fitting(event)
+        return fitting(event, error) ?? error
     }
 
-    private static func fitting(_ event: Ledger_SealedEvent) -> Google_Protobuf_Any? {
-        guard let any = try? Google_Protobuf_Any(message: event) else { return nil }
-        return any.value.count <= maxDetailBytes - reservedBytes ? any : nil
+    private static func fitting(
+        _ event: Ledger_SealedEvent, _ error: LedgerRPCError
+    ) -> LedgerRPCError? {
+        guard event.payload.count < maxDetailBytes,
+            let any = try? Google_Protobuf_Any(message: event)
+        else { return nil }
+        let error = error.with(details: [any])
+        return error.detailBytes < maxDetailBytes ? error : nil
     }
 }
 
@@ -158,6 +165,12 @@ extension LedgerRPCError {
         Self(
             .unavailable, .notSealed,
             "\(what); the event was not sealed: submit it again", retryDelay: delay)
+    }
+
+    /// How many bytes `grpc-status-details-bin` has before it is written as base64.
+    var detailBytes: Int {
+        let bytes: [UInt8]? = try? googleRPCStatus.serializedBytes()
+        return bytes?.count ?? .max
     }
 
     /// The same error with further details.
