@@ -82,8 +82,8 @@ let package = Package(
             name: "LedgerServer",
             dependencies: [
                 "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway", "EventLoopTasks",
-                "GRPCEdge", nioCore, nioPosix, grpcCore, grpcTransport, grpcProtobuf, protobuf,
-                lifecycle, configuration,
+                "GRPCEdge", crypto, nioCore, nioPosix, grpcCore, grpcTransport, grpcProtobuf,
+                protobuf, lifecycle, configuration,
                 logging, metrics,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),

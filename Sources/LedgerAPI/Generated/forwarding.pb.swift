@@ -35,7 +35,7 @@ public nonisolated struct Ledger_Internal_ForwardRequest: Sendable {
 
   public var content: Ledger_Internal_ForwardRequest.OneOf_Content? = nil
 
-  /// First, once.
+  /// Once, and before any events.
   public var greeting: Ledger_Internal_Greeting {
     get {
       if case .greeting(let v)? = content {return v}
@@ -52,14 +52,82 @@ public nonisolated struct Ledger_Internal_ForwardRequest: Sendable {
     set {content = .events(newValue)}
   }
 
+  /// Where the replicas share a secret: first, once. The greeting follows the proof.
+  public var hello: Ledger_Internal_Hello {
+    get {
+      if case .hello(let v)? = content {return v}
+      return Ledger_Internal_Hello()
+    }
+    set {content = .hello(newValue)}
+  }
+
+  public var proof: Ledger_Internal_Proof {
+    get {
+      if case .proof(let v)? = content {return v}
+      return Ledger_Internal_Proof()
+    }
+    set {content = .proof(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Content: Equatable, Sendable {
-    /// First, once.
+    /// Once, and before any events.
     case greeting(Ledger_Internal_Greeting)
     case events(Ledger_Internal_EventBatch)
+    /// Where the replicas share a secret: first, once. The greeting follows the proof.
+    case hello(Ledger_Internal_Hello)
+    case proof(Ledger_Internal_Proof)
 
   }
+
+  public init() {}
+}
+
+/// Begins the proof that both ends know the secret (LEDGER_INTERNAL_TOKEN), which is never sent itself.
+public nonisolated struct Ledger_Internal_Hello: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// Of the proof's form; the answer has the same.
+  public var version: UInt32 = 0
+
+  /// 32 bytes, random and used once.
+  public var nonce: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Answers a Hello: the sender, who holds the hint, knows the secret.
+public nonisolated struct Ledger_Internal_Challenge: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var version: UInt32 = 0
+
+  /// 32 bytes, random and used once.
+  public var nonce: Data = Data()
+
+  public var proof: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+/// Answers a Challenge: so does the caller.
+public nonisolated struct Ledger_Internal_Proof: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var proof: Data = Data()
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
 }
@@ -161,6 +229,14 @@ public nonisolated struct Ledger_Internal_ForwardResponse: Sendable {
     set {content = .farewell(newValue)}
   }
 
+  public var challenge: Ledger_Internal_Challenge {
+    get {
+      if case .challenge(let v)? = content {return v}
+      return Ledger_Internal_Challenge()
+    }
+    set {content = .challenge(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Content: Equatable, Sendable {
@@ -169,6 +245,7 @@ public nonisolated struct Ledger_Internal_ForwardResponse: Sendable {
     case answers(Ledger_Internal_AnswerBatch)
     /// The sender has given the hint back; what it got it still answers.
     case farewell(Ledger_Internal_Farewell)
+    case challenge(Ledger_Internal_Challenge)
 
   }
 
@@ -416,7 +493,7 @@ fileprivate nonisolated let _protobuf_package = "ledger.internal"
 
 nonisolated extension Ledger_Internal_ForwardRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ForwardRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}greeting\0\u{1}events\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}greeting\0\u{1}events\0\u{1}hello\0\u{1}proof\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -450,6 +527,32 @@ nonisolated extension Ledger_Internal_ForwardRequest: SwiftProtobuf.Message, Swi
           self.content = .events(v)
         }
       }()
+      case 3: try {
+        var v: Ledger_Internal_Hello?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .hello(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .hello(v)
+        }
+      }()
+      case 4: try {
+        var v: Ledger_Internal_Proof?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .proof(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .proof(v)
+        }
+      }()
       default: break
       }
     }
@@ -469,6 +572,14 @@ nonisolated extension Ledger_Internal_ForwardRequest: SwiftProtobuf.Message, Swi
       guard case .events(let v)? = self.content else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     }()
+    case .hello?: try {
+      guard case .hello(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case .proof?: try {
+      guard case .proof(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
     case nil: break
     }
     try unknownFields.traverse(visitor: &visitor)
@@ -476,6 +587,111 @@ nonisolated extension Ledger_Internal_ForwardRequest: SwiftProtobuf.Message, Swi
 
   public static func ==(lhs: Ledger_Internal_ForwardRequest, rhs: Ledger_Internal_ForwardRequest) -> Bool {
     if lhs.content != rhs.content {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Ledger_Internal_Hello: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Hello"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}nonce\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.version) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.nonce) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.version != 0 {
+      try visitor.visitSingularUInt32Field(value: self.version, fieldNumber: 1)
+    }
+    if !self.nonce.isEmpty {
+      try visitor.visitSingularBytesField(value: self.nonce, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Ledger_Internal_Hello, rhs: Ledger_Internal_Hello) -> Bool {
+    if lhs.version != rhs.version {return false}
+    if lhs.nonce != rhs.nonce {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Ledger_Internal_Challenge: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Challenge"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}nonce\0\u{1}proof\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularUInt32Field(value: &self.version) }()
+      case 2: try { try decoder.decodeSingularBytesField(value: &self.nonce) }()
+      case 3: try { try decoder.decodeSingularBytesField(value: &self.proof) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.version != 0 {
+      try visitor.visitSingularUInt32Field(value: self.version, fieldNumber: 1)
+    }
+    if !self.nonce.isEmpty {
+      try visitor.visitSingularBytesField(value: self.nonce, fieldNumber: 2)
+    }
+    if !self.proof.isEmpty {
+      try visitor.visitSingularBytesField(value: self.proof, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Ledger_Internal_Challenge, rhs: Ledger_Internal_Challenge) -> Bool {
+    if lhs.version != rhs.version {return false}
+    if lhs.nonce != rhs.nonce {return false}
+    if lhs.proof != rhs.proof {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Ledger_Internal_Proof: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Proof"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}proof\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBytesField(value: &self.proof) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.proof.isEmpty {
+      try visitor.visitSingularBytesField(value: self.proof, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Ledger_Internal_Proof, rhs: Ledger_Internal_Proof) -> Bool {
+    if lhs.proof != rhs.proof {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -613,7 +829,7 @@ nonisolated extension Ledger_Internal_ForwardedEvent: SwiftProtobuf.Message, Swi
 
 nonisolated extension Ledger_Internal_ForwardResponse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ForwardResponse"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}clock\0\u{1}welcome\0\u{1}answers\0\u{1}farewell\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}clock\0\u{1}welcome\0\u{1}answers\0\u{1}farewell\0\u{1}challenge\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -661,6 +877,19 @@ nonisolated extension Ledger_Internal_ForwardResponse: SwiftProtobuf.Message, Sw
           self.content = .farewell(v)
         }
       }()
+      case 5: try {
+        var v: Ledger_Internal_Challenge?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .challenge(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .challenge(v)
+        }
+      }()
       default: break
       }
     }
@@ -686,6 +915,10 @@ nonisolated extension Ledger_Internal_ForwardResponse: SwiftProtobuf.Message, Sw
     case .farewell?: try {
       guard case .farewell(let v)? = self.content else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .challenge?: try {
+      guard case .challenge(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     }()
     case nil: break
     }

@@ -13,6 +13,7 @@ extension ServiceConfiguration {
                     + "client certificates no caller has a name")
         }
         readPublicKeys(reader)
+        closeInternalPortWithoutCredential()
     }
 
     /// The key name of a C2SP signed note: no white space and no `+`.
@@ -62,14 +63,6 @@ extension ServiceConfiguration {
                 reader.refuse(.forwarding, value: text, accepted: "on or off")
             }
             isForwarding = text != "off"
-        }
-        if isForwarding, tls != nil, internalTLS == nil, internalToken == nil {
-            // Callers are told apart, so replicas must be too: else any of them could speak for another.
-            isForwarding = false
-            warnings.append(
-                "LEDGER_TLS_CERT is set, but neither LEDGER_INTERNAL_TLS_CERT nor "
-                    + "LEDGER_INTERNAL_TOKEN: replicas could not be told from other callers, so the "
-                    + "internal port stays closed and this replica seals for itself")
         }
     }
 

@@ -22,12 +22,13 @@ final class ForwardLink: Sendable {
         var security: HTTP2ClientTransport.Posix.TransportSecurity
         /// The name that the peer's certificate must carry; nil without TLS.
         var peerName: String?
-        var token: String?
+        /// What both ends have to know; nil where certificates show who they are, or nothing does.
+        var secret: SharedSecret?
         var maxMessageBytes: Int
     }
 
     /// So many bytes of entries, about, go into one message.
-    private static let messageBytes = 1 << 20
+    private static let messageBytes = 64 << 10
 
     /// Under load, messages are this far apart: a small part of what the sealer gathers for.
     private static let writeInterval = Duration.milliseconds(3)
@@ -38,6 +39,8 @@ final class ForwardLink: Sendable {
     private let clock: SystemClock
     private let outgoing = Mailbox<[Submission]>()
     private let clockAhead = Mutex(ClockDifference())
+    /// The own proof, once the sealer has given its; nil where it never will.
+    private let proof = Settlement<Ledger_Internal_Proof?>()
 
     init(
         to hint: SealerHint, greeting: Ledger_Internal_Greeting, settings: Settings,
@@ -57,6 +60,7 @@ final class ForwardLink: Sendable {
     /// Ends the connection.
     func close() {
         outgoing.close()
+        proof.settle(nil)
     }
 
     /// Connects, and serves until the connection ends or is closed.
@@ -84,11 +88,15 @@ final class ForwardLink: Sendable {
         var options = CallOptions.defaults
         options.waitForReady = false
         options.maxResponseMessageBytes = settings.maxMessageBytes
-        var metadata = Metadata()
-        if let token = settings.token { metadata.addString(token, forKey: InternalAccess.tokenKey) }
+        let sealer = settings.secret.map { SealerProof(secret: $0, hint: hint) }
         return try await Ledger_Internal_Forwarding.Client(wrapping: client).forward(
-            metadata: metadata, options: options
+            options: options
         ) { writer in
+            if let sealer {
+                try await writer.write(.with { $0.hello = sealer.hello })
+                guard let proof = await self.ownProof() else { return }
+                try await writer.write(.with { $0.proof = proof })
+            }
             try await writer.write(.with { $0.greeting = self.greeting })
             var lastWrite = ContinuousClock.now
             while let batches = await self.outgoing.takeAll() {
@@ -98,7 +106,19 @@ final class ForwardLink: Sendable {
                 lastWrite = try await self.pause(since: lastWrite)
             }
         } onResponse: { response in
+            defer { self.proof.settle(nil) }
+            var isProven = sealer == nil
             for try await message in response.messages {
+                if case .challenge(let challenge)? = message.content, let sealer, !isProven {
+                    self.proof.settle(try sealer.answer(to: challenge))
+                    isProven = true
+                    continue
+                }
+                guard isProven else {
+                    throw RPCError(
+                        code: .unauthenticated,
+                        message: "the address speaks before it has proved itself")
+                }
                 self.note(clock: message.clock)
                 switch message.content {
                 case .welcome: handle(.up)
@@ -109,10 +129,19 @@ final class ForwardLink: Sendable {
                                 (SubmissionToken(rawValue: $0.token), $0.forwardOutcome)
                             }))
                 case .farewell: handle(.farewell)
-                case nil: break
+                case .challenge, nil: break
                 }
             }
             return "the sealer ended the stream"
+        }
+    }
+
+    /// What is sent once the sealer has proved itself; nil where the connection ends before.
+    private func ownProof() async -> Ledger_Internal_Proof? {
+        await withTaskCancellationHandler {
+            await proof.value
+        } onCancel: {
+            proof.settle(nil)
         }
     }
 

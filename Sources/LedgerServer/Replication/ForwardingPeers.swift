@@ -3,6 +3,7 @@ import Synchronization
 
 /// What goes back to a replica that forwards here.
 enum ForwardReply: Sendable {
+    case challenge(Ledger_Internal_Challenge)
     case welcome
     case answer(Ledger_Internal_ForwardAnswer)
     case farewell
@@ -10,10 +11,18 @@ enum ForwardReply: Sendable {
 
 /// The replicas that forward here.
 final class ForwardingPeers: Sendable {
+    private struct Peer {
+        let replies: Mailbox<ForwardReply>
+        /// Whether it has shown that it is a replica of this ledger.
+        var isAdmitted = false
+    }
+
     private struct State {
         var next: UInt64 = 1
-        var peers: [UInt64: Mailbox<ForwardReply>] = [:]
+        var peers: [UInt64: Peer] = [:]
         var isFinished = false
+
+        var admittedCount: Int { peers.values.count { $0.isAdmitted } }
     }
 
     private let state = Mutex(State())
@@ -24,27 +33,37 @@ final class ForwardingPeers: Sendable {
     }
 
     func add(_ replies: Mailbox<ForwardReply>) -> UInt64 {
-        let (peer, count, isFinished) = state.withLock { state in
+        let (peer, isFinished) = state.withLock { state in
             defer { state.next += 1 }
-            state.peers[state.next] = replies
-            return (state.next, state.peers.count, state.isFinished)
+            state.peers[state.next] = Peer(replies: replies)
+            return (state.next, state.isFinished)
         }
         if isFinished { replies.close() }
-        metrics.forwardingPeers.set(Double(count))
         return peer
+    }
+
+    /// A peer has shown what it is: from now on it is told of what happens here.
+    func admit(_ peer: UInt64) {
+        let count = state.withLock { state in
+            state.peers[peer]?.isAdmitted = true
+            return state.admittedCount
+        }
+        metrics.forwardingPeers.set(Double(count))
     }
 
     func remove(_ peer: UInt64) {
         let count = state.withLock { state in
             state.peers[peer] = nil
-            return state.peers.count
+            return state.admittedCount
         }
         metrics.forwardingPeers.set(Double(count))
     }
 
     /// Tells every replica that forwards here that the hint was given back.
     func sayFarewell() {
-        for peer in state.withLock({ Array($0.peers.values) }) { peer.put(.farewell) }
+        for peer in state.withLock({ $0.peers.values.filter(\.isAdmitted) }) {
+            peer.replies.put(.farewell)
+        }
     }
 
     /// Ends every stream once what was to be said is said; none is served any more.
@@ -53,6 +72,6 @@ final class ForwardingPeers: Sendable {
             state.isFinished = true
             return Array(state.peers.values)
         }
-        for peer in peers { peer.close() }
+        for peer in peers { peer.replies.close() }
     }
 }

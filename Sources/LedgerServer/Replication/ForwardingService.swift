@@ -1,15 +1,22 @@
+import EventLoopTasks
 import GRPCCore
+import GRPCProtobuf
 import LedgerAPI
 import LedgerCore
 import Logging
+import NIOCore
 import SwiftProtobuf
 
 /// Serves the internal port: takes events from other replicas and answers what became of them.
-final class ForwardingService: Ledger_Internal_Forwarding.StreamingServiceProtocol, Sendable {
+final class ForwardingService: RegistrableRPCService, Sendable {
+    /// So long a caller may take to show who it is.
+    static let admissionLimit = TimeAmount.seconds(5)
     /// The streams of a peer are told from those of others, and from own ones, by these bits.
     private static let streamBits: UInt64 = 40
     /// After so many events of one message others have their turn.
     private static let eventsAtOnce = 64
+    /// So many answers go into one message: about 50 kB.
+    private static let answersAtOnce = 512
 
     private let sealer: Sealer
     private let replica: Replica
@@ -32,24 +39,57 @@ final class ForwardingService: Ledger_Internal_Forwarding.StreamingServiceProtoc
         self.logger = logger
     }
 
-    func forward(
-        request: StreamingServerRequest<Ledger_Internal_ForwardRequest>, context: ServerContext
+    func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>) {
+        router.registerHandler(
+            forMethod: Ledger_Internal_Forwarding.Method.Forward.descriptor,
+            deserializer: ForwardedInput.Deserializer(),
+            serializer: ProtobufSerializer<Ledger_Internal_ForwardResponse>()
+        ) { request, context in
+            try await self.forward(request: request, context: context)
+        }
+    }
+
+    private func forward(
+        request: StreamingServerRequest<ForwardedInput>, context: ServerContext
     ) async throws -> StreamingServerResponse<Ledger_Internal_ForwardResponse> {
+        let admission: PeerAdmission
         do throws(RPCError) {
-            try access.check(request.metadata, context)
+            let secret = try access.check(request.metadata, context, logger)
+            guard let own = replica.identity else {
+                throw RPCError(code: .unavailable, message: "this replica has no hint yet")
+            }
+            admission = PeerAdmission(secret: secret, own: own)
         } catch {
-            logger.warning(
-                "a call of the internal port was refused", metadata: ["reason": "\(error.message)"])
-            throw error
+            throw refused(error)
         }
         return StreamingServerResponse { writer in
             let replies = Mailbox<ForwardReply>()
             let peer = self.peers.add(replies)
-            defer { self.peers.remove(peer) }
+            // Whether the caller has shown who it is, or the time for that has passed.
+            let isAdmitted = Settlement<Bool>()
+            let alarm = Reactor.loop.scheduleTask(in: Self.admissionLimit) {
+                isAdmitted.settle(false)
+            }
+            defer {
+                alarm.cancel()
+                self.peers.remove(peer)
+            }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    defer { replies.close() }
-                    try await self.read(request.messages, of: peer, into: replies)
+                    defer {
+                        isAdmitted.settle(true)
+                        replies.close()
+                    }
+                    try await self.read(
+                        request.messages, of: peer, admission, isAdmitted, into: replies)
+                }
+                group.addTask {
+                    guard await !isAdmitted.value else { return }
+                    replies.close()
+                    throw self.refused(
+                        RPCError(
+                            code: .unauthenticated,
+                            message: "the caller has not shown in time who it is"))
                 }
                 while let ready = await replies.takeAll() {
                     for message in self.messages(ready) { try await writer.write(message) }
@@ -64,59 +104,77 @@ final class ForwardingService: Ledger_Internal_Forwarding.StreamingServiceProtoc
         }
     }
 
+    private func refused(_ error: RPCError) -> RPCError {
+        logger.warning(
+            "a call of the internal port was refused", metadata: ["reason": "\(error.message)"])
+        return error
+    }
+
     // MARK: Receiving
 
     private func read(
-        _ messages: RPCAsyncSequence<Ledger_Internal_ForwardRequest, any Error>, of peer: UInt64,
+        _ messages: RPCAsyncSequence<ForwardedInput, any Error>, of peer: UInt64,
+        _ admission: PeerAdmission, _ isAdmitted: Settlement<Bool>,
         into replies: Mailbox<ForwardReply>
     ) async throws {
-        var isWelcome = false
-        for try await message in messages {
-            switch message.content {
-            case .greeting(let greeting):
-                try await greeter.check(greeting)
-                isWelcome = true
-                replies.put(.welcome)
-            case .events(let batch):
-                guard isWelcome else {
-                    throw RPCError(code: .failedPrecondition, message: "events before a greeting")
+        var admission = admission
+        defer {
+            // Who knows another secret leaves when it sees the challenge.
+            if admission.isUnproven { _ = refused(PeerAdmission.unproven) }
+        }
+        for try await input in messages {
+            switch input {
+            case .message(let message):
+                switch admission.received(message.content) {
+                case .nothing: break
+                case .answer(let challenge): replies.put(.challenge(challenge))
+                case .check(let greeting):
+                    try await greeter.check(greeting)
+                    peers.admit(peer)
+                    isAdmitted.settle(true)
+                    replies.put(.welcome)
+                case .take(let batch):
+                    let events = try batch.events.map(ForwardedSubmission.init)
+                    await receive(events, of: peer, into: replies)
+                case .refuse(let error): throw refused(error)
                 }
-                try await receive(batch, of: peer, into: replies)
-            case nil:
-                break
+            case .bytes(let bytes):
+                guard admission.isComplete else {
+                    throw refused(
+                        RPCError(
+                            code: .unauthenticated,
+                            message: "\(bytes.count) bytes before the greeting"))
+                }
+                let events = try await Reactor.runOnPool {
+                    let message = try Ledger_Internal_ForwardRequest(serializedBytes: bytes)
+                    return try message.events.events.map(ForwardedSubmission.init)
+                }
+                await receive(events, of: peer, into: replies)
             }
         }
     }
 
     private func receive(
-        _ batch: Ledger_Internal_EventBatch, of peer: UInt64, into replies: Mailbox<ForwardReply>
-    ) async throws {
+        _ events: [ForwardedSubmission], of peer: UInt64, into replies: Mailbox<ForwardReply>
+    ) async {
         let receivedAt = sealer.clock.now
         let isTaken = replica.takesForwards
-        for (index, forwarded) in batch.events.enumerated() {
+        for (index, forwarded) in events.enumerated() {
             if index % Self.eventsAtOnce == Self.eventsAtOnce - 1 { await Task.yield() }
             let name = forwarded.token
             guard isTaken else {
                 replies.put(.answer(.init(name, .refused)))
                 continue
             }
-            let event: CertifiedEvent
-            do throws(FormatError) {
-                event = try forwarded.event()
-            } catch {
-                throw RPCError(
-                    code: .invalidArgument, message: "a forwarded entry: \(error.message)")
-            }
             let submission = Submission(
-                token: sealer.makeToken(), stream: stream(forwarded.stream, of: peer), event: event,
-                template: EntryTemplate(event), receivedAt: receivedAt,
-                commitBy: MonotonicInstant(nanoseconds: forwarded.commitBy),
-                answerBy: MonotonicInstant(nanoseconds: forwarded.answerBy))
+                token: sealer.makeToken(), stream: stream(forwarded.stream, of: peer),
+                event: forwarded.event, template: forwarded.template, receivedAt: receivedAt,
+                commitBy: forwarded.commitBy, answerBy: forwarded.answerBy)
             sealer.submit(submission) { outcome in
                 replies.put(.answer(.init(name, ForwardOutcome(outcome))))
             }
         }
-        metrics.forwardsReceived.increment(by: Int64(batch.events.count))
+        metrics.forwardsReceived.increment(by: Int64(events.count))
     }
 
     private func stream(_ stream: UInt64, of peer: UInt64) -> StreamID? {
@@ -144,6 +202,14 @@ final class ForwardingService: Ledger_Internal_Forwarding.StreamingServiceProtoc
             switch reply {
             case .answer(let answer):
                 batch.answers.append(answer)
+                if batch.answers.count == Self.answersAtOnce { close() }
+            case .challenge(let challenge):
+                close()
+                messages.append(
+                    .with {
+                        $0.clock = now
+                        $0.challenge = challenge
+                    })
             case .welcome:
                 close()
                 messages.append(

@@ -1,8 +1,12 @@
+import Crypto
+import Foundation
 import GRPCCore
+import Logging
 
 /// Who may call the internal port: replicas alone.
 struct InternalAccess: Sendable {
-    /// The header that carries `LEDGER_INTERNAL_TOKEN`.
+    /// The header in which replicas up to 0.1.0 send `LEDGER_INTERNAL_TOKEN`. It is still believed, so that a rolling
+    /// update does not part old and new replicas, and never sent any more.
     static let tokenKey = "ledger-internal-token"
 
     /// `LEDGER_INTERNAL_TOKEN`; nil where none is set.
@@ -10,25 +14,39 @@ struct InternalAccess: Sendable {
     /// Names of which the peer's certificate must carry one; nil without TLS.
     var peerNames: Set<String>?
 
-    func check(_ metadata: Metadata, _ context: ServerContext) throws(RPCError) {
-        if let token {
-            let shown = metadata[stringValues: Self.tokenKey].first { _ in true } ?? ""
-            guard Self.areEqual(Array(shown.utf8), Array(token.utf8)) else {
-                throw RPCError(
-                    code: .unauthenticated, message: "LEDGER_INTERNAL_TOKEN is not the receiver's")
-            }
-        }
+    /// Checks what a call shows at once.
+    ///
+    /// - Returns: the secret that the caller has yet to prove it knows, nil where nothing is left to be shown.
+    func check(
+        _ metadata: Metadata, _ context: ServerContext, _ logger: Logger
+    ) throws(RPCError) -> SharedSecret? {
         if let peerNames {
             guard CallerIdentity(context).names.contains(where: peerNames.contains) else {
                 throw RPCError(
                     code: .permissionDenied, message: "the certificate is not a replica's")
             }
         }
+        guard let token else { return nil }
+        guard let shown = metadata[stringValues: Self.tokenKey].first(where: { _ in true }) else {
+            return SharedSecret(token: token)
+        }
+        guard Self.areEqual(shown, token) else {
+            throw RPCError(
+                code: .unauthenticated, message: "LEDGER_INTERNAL_TOKEN is not the receiver's")
+        }
+        logger.warning(
+            """
+            a replica of an older version has sent LEDGER_INTERNAL_TOKEN in clear: change it when all replicas are \
+            updated
+            """)
+        return nil
     }
 
-    /// Takes the same time wherever two secrets of one length differ.
-    private static func areEqual(_ one: [UInt8], _ other: [UInt8]) -> Bool {
-        guard one.count == other.count else { return false }
-        return zip(one, other).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    /// Takes the same time wherever two secrets differ, also in their lengths.
+    private static func areEqual(_ one: String, _ other: String) -> Bool {
+        let key = SymmetricKey(size: .bits256)
+        let code = HMAC<SHA256>.authenticationCode(for: Data(one.utf8), using: key)
+        return HMAC<SHA256>.isValidAuthenticationCode(
+            code, authenticating: Data(other.utf8), using: key)
     }
 }

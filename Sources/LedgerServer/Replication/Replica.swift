@@ -174,6 +174,9 @@ package final class Replica: Service, Sendable {
     /// Whether events that another replica forwards are sealed here.
     var takesForwards: Bool { state.withLock { $0.machine.takesForwards } }
 
+    /// The hint that leads to this replica; nil until it is known where others reach it.
+    var identity: SealerHint? { state.withLock { $0.identity } }
+
     /// What the replica does, in one word, and where the other one is that seals.
     package var part: (name: String, sealer: String?) {
         state.withLock { ($0.machine.part, $0.machine.sealerAddress) }

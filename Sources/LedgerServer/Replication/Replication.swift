@@ -12,8 +12,8 @@ import Synchronization
 struct Replication {
     /// A batch of forwarded events, and room for what stands around each.
     private static let maxMessageBytes = 4 << 20
-    /// One call a replica, and some for those that reconnect.
-    private static let maxCalls = 256
+    /// A replica makes one call over a connection; what others make is not worth memory.
+    private static let maxCalls = 4
 
     let replica: Replica
     let peers: ForwardingPeers
@@ -39,7 +39,8 @@ struct Replication {
         let link = ForwardLink.Settings(
             security: try certificate?.replicaSecurity() ?? .plaintext,
             peerName: configuration.internalTLS == nil ? nil : configuration.internalTLSName,
-            token: configuration.internalToken, maxMessageBytes: Self.maxMessageBytes)
+            secret: configuration.internalToken.map { SharedSecret(token: $0) },
+            maxMessageBytes: Self.maxMessageBytes)
         let host = configuration.advertiseAddress
         let joining: @Sendable () async throws -> SealerHint? = {
             guard let port = try await bound.port() else { return nil }
