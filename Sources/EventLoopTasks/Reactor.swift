@@ -14,6 +14,11 @@ package enum Reactor {
     /// Since when the loop has not looked.
     package static let clock = LoopClock()
     package static let loop = group.next()
+    /// The earliest moment at which what is read now may have been there, in nanoseconds on the clock of `NIODeadline`:
+    /// this very moment, where it is not asked on the loop.
+    package static var arrival: UInt64 {
+        loop.inEventLoop ? clock.arrival : NIODeadline.now().uptimeNanoseconds
+    }
     private static let executor = EventLoopExecutor(loop)
 
     /// Runs a task, and its child tasks, on the event loop.

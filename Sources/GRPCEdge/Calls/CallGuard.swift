@@ -131,7 +131,7 @@ final class CallGuard: ChannelDuplexHandler {
     ) {
         hasReceivedEnd = frame.endStream
         let verdict = RequestHead.check(
-            frame.headers, arrival: Reactor.clock.arrival, table.configuration)
+            frame.headers, arrival: Reactor.arrival, table.configuration)
         switch verdict {
         case .foreign:
             phase = .foreign

@@ -74,15 +74,21 @@ package struct LedgerApplication: Sendable {
         admin = AdminServer(
             pages: AdminPages(reporter: reporter, registry: metrics.registry),
             bindAddress: address, port: configuration.adminPort, logger: logger)
+        let answerBudget = AnswerBudget(limit: configuration.maxAnswerBytes)
+        metrics.observe(answerBudget)
         let ledger = ImmutableLedgerService(
             submissions: SubmissionHandler(
                 intake: Self.intake(configuration), sealer: sealer, replica: replica,
                 metrics: metrics, settings: configuration.sealing, watch: watch,
-                streamWindow: configuration.maxStreamEvents),
+                streamWindow: .init(
+                    events: configuration.maxStreamEvents, bytes: configuration.maxStreamBytes,
+                    total: answerBudget)),
             reads: ReadHandler(
                 reader: reader,
                 verifier: EventVerifier(store: store, metrics: metrics, logger: logger),
-                board: board))
+                board: board),
+            limits: EventLimits(maxPayloadBytes: configuration.maxPayloadBytes),
+            edge: configuration.edge)
         let certificate = try configuration.tls.map {
             try PortCertificate($0, logger: logger)
         }
@@ -93,7 +99,10 @@ package struct LedgerApplication: Sendable {
             services: [ledger, HealthService(reporter: reporter), GRPCHealthService(board: board)]
                 + (try Self.reflection()),
             methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
-            interceptors: [CallInterceptor(watch)], logger: logger)
+            interceptors: [
+                CallInterceptor(watch),
+                ErrorInfoInterceptor(submitting: Set(ImmutableLedgerService.shapes.keys)),
+            ], logger: logger)
         metrics.observe(grpc.statistics, ofPort: "public")
         if let internalPort { metrics.observe(internalPort.statistics, ofPort: "internal") }
         // Stopped from the last to the first.

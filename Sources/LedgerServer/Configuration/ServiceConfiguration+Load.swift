@@ -121,6 +121,8 @@ extension ServiceConfiguration {
             .maxConcurrentCalls, default: maxConcurrentCalls, 1...65_536, unit: "calls")
         maxStreamBytes = reader.integer(
             .maxStreamBytes, default: maxStreamBytes, 131_072...1 << 30, unit: "bytes")
+        maxAnswerBytes = reader.integer(
+            .maxAnswerBytes, default: maxAnswerBytes, 1_048_576...1 << 36, unit: "bytes")
         cacheBytes = reader.integer(
             .cacheBytes, default: cacheBytes, 0...1 << 30, unit: "bytes")
         readEdge(reader)

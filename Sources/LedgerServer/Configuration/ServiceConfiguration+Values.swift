@@ -55,6 +55,7 @@ extension ServiceConfiguration {
         case .maxQueuedBytes: .number(maxQueuedBytes)
         case .maxStreamEvents: .number(maxStreamEvents)
         case .maxStreamBytes: .number(maxStreamBytes)
+        case .maxAnswerBytes: .number(maxAnswerBytes)
         case .maxConnections: .number(edge.maxConnections)
         case .maxCalls: .number(edge.maxCalls)
         case .maxConcurrentCalls: .number(maxConcurrentCalls)

@@ -35,6 +35,7 @@ package enum SettingName: String, Sendable, CaseIterable {
     case maxQueuedBytes = "LEDGER_MAX_QUEUED_BYTES"
     case maxStreamEvents = "LEDGER_MAX_STREAM_EVENTS"
     case maxStreamBytes = "LEDGER_MAX_STREAM_BYTES"
+    case maxAnswerBytes = "LEDGER_MAX_ANSWER_BYTES"
     case maxConnections = "LEDGER_MAX_CONNECTIONS"
     case maxCalls = "LEDGER_MAX_CALLS"
     case maxConcurrentCalls = "LEDGER_MAX_CONCURRENT_CALLS"

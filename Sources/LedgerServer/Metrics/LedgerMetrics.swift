@@ -147,6 +147,15 @@ package final class LedgerMetrics: Sendable {
 }
 
 extension LedgerMetrics {
+    /// Shows what the streams hold.
+    package func observe(_ budget: AnswerBudget) {
+        registry.sampled(
+            "ledger_stream_bytes", .gauge,
+            help: "Bytes of events in streams whose answers their callers have not taken.",
+            labels: []
+        ) { Double(budget.held) }
+    }
+
     /// Shows what a port holds and has refused.
     package func observe(_ statistics: EdgeStatistics, ofPort port: String) {
         let label = PrometheusLabel("port", port)

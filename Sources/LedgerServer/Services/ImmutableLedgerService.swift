@@ -1,8 +1,9 @@
 import EventLoopTasks
 package import GRPCCore
-import GRPCEdge
+package import GRPCEdge
 import GRPCProtobuf
 import LedgerAPI
+package import LedgerCore
 import SwiftProtobuf
 
 /// The gRPC service `ledger.ImmutableLedger`.
@@ -31,8 +32,15 @@ package struct ImmutableLedgerService: RegistrableRPCService {
 
     private let submissions: SubmissionHandler
     private let reads: ReadHandler
+    private let deserializer: SubmissionDeserializer
 
-    package init(submissions: SubmissionHandler, reads: ReadHandler) {
+    /// - Parameters:
+    ///   - limits: what an event may have, for what is said of one that has more.
+    ///   - edge: what the port takes, likewise.
+    package init(
+        submissions: SubmissionHandler, reads: ReadHandler, limits: EventLimits, edge: EdgeLimits
+    ) {
+        deserializer = SubmissionDeserializer(limits: limits, edge: edge)
         self.submissions = submissions
         self.reads = reads
     }
@@ -40,10 +48,16 @@ package struct ImmutableLedgerService: RegistrableRPCService {
     package func registerMethods<Transport: ServerTransport>(
         with router: inout RPCRouter<Transport>
     ) {
-        unary(Method.SubmitEvent.descriptor, &router, submissions.submitEvent)
         router.registerHandler(
-            forMethod: Method.SubmitEvents.descriptor,
-            deserializer: ProtobufDeserializer<Ledger_Internal_Submission>(),
+            forMethod: Method.SubmitEvent.descriptor, deserializer: deserializer,
+            serializer: ProtobufSerializer<Ledger_SealedEvent>()
+        ) { request, context in
+            let event = try await submissions.submitEvent(
+                ServerRequest(stream: request), context)
+            return StreamingServerResponse(single: ServerResponse(message: event))
+        }
+        router.registerHandler(
+            forMethod: Method.SubmitEvents.descriptor, deserializer: deserializer,
             serializer: ProtobufSerializer<Ledger_SubmitResult>(),
             handler: submissions.submitEvents)
         unary(Method.GetEvent.descriptor, &router, onPool(reads.getEvent))

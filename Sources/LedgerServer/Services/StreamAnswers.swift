@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Bounded: the reader waits while as many events as the window holds are accepted and not yet taken out by the
 /// writer, so that a caller who does not read its answers is not read from either.
-final class StreamAnswers: Sendable {
+package final class StreamAnswers: Sendable {
     /// An answer before it is made into a message, which is the writer's work.
     enum Answer: Sendable {
         case outcome(LedgerCore.SubmissionOutcome, CertifiedEvent)
@@ -38,9 +38,23 @@ final class StreamAnswers: Sendable {
         }
     }
 
+    /// How much of a stream may be accepted whose answers its caller has not taken.
+    package struct Window: Sendable {
+        /// `LEDGER_MAX_STREAM_EVENTS`.
+        var events: Int
+        /// `LEDGER_MAX_STREAM_BYTES`: of the events; an answer has about as many.
+        var bytes: Int
+        /// `LEDGER_MAX_ANSWER_BYTES`, of all streams together.
+        var total: AnswerBudget
+    }
+
     private struct State {
         /// The places from `first` on.
         var places: [Place] = []
+        /// Bytes of the events at the places, in the same order.
+        var byteCounts: [Int] = []
+        /// Bytes of the events whose answers are not written, those of `byteCounts` and those being written.
+        var held = 0
         var first = 0
         var readyCount = 0
         var isReadingOver = false
@@ -52,21 +66,42 @@ final class StreamAnswers: Sendable {
     }
 
     private let state = Mutex(State())
-    private let window: Int
+    private let window: Window
 
-    init(window: Int) {
+    init(window: Window) {
         self.window = window
+    }
+
+    deinit {
+        window.total.giveBack(state.withLock { $0.held })
     }
 
     /// Why reading ended before the stream did.
     var readError: (any Error)? { state.withLock { $0.readError } }
 
     /// The place of the next event.
-    func reserve() -> Int {
-        state.withLock { state in
+    func reserve(byteCount: Int) -> Int {
+        let byteCount = byteCount + Self.bytesBesideEvent
+        window.total.take(byteCount)
+        return state.withLock { state in
             state.places.append(.reserved)
+            state.byteCounts.append(byteCount)
+            state.held += byteCount
             return state.first + state.places.count - 1
         }
+    }
+
+    /// Gives the newest place back: there was no event.
+    func withdraw(_ place: Int) {
+        let byteCount = state.withLock { state in
+            assert(
+                place == state.first + state.places.count - 1, "only the newest can be withdrawn")
+            state.places.removeLast()
+            let byteCount = state.byteCounts.removeLast()
+            state.held -= byteCount
+            return byteCount
+        }
+        window.total.giveBack(byteCount)
     }
 
     /// Names the submission at a place, which may be answered already.
@@ -115,16 +150,34 @@ final class StreamAnswers: Sendable {
         }
     }
 
+    /// What an answer has beside its event: hashes, times, a message.
+    private static let bytesBesideEvent = 256
+
+    /// Where all streams together hold too much, each goes on with one event at a time.
+    private func isFull(_ state: State) -> Bool {
+        state.places.count >= window.events || state.held >= window.bytes
+            || (state.held > 0 && window.total.isExceeded)
+    }
+
+    /// The answers that were taken out last are with the caller's connection.
+    func written(_ byteCount: Int) {
+        window.total.giveBack(byteCount)
+        state.withLock { state -> CheckedContinuation<Void, Never>? in
+            state.held -= byteCount
+            return isFull(state) ? nil : state.reader.take()
+        }?.resume()
+    }
+
     /// Waits until the window has room, or nobody makes room any more.
     ///
     /// - Returns: whether reading is worth while.
     func waitForRoom() async -> Bool {
-        let (isFull, isGivenUp) = state.withLock { ($0.places.count >= window, $0.isGivenUp) }
+        let (mustWait, isGivenUp) = state.withLock { (isFull($0), $0.isGivenUp) }
         if isGivenUp { return false }
-        guard isFull else { return true }
+        guard mustWait else { return true }
         await withCheckedContinuation { continuation in
             state.withLock { state -> CheckedContinuation<Void, Never>? in
-                guard state.places.count >= window, !state.isGivenUp else { return continuation }
+                guard isFull(state), !state.isGivenUp else { return continuation }
                 state.reader = continuation
                 return nil
             }?.resume()
@@ -132,22 +185,32 @@ final class StreamAnswers: Sendable {
         return state.withLock { !$0.isGivenUp }
     }
 
-    /// The answers that are next in order, at least one; nil when all were taken and no more will come.
-    func next() async throws(CancellationError) -> [SubmissionReport]? {
+    /// Answers that are taken out, at least one, and the bytes of their events.
+    struct Ready {
+        var reports: [SubmissionReport]
+        var byteCount: Int
+    }
+
+    /// The answers that are next in order; nil when all were taken and no more will come. They are held until
+    /// `written` is told so.
+    func next() async throws(CancellationError) -> Ready? {
         while true {
             if Task.isCancelled { throw CancellationError() }
-            let (ready, isOver, reader) = state.withLock { state in
+            let (ready, byteCount, isOver) = state.withLock { state in
                 let ready = state.places.prefix { $0.answer != nil }.compactMap(\.answer).map {
                     $0.ordered(by: &state.order)
                 }
                 let count = ready.count
+                let byteCount = state.byteCounts.prefix(count).reduce(0, +)
                 state.places.removeFirst(count)
+                state.byteCounts.removeFirst(count)
                 state.first += count
                 let isOver = state.isReadingOver && state.places.isEmpty
-                return (ready, isOver, count > 0 ? state.reader.take() : nil)
+                return (ready, byteCount, isOver)
             }
-            reader?.resume()
-            if !ready.isEmpty { return ready.map(\.report) }
+            if !ready.isEmpty {
+                return Ready(reports: ready.map(\.report), byteCount: byteCount)
+            }
             if isOver { return nil }
             await waitForAnswer()
         }

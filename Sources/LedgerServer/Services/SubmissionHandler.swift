@@ -1,3 +1,4 @@
+import EventLoopTasks
 package import GRPCCore
 import GRPCEdge
 package import LedgerAPI
@@ -12,12 +13,11 @@ package struct SubmissionHandler: Sendable {
     private let metrics: LedgerMetrics
     private let settings: SealingSettings
     private let watch: CallWatch
-    /// The most events of one stream that are accepted and not yet answered to its caller.
-    private let streamWindow: Int
+    private let streamWindow: StreamAnswers.Window
 
     package init(
         intake: SubmissionIntake, sealer: Sealer, replica: Replica, metrics: LedgerMetrics,
-        settings: SealingSettings, watch: CallWatch, streamWindow: Int
+        settings: SealingSettings, watch: CallWatch, streamWindow: StreamAnswers.Window
     ) {
         self.intake = intake
         self.sealer = sealer
@@ -31,14 +31,14 @@ package struct SubmissionHandler: Sendable {
     // MARK: SubmitEvent
 
     package func submitEvent(
-        _ request: ServerRequest<Ledger_Internal_Submission>, _ context: ServerContext
+        _ request: ServerRequest<SubmittedMessage>, _ context: ServerContext
     ) async throws -> Ledger_SealedEvent {
-        let receivedAt = sealer.clock.now
+        let receivedAt = arrival(of: request.metadata)
         let caller = CallerIdentity(context)
         let event: CertifiedEvent
         do throws(LedgerRPCError) {
             try intake.authorize(caller)
-            event = try await intake.validate(request.message, from: caller)
+            event = try await intake.validate(request.message, from: caller).event
         } catch {
             count(error)
             throw error
@@ -68,7 +68,7 @@ package struct SubmissionHandler: Sendable {
     // MARK: SubmitEvents
 
     package func submitEvents(
-        _ request: StreamingServerRequest<Ledger_Internal_Submission>, _ context: ServerContext
+        _ request: StreamingServerRequest<SubmittedMessage>, _ context: ServerContext
     ) async throws -> StreamingServerResponse<Ledger_SubmitResult> {
         let caller = CallerIdentity(context)
         do throws(LedgerRPCError) {
@@ -98,7 +98,7 @@ package struct SubmissionHandler: Sendable {
 
     /// Reads the stream and writes its answers, until both are over.
     private func answer(
-        _ messages: RPCAsyncSequence<Ledger_Internal_Submission, any Error>,
+        _ messages: RPCAsyncSequence<SubmittedMessage, any Error>,
         from caller: CallerIdentity, timeout: Nanoseconds?, _ answers: StreamAnswers,
         to writer: RPCWriter<Ledger_SubmitResult>
     ) async throws {
@@ -108,7 +108,8 @@ package struct SubmissionHandler: Sendable {
             }
             do {
                 while let ready = try await answers.next() {
-                    try await writer.write(contentsOf: ready.map(\.streamAnswer))
+                    try await writer.write(contentsOf: ready.reports.map(\.streamAnswer))
+                    answers.written(ready.byteCount)
                 }
             } catch {
                 answers.giveUp()
@@ -121,15 +122,20 @@ package struct SubmissionHandler: Sendable {
 
     /// Takes the stream's events until it ends, breaks, or the replica stops.
     private func read(
-        _ messages: RPCAsyncSequence<Ledger_Internal_Submission, any Error>,
+        _ messages: RPCAsyncSequence<SubmittedMessage, any Error>,
         from caller: CallerIdentity, timeout: Nanoseconds?, into answers: StreamAnswers
     ) async {
         let stream = sealer.makeStreamID()
         do {
             try await watch.run(until: nil, endsWithReplica: true) {
-                for try await message in messages {
-                    await take(message, of: stream, from: caller, timeout: timeout, into: answers)
+                var messages = messages.makeAsyncIterator()
+                var waitingSince = sealer.clock.now
+                while let message = try await messages.next() {
+                    try await take(
+                        message, of: stream, from: caller, receivedAt: arrival(since: waitingSince),
+                        timeout: timeout, into: answers)
                     guard await answers.waitForRoom() else { return }
+                    waitingSince = sealer.clock.now
                 }
             }
             answers.endReading(nil)
@@ -138,14 +144,16 @@ package struct SubmissionHandler: Sendable {
         }
     }
 
+    /// Submits one event of a stream.
+    ///
+    /// - Throws: what ends the stream, where the message is none.
     private func take(
-        _ message: Ledger_Internal_Submission, of stream: StreamID, from caller: CallerIdentity,
-        timeout: Nanoseconds?, into answers: StreamAnswers
-    ) async {
-        let receivedAt = sealer.clock.now
-        let place = answers.reserve()
-        do throws(LedgerRPCError) {
-            let event = try await intake.validate(message, from: caller)
+        _ message: SubmittedMessage, of stream: StreamID, from caller: CallerIdentity,
+        receivedAt: MonotonicInstant, timeout: Nanoseconds?, into answers: StreamAnswers
+    ) async throws(LedgerRPCError) {
+        let place = answers.reserve(byteCount: message.byteCount)
+        switch await intake.validate(message, from: caller) {
+        case .event(let event):
             let ticket = replica.submit(
                 event, stream: stream, receivedAt: receivedAt,
                 callerDeadline: timeout.map { receivedAt + $0 }
@@ -155,10 +163,32 @@ package struct SubmissionHandler: Sendable {
             }
             answers.note(ticket.token, at: place)
             if !ticket.mayReadFurther { await replica.waitForRoom(stream) }
-        } catch {
+        case .refused(let error, let eventID):
             count(error)
-            answers.fill(place, .invalid(error, eventID: message.displayedID))
+            answers.fill(place, .invalid(error, eventID: eventID))
+        case .broken(let error):
+            count(error)
+            answers.withdraw(place)
+            throw error
         }
+    }
+
+    // MARK: When it was there
+
+    /// When the request of a call was there, from when its contract counts.
+    private func arrival(of metadata: Metadata) -> MonotonicInstant {
+        let now = sealer.clock.now
+        guard
+            let text = metadata[stringValues: RequestHead.arrivalName].first(where: { _ in true }),
+            let arrival = UInt64(text)
+        else { return now }
+        return now - Nanoseconds(LoopClock.age(of: arrival))
+    }
+
+    /// When the next message of a stream was there: not before it was waited for, for a stream is left unread on purpose.
+    private func arrival(since waitingSince: MonotonicInstant) -> MonotonicInstant {
+        let now = sealer.clock.now
+        return max(waitingSince, now - Nanoseconds(LoopClock.age(of: Reactor.arrival)))
     }
 
     // MARK: Counting

@@ -1,7 +1,7 @@
 import EventLoopTasks
 import Foundation
 import GRPCCore
-package import LedgerAPI
+import LedgerAPI
 package import LedgerCore
 
 /// Checks what callers submit before the sealing loop hears of it: who calls, the event's bounds, its signature.
@@ -35,10 +35,68 @@ package struct SubmissionIntake: Sendable {
         }
     }
 
-    /// The event as it is to be sealed. Its signature is verified on the pool: that costs more than all the rest.
+    /// What a message comes to.
+    package enum Verdict: Sendable {
+        /// The event as it is to be sealed.
+        case event(CertifiedEvent)
+        /// This event is not sealed.
+        case refused(LedgerRPCError, eventID: String)
+        /// The bytes are no event at all.
+        case broken(LedgerRPCError)
+
+        /// The event, or why there is none.
+        package var event: CertifiedEvent {
+            get throws(LedgerRPCError) {
+                switch self {
+                case .event(let event): return event
+                case .refused(let error, _), .broken(let error): throw error
+                }
+            }
+        }
+    }
+
+    /// Checks a message. What is large is decoded and checked on the pool, and every signature is verified there: that
+    /// costs more than all the rest.
     package func validate(
+        _ message: SubmittedMessage, from caller: CallerIdentity
+    ) async -> Verdict {
+        switch message {
+        case .refused(let error, let eventID): .refused(error, eventID: eventID)
+        case .broken(let error): .broken(error)
+        case .submission(let submission):
+            switch check(submission, from: caller) {
+            case .event(let event) where verifier != nil:
+                await Reactor.runOnPool { verified(event) }
+            case let verdict: verdict
+            }
+        case .encoded(let bytes):
+            await Reactor.runOnPool {
+                switch SubmittedMessage.decode(bytes) {
+                case .submission(let submission):
+                    switch check(submission, from: caller) {
+                    case .event(let event): verified(event)
+                    case let verdict: verdict
+                    }
+                case .refused(let error, let eventID): .refused(error, eventID: eventID)
+                case .broken(let error): .broken(error)
+                case .encoded: preconditionFailure("decoding leaves nothing to be decoded")
+                }
+            }
+        }
+    }
+
+    private func verified(_ event: CertifiedEvent) -> Verdict {
+        guard let verifier, !verifier.accepts(event) else { return .event(event) }
+        return .refused(
+            LedgerRPCError(
+                .permissionDenied, .badSignature,
+                "veps_signature does not verify with any configured key; the event was not sealed"),
+            eventID: String(decoding: event.eventID.utf8, as: UTF8.self))
+    }
+
+    private func check(
         _ submission: Ledger_Internal_Submission, from caller: CallerIdentity
-    ) async throws(LedgerRPCError) -> CertifiedEvent {
+    ) -> Verdict {
         let event: CertifiedEvent
         do throws(InvalidEvent) {
             event = try CertifiedEvent(
@@ -50,23 +108,21 @@ package struct SubmissionIntake: Sendable {
                 },
                 submitter: caller.submitter, limits: limits)
         } catch {
-            throw LedgerRPCError(
-                .invalidArgument, .invalidEvent,
-                "the event is invalid and was not sealed: \(error)",
-                fieldViolations: error.violations.map {
-                    .init(field: $0.field, description: $0.description)
-                })
+            return .refused(
+                LedgerRPCError(
+                    .invalidArgument, .invalidEvent,
+                    "the event is invalid and was not sealed: \(error)",
+                    fieldViolations: error.violations.map {
+                        .init(field: $0.field, description: $0.description)
+                    }), eventID: submission.displayedID)
         }
-        if let verifier, await Reactor.runOnPool({ !verifier.accepts(event) }) {
-            throw LedgerRPCError(
-                .permissionDenied, .badSignature,
-                "veps_signature does not verify with any configured key; the event was not sealed")
-        }
-        return event
+        return .event(event)
     }
 }
 
 extension Ledger_Internal_Submission {
-    /// The id for a stream's answer; what is not UTF-8 is shown replaced.
-    var displayedID: String { String(decoding: eventID, as: UTF8.self) }
+    /// The id for a stream's answer; what is not UTF-8 is shown replaced, and what is too long is cut.
+    var displayedID: String {
+        String(decoding: eventID.prefix(EventID.byteCounts.upperBound), as: UTF8.self)
+    }
 }

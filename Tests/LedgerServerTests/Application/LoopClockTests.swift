@@ -13,7 +13,7 @@ private final class ArrivalReader: ChannelInboundHandler, Sendable {
     init(_ arrival: EventLoopPromise<UInt64>) { self.arrival = arrival }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        arrival.succeed(Reactor.clock.arrival)
+        arrival.succeed(Reactor.arrival)
     }
 }
 
