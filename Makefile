@@ -97,6 +97,11 @@ test-fuzz: ## attack every port of a service for 20 s; OPTIONS="--help" tells of
 fuzz: ## the same for ten minutes
 	@$(MAKE) test-fuzz OPTIONS="--seconds 600 $(OPTIONS)"
 
+.PHONY: bounds
+bounds: ## push every bound, measure memory, and write the table of docs/limits.md
+	.local/venv/bin/python -B Tests/bounds/bounds_test.py --bin "$$(swift build --show-bin-path)" \
+		--write docs/limits.md $(OPTIONS)
+
 .PHONY: bench
 bench: setup ## measure throughput and latency with a local cluster
 	scripts/bench.sh

@@ -51,6 +51,11 @@ JARS = [
 ]  # fmt: skip
 DEFAULT_LANGUAGES = ["go", "java", "python"]
 CLIENT_SECONDS = 300
+# The service itself answers these: they must say so.
+MADE_BY_THE_LEDGER = [
+    "an unknown method", "a request of 5 MiB", "a request that does not decode",
+    "a stream when the replica stops",
+]  # fmt: skip
 
 
 def install_missing(languages: list[str]) -> None:
@@ -97,24 +102,15 @@ def build_go(folder: pathlib.Path) -> list:
 
 def build_java(folder: pathlib.Path) -> list:
     """The command that runs the client built with grpc-java."""
-    import google.rpc
-
-    protos = pathlib.Path(next(iter(google.rpc.__path__))).parents[1]
     source, classes = folder / "source", folder / "classes"
     source.mkdir(parents=True)
-    for root, names in (
-        (ROOT / "protos", ["ledger.proto"]),
-        (ROOT / "protos", ["grpc/health/v1/health.proto"]),
-        (protos, ["google/rpc/status.proto", "google/rpc/error_details.proto"]),
-    ):
-        names = [name for name in names if (root / name).exists()]
-        if names:
-            subprocess.run(
-                ["protoc", f"--plugin=protoc-gen-grpc-java={shutil.which('grpc_java_plugin')}",
-                 f"--proto_path={root}", f"--java_out={source}", f"--grpc-java_out={source}",
-                 *names],
-                check=True,
-            )  # fmt: skip
+    subprocess.run(
+        ["protoc", f"--plugin=protoc-gen-grpc-java={shutil.which('grpc_java_plugin')}",
+         f"--proto_path={ROOT / 'protos'}", f"--java_out={source}", f"--grpc-java_out={source}",
+         "ledger.proto", "grpc/health/v1/health.proto", "google/rpc/status.proto",
+         "google/rpc/error_details.proto"],
+        check=True,
+    )  # fmt: skip
     for file in source.rglob("*.java"):
         # An annotation that no JDK has any more.
         text = file.read_text()
@@ -141,7 +137,8 @@ class Run:
     def __init__(self, language: str, service: Service):
         self.language = language
         self._service = service
-        self.statuses: dict[str, str] = {}
+        # The code and, of the ledger's own answers, the reason; by what happened.
+        self.statuses: dict[str, tuple[str, str]] = {}
         self.passed = self.failed = 0
 
     def go(self, command: list) -> None:
@@ -163,8 +160,9 @@ class Run:
 
     def _take(self, line: str, process: subprocess.Popen) -> None:
         if line.startswith("status "):
-            what, _, code = line.removeprefix("status ").rpartition(": ")
-            self.statuses[what] = code
+            what, _, said = line.removeprefix("status ").rpartition(": ")
+            code, _, reason = said.partition(" ")
+            self.statuses[what] = canonical(code), reason.strip()
         elif line.startswith("ask "):
             self._obey(line.removeprefix("ask "))
             process.stdin.write("done\n")
@@ -190,17 +188,36 @@ class Run:
 def canonical(code: str) -> str:
     """A code's name as gRPC spells it: libraries write CANCELLED, Canceled, StatusCode.CANCELLED."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code.removeprefix("StatusCode.")).upper()
-    return {"CANCELED": "CANCELLED", "INTERNAL": "INTERNAL"}.get(words, words)
+    return {"CANCELED": "CANCELLED"}.get(words, words)
 
 
-def print_table(runs: list[Run]) -> None:
-    """What each library reports, a line each."""
+def documented_codes() -> set[str]:
+    """The statuses that the README says are not the ledger's."""
+    text = (ROOT / "README.md").read_text()
+    table = text.split("was not made by the ledger**", 1)[1].split("\n## ", 1)[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
+    return set(re.findall(r"[A-Z_]{4,}", " ".join(cells)))
+
+
+def compare_statuses(runs: list[Run]) -> int:
+    """Prints what each library reports, and returns how many of it the README does not say."""
     names = list(dict.fromkeys(name for run in runs for name in run.statuses))
     print("| what happened | " + " | ".join(run.language for run in runs) + " |")
     print("|---|" + "---|" * len(runs))
     for name in names:
-        codes = [canonical(run.statuses.get(name, "")) for run in runs]
-        print(f"| {name} | " + " | ".join(codes) + " |")
+        cells = [run.statuses.get(name, ("", "")) for run in runs]
+        said = [f"{code}/`{reason}`" if reason else code for code, reason in cells]
+        print(f"| {name} | " + " | ".join(said) + " |")
+    documented, wrong = documented_codes(), 0
+    for run in runs:
+        for name, (code, reason) in run.statuses.items():
+            if name in MADE_BY_THE_LEDGER and not reason:
+                wrong += 1
+                print(f"FAIL  {run.language}: {name} is {code} without an ErrorInfo of the ledger")
+            elif not reason and code not in documented:
+                wrong += 1
+                print(f"FAIL  {run.language}: {name} is {code}, of which the README says nothing")
+    return wrong
 
 
 def main() -> int:
@@ -222,8 +239,8 @@ def main() -> int:
             for language in languages:
                 runs.append(Run(language, service))
                 runs[-1].go(commands[language])
-    print_table(runs)
-    passed, failed = sum(run.passed for run in runs), sum(run.failed for run in runs)
+    wrong = compare_statuses(runs)
+    passed, failed = sum(run.passed for run in runs), sum(run.failed for run in runs) + wrong
     print(f"{passed} passed, {failed} failed")
     return 0 if passed and not failed else 1
 

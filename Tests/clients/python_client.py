@@ -39,7 +39,7 @@ def ask(what: str) -> None:
 
 def report(what: str, error: grpc.RpcError) -> None:
     """Says which code this library reports; the caller of this program makes a table of it."""
-    print(f"status {what}: {error.code().name}", flush=True)
+    print(f"status {what}: {error.code().name} {Failure.of(error).reason}", flush=True)
 
 
 def failure_of(call) -> grpc.RpcError:

@@ -13,10 +13,8 @@ attacks, or LEAST_WAIT_SECONDS where that is longer.
 
 import argparse
 import collections
-import json
 import pathlib
 import random
-import subprocess
 import sys
 import time
 import urllib.request
@@ -24,6 +22,7 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "python"))
 
 from attacks import ADMIN, GRPC, INTERNAL, Attack, Finding, Target, attacks  # noqa: E402
+from bystander import Bystander  # noqa: E402
 from processes import Service, running_cluster, running_service  # noqa: E402
 
 # Each registers its attacks; the cases run in this order.
@@ -40,32 +39,6 @@ MEMORY_MARGIN_MB = 150
 SETTLE_SECONDS = 30
 ALIVE_SECONDS = 30
 FINDINGS_SHOWN = 3
-
-
-class Bystander:
-    """The well-behaved caller, in a process of its own."""
-
-    def __init__(self, address: str):
-        program = pathlib.Path(__file__).with_name("bystander.py")
-        self._process = subprocess.Popen(
-            [sys.executable, "-B", program, address],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def figures(self) -> dict:
-        """What it saw since the last time."""
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def end(self) -> dict:
-        """Ends it and returns what it saw since the last time."""
-        said, _ = self._process.communicate(timeout=120)
-        return json.loads(said.splitlines()[-1])
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
 
 
 class Fuzzer:

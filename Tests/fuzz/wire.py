@@ -123,7 +123,9 @@ class Wire:
         self.answers: dict[int, Answer] = {}
         self.pongs = 0
         self.goaway: int | None = None
+        self.farewell = ""
         self.closed = False
+        self.settled = False
         self.updates_windows = True
         self._buffer = bytearray()
         self._decoder = hpack.Decoder(max_header_list_size=1 << 24)
@@ -169,15 +171,15 @@ class Wire:
         """Sends bytes of a call as the windows allow, until it is answered or all are sent."""
         at = 0
         while True:
-            piece = content[at : at + min(MAX_FRAME, self._room(stream))]
+            piece = content[at : at + min(MAX_FRAME, self.room(stream))]
             if len(piece) < min(MAX_FRAME, len(content) - at) and not self.pump(
-                ANSWER_SECONDS, lambda: self.answer(stream).over or self._room(stream) >= MAX_FRAME
+                ANSWER_SECONDS, lambda: self.answer(stream).over or self.room(stream) >= MAX_FRAME
             ):
                 # Windows that never open again: an answer is still waited for by the caller.
                 return
             if self.answer(stream).over:
                 return
-            piece = content[at : at + min(MAX_FRAME, self._room(stream))]
+            piece = content[at : at + min(MAX_FRAME, self.room(stream))]
             at += len(piece)
             self._sent += len(piece)
             self.answer(stream).sent += len(piece)
@@ -185,7 +187,7 @@ class Wire:
             if not self.send(frame(DATA, END_STREAM if end and last else 0, stream, piece)) or last:
                 return
 
-    def _room(self, stream: int) -> int:
+    def room(self, stream: int) -> int:
         """How many bytes the windows of the stream and of the connection allow now."""
         answer = self.answer(stream)
         return max(
@@ -253,6 +255,7 @@ class Wire:
             for identifier, value in struct.iter_unpack(">HI", payload):
                 if identifier == INITIAL_WINDOW_SIZE:
                     self._first_window = value
+            self.settled = True
             self.send(frame(SETTINGS, ACK, 0))
         elif kind == WINDOW_UPDATE and stream == 0:
             self._window += int.from_bytes(payload, "big")
@@ -264,6 +267,7 @@ class Wire:
             self.send(frame(PING, ACK, 0, payload))
         elif kind == GOAWAY:
             self.goaway = int.from_bytes(payload[4:8], "big")
+            self.farewell = payload[8:].decode(errors="replace")
         elif kind == RST_STREAM:
             self.answer(stream).reset = int.from_bytes(payload, "big")
         elif kind == DATA:

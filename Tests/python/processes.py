@@ -193,6 +193,7 @@ class Service:
             **cluster.environment,
             **settings,
         }
+        self.cluster = cluster
         self.child: Child | None = None
 
     @property

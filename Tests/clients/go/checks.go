@@ -113,7 +113,8 @@ var input = bufio.NewReader(os.Stdin)
 
 // Says which code this library reports; the caller of this program makes a table of it.
 func report(what string, err error) {
-	fmt.Printf("status %s: %s\n", what, status.Code(err))
+	reason, _, _ := details(err)
+	fmt.Printf("status %s: %s %s\n", what, status.Code(err), reason)
 }
 
 func main() {

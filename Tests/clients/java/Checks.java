@@ -148,7 +148,8 @@ public final class Checks {
 
   /** Says which code this library reports; the caller of this program makes a table of it. */
   static void report(String what, Throwable error) {
-    System.out.println("status " + what + ": " + Status.fromThrowable(error).getCode());
+    Status.Code code = Status.fromThrowable(error).getCode();
+    System.out.println("status " + what + ": " + code + " " + info(error).getReason());
   }
 
   public static void main(String[] arguments) throws Exception {
