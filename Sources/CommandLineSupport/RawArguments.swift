@@ -2,8 +2,8 @@ import Foundation
 
 /// The command line's arguments as the bytes that were given.
 ///
-/// Swift repairs what is not UTF-8: two arguments that differ in one bad byte become the same text, and an event id
-/// that somebody else's event has.
+/// Swift repairs what is not UTF-8: two arguments that differ in one bad byte become the same text, and two events the
+/// same id.
 package enum RawArguments {
     /// This process's arguments, without the name of the program.
     package static var ofProcess: [[UInt8]] {

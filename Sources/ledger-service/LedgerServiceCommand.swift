@@ -95,7 +95,7 @@ struct LedgerServiceCommand: AsyncParsableCommand {
         LogBootstrap.bootstrap(configuration)
         let logger = Logger(label: "ledger")
         for warning in configuration.warnings { logger.warning("\(warning)") }
-        if let warning = OpenFiles.raiseLimit(forConnections: configuration.edge.maxConnections) {
+        if let warning = OpenFiles.raiseLimit(for: configuration) {
             logger.warning("\(warning)")
         }
         do {

@@ -96,8 +96,8 @@ extension Integration {
                     "ETCD_CLIENT_KEY": file("etcd-client-key.pem"),
                 ]
                 // Two replicas: the second one forwards over the internal port.
-                try await withLedger(on: cluster, settings: settings) { _ in
-                    try await withLedger(on: cluster, settings: settings) { ledger in
+                try await withLedger(on: cluster, settings: settings) { first in
+                    try await first.another().use { ledger in
                         let calls = try LedgerCalls(
                             port: try await ledger.process.port(), security: .caller(in: shared))
                         let log = SubmissionLog()

@@ -1,3 +1,5 @@
+import GRPCEdge
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -8,8 +10,9 @@
 package enum OpenFiles {
     /// Raises the limit to what the system allows this process: every caller's connection is one.
     ///
-    /// - Returns: a warning where it does not suffice for that many connections.
-    package static func raiseLimit(forConnections connections: Int) -> String? {
+    /// - Returns: a warning where it does not suffice for as many connections as the settings allow.
+    package static func raiseLimit(for configuration: ServiceConfiguration) -> String? {
+        let connections = configuration.edge.maxConnections
         var limit = rlimit()
         guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
             return nil
