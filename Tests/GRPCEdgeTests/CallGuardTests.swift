@@ -102,6 +102,23 @@ struct CallGuardTests {
         }
     }
 
+    @Test(
+        "a unary submission with a second message, or half of one, is answered for by the service alone"
+    )
+    func unarySubmission() throws {
+        for second in [Wire.message([2]), [0, 0]] {
+            let bench = try GuardBench()
+            try bench.send(GuardBench.headers(GuardBench.unarySubmission))
+            try bench.send(Wire.message([1]) + second, endStream: true)
+            let handed = try bench.handedOn().dropFirst()
+            guard handed.count == 1, case .data(let marker, true)? = handed.first else {
+                Issue.record("\(handed)")
+                return
+            }
+            #expect(EdgeMarker(Array(marker.dropFirst(5))) != nil)
+        }
+    }
+
     @Test("a message that is too large is one bad event among good ones")
     func oversizedInStream() throws {
         let bench = try GuardBench()

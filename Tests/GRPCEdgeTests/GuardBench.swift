@@ -10,6 +10,7 @@ struct GuardBench {
     static let unary = "/test.Service/Unary"
     static let stream = "/test.Service/Stream"
     static let submission = "/test.Service/Submit"
+    static let unarySubmission = "/test.Service/SubmitOne"
 
     let table: ConnectionTable
     let connection: ConnectionGuard
@@ -23,6 +24,8 @@ struct GuardBench {
                 shapes: [
                     Self.unary: CallShape(maxMessageBytes: 100),
                     Self.stream: CallShape(isStreaming: true, maxMessageBytes: 100),
+                    Self.unarySubmission: CallShape(
+                        takesMarkers: true, isSubmission: true, maxMessageBytes: 100),
                     Self.submission: CallShape(
                         isStreaming: true, takesMarkers: true, isSubmission: true,
                         maxMessageBytes: 100),

@@ -45,6 +45,8 @@ final class CallGuard: ChannelDuplexHandler {
     private var context: ChannelHandlerContext?
     private var phase = Phase.waiting
     private var messageCount = 0
+    /// The message of a unary call, until it is known to be the only one.
+    private var single = ByteBuffer()
     /// Whether the library knows of the call.
     private var isHandedOn = false
     private var hasSentHeaders = false
@@ -169,7 +171,7 @@ final class CallGuard: ChannelDuplexHandler {
         var input = bytes
         var ready: ByteBuffer?
         while let piece = framing.next(from: &input) {
-            if let message = ready { handOn(message, context) }
+            if let message = ready { handOn(message, of: shape, context) }
             switch piece {
             case .message(let message):
                 ready = message
@@ -186,19 +188,20 @@ final class CallGuard: ChannelDuplexHandler {
         }
         if !endStream {
             phase = .open(shape, framing)
-            if let ready { handOn(ready, context) }
+            if let ready { handOn(ready, of: shape, context) }
             if case .refused = phase { return }
             noteProgress(framing, shape)
-            if !account(for: framing.heldBytes + bufferedBytes) { outOfBytes(context) }
+            let bytes = framing.heldBytes + single.readableBytes + bufferedBytes
+            if !account(for: bytes) { outOfBytes(context) }
             return
         }
         if framing.isInMessage {
-            if let ready { handOn(ready, context) }
+            if let ready { handOn(ready, of: shape, context) }
             return fail(.incompleteMessage, context)
         }
         if messageCount == 0, !shape.isStreaming { return fail(.missingMessage, context) }
         incompleteSince = nil
-        end(with: ready ?? ByteBuffer(), shape, context)
+        end(with: ready ?? single, shape, context)
     }
 
     /// Hands the last message on, and the end.
@@ -213,13 +216,19 @@ final class CallGuard: ChannelDuplexHandler {
             wrapInboundOut(.data(.init(data: .byteBuffer(message), endStream: true))))
     }
 
-    private func handOn(_ message: ByteBuffer, _ context: ChannelHandlerContext) {
+    private func handOn(
+        _ message: ByteBuffer, of shape: CallShape, _ context: ChannelHandlerContext
+    ) {
+        guard shape.isStreaming else {
+            single = message
+            return
+        }
         remember(message)
         context.fireChannelRead(wrapInboundOut(.data(.init(data: .byteBuffer(message)))))
     }
 
     private func noteProgress(_ framing: MessageFraming, _ shape: CallShape) {
-        if framing.isInMessage || (messageCount == 0 && !shape.isStreaming) {
+        if framing.isInMessage || !shape.isStreaming {
             if incompleteSince == nil { incompleteSince = .now() }
         } else {
             incompleteSince = nil
