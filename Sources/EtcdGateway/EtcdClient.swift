@@ -106,15 +106,17 @@ package final class EtcdClient: Sendable {
     ) async throws(EtcdError) -> Answer {
         guard let observer else { return try await request() }
         let begin = ContinuousClock.now
-        var result = "ok"
+        var failure: EtcdError?
         defer {
             observer.etcdRequestEnded(
-                operation: operation.name, result: result, duration: .now - begin)
+                operation: operation.name, result: failure?.failureClass.rawValue ?? "ok",
+                duration: .now - begin)
+            observer.etcdRequestEnded(operation.access, failure)
         }
         do throws(EtcdError) {
             return try await request()
         } catch {
-            result = error.failureClass.rawValue
+            failure = error
             throw error
         }
     }

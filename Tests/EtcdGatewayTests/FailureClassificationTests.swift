@@ -130,6 +130,20 @@ struct FailureClassificationTests {
         }
     }
 
+    @Test(
+        "a client certificate with a CommonName is refused in plain text, before anything is done")
+    func commonName() {
+        let text =
+            "CommonName of client sending a request against gateway will be ignored and not used "
+            + "as expected"
+        let error = FailureClassification.error(
+            for: HTTPAnswer(status: 400, body: Array("\(text)\n".utf8)), operation: .transaction,
+            endpoint: endpoint)
+        #expect(error.failureClass == .rejected)
+        #expect(error.code == .unauthenticated)
+        #expect(error.message == text)
+    }
+
     @Test("a long refusal is cut")
     func longMessage() {
         let error = error(400, 3, String(repeating: "x", count: 5_000))

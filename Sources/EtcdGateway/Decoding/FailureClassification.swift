@@ -14,6 +14,11 @@ enum FailureClassification {
     static func error(
         for answer: HTTPAnswer, operation: EtcdCall.Operation, endpoint: EtcdEndpoint
     ) -> EtcdError {
+        if let text = commonNameRefusal(answer) {
+            return EtcdError(
+                failureClass: .rejected, code: .unauthenticated, httpStatus: answer.status,
+                message: text, endpoint: endpoint)
+        }
         guard let refusal = try? GatewayRefusal(answer.body) else {
             return EtcdError(
                 failureClass: .unknown,
@@ -35,6 +40,16 @@ enum FailureClassification {
             code: code(for: refusal, status: answer.status), httpStatus: answer.status,
             grpcCode: refusal.code, message: String(refusal.message.prefix(200)),
             endpoint: endpoint)
+    }
+
+    /// What the gateway says, before it looks at a request, to a client certificate with a CommonName where etcd has
+    /// users; in plain text.
+    private static func commonNameRefusal(_ answer: HTTPAnswer) -> String? {
+        guard answer.status == 400, answer.body.starts(with: "CommonName of client".utf8) else {
+            return nil
+        }
+        let text = String(decoding: answer.body.prefix(200), as: UTF8.self)
+        return text.split(whereSeparator: \.isNewline).first.map { String($0) }
     }
 
     /// A 200 that could not be read. For a write, nobody knows what it meant to say.

@@ -48,6 +48,15 @@ struct EtcdCall: Sendable {
             }
         }
 
+        /// What etcd's roles have to allow.
+        var access: EtcdAccess {
+            switch self {
+            case .range, .readingTransaction: .read
+            case .transaction: .write
+            case .leaseGrant, .leaseKeepAlive, .leaseRevoke, .status, .alarm, .authenticate: .other
+            }
+        }
+
         /// Whether a token goes with it where etcd's RBAC is on.
         var needsToken: Bool { self != .authenticate }
     }

@@ -36,8 +36,9 @@ package struct LedgerApplication: Sendable {
         let address = try ListenAddress.resolve(configuration.bindAddress)
         let metrics = LedgerMetrics(version: Self.version)
         self.metrics = metrics
+        let troubles = EtcdTroubles(next: metrics, logger: logger)
         let client = try EtcdClient(
-            configuration: configuration.etcd, logger: logger, observer: metrics)
+            configuration: configuration.etcd, logger: logger, observer: troubles)
         metrics.observeConnections { client.poolStatistics }
         let clock = SystemClock(
             maxSkewMilliseconds: configuration.maxClockSkew.nanoseconds / 1_000_000,
@@ -70,7 +71,7 @@ package struct LedgerApplication: Sendable {
         internalPort = replication.port
         let reporter = HealthReporter(
             board: board, monitor: monitor, pool: { client.poolStatistics },
-            further: { replica.dependencies })
+            further: { replica.dependencies }, trouble: { troubles.current })
         admin = AdminServer(
             pages: AdminPages(reporter: reporter, registry: metrics.registry),
             bindAddress: address, port: configuration.adminPort, logger: logger)

@@ -13,6 +13,8 @@ package struct EtcdMemberHealth: Sendable {
         case impaired(String)
         /// Its version can lose committed transactions.
         case unsafeVersion
+        /// It refuses this service, or has raised an alarm.
+        case troubled(EtcdTrouble)
         /// It did not answer; the class of the error.
         case unreachable(EtcdErrorCode)
     }
@@ -44,7 +46,8 @@ package struct EtcdMemberHealth: Sendable {
             status = answer
             condition = Self.condition(of: answer)
         case .failure(let error):
-            condition = .unreachable(error.code)
+            let trouble = EtcdTrouble(error, of: .other)
+            condition = trouble.map { .troubled($0) } ?? .unreachable(error.code)
         }
     }
 
@@ -58,7 +61,10 @@ package struct EtcdMemberHealth: Sendable {
         if status.isLearner {
             return .impaired("the member is a learner and does not vote")
         }
-        // The member's own words may name keys or addresses, so they are only counted.
+        // The member's own words may name keys or addresses, so others than alarms are only counted.
+        if let trouble = status.errors.lazy.compactMap({ EtcdTrouble(alarm: $0) }).first {
+            return .troubled(trouble)
+        }
         if !status.errors.isEmpty {
             return .impaired("the member reports \(status.errors.count) error(s), see its alarms")
         }
@@ -74,6 +80,7 @@ extension EtcdMemberHealth.Condition: CustomStringConvertible {
         case .healthy: "healthy"
         case .impaired(let reason): "impaired: \(reason)"
         case .unsafeVersion: "unsafe version"
+        case .troubled(let trouble): "\(trouble)"
         case .unreachable(let code): "unreachable: \(code.rawValue)"
         }
     }

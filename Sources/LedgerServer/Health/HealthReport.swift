@@ -60,6 +60,11 @@ struct HealthReport {
         case .impaired(let reason): (.degraded, reason, "impaired")
         case .unsafeVersion:
             (.unhealthy, "this release can lose committed transactions", "unsafe_version")
+        case .troubled(let trouble):
+            (
+                trouble.kind == .noSpace ? .degraded : .unhealthy, "\(trouble)",
+                trouble.kind.rawValue
+            )
         case .unreachable(let code): (.unhealthy, "the member does not answer", code.rawValue)
         }
     }

@@ -9,6 +9,7 @@ package final class HealthReporter: Sendable {
     private let monitor: EtcdHealthMonitor
     private let pool: @Sendable () -> EtcdPoolStatistics?
     private let further: @Sendable () -> [Ledger_DependencyHealth]
+    private let trouble: @Sendable () -> EtcdTrouble?
     private let start = ContinuousClock.now
 
     /// Makes a reporter.
@@ -16,26 +17,37 @@ package final class HealthReporter: Sendable {
     /// - Parameters:
     ///   - pool: the connections to etcd; one pool for all members.
     ///   - further: dependencies other than etcd's members, for example the sealing replica.
+    ///   - trouble: what etcd refuses lastingly.
     package init(
         board: StatusBoard, monitor: EtcdHealthMonitor,
         pool: @escaping @Sendable () -> EtcdPoolStatistics? = { nil },
-        further: @escaping @Sendable () -> [Ledger_DependencyHealth] = { [] }
+        further: @escaping @Sendable () -> [Ledger_DependencyHealth] = { [] },
+        trouble: @escaping @Sendable () -> EtcdTrouble? = { nil }
     ) {
         self.board = board
         self.monitor = monitor
         self.pool = pool
         self.further = further
+        self.trouble = trouble
     }
 
-    /// What the replica can do now.
-    package var status: LedgerStatus { board.current }
+    /// What the replica can do now, and where etcd says why not, that.
+    package var status: LedgerStatus {
+        var status = board.current
+        switch status.state {
+        case .starting, .readOnly, .serving:
+            if let trouble = trouble() { status.message = "\(trouble)" }
+        case .fenced, .stopping: break
+        }
+        return status
+    }
 
     /// Asks every member of etcd, for at most a second, and reports.
     package func health() async -> Ledger_GetHealthResponse {
         let began = ContinuousClock.now
         let members = await monitor.checkOnDemand()
         let report = HealthReport(
-            status: board.current, members: members, pool: pool(), further: further())
+            status: status, members: members, pool: pool(), further: further())
         return .with {
             $0.status = report.overall
             $0.message = report.message

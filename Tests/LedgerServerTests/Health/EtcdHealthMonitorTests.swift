@@ -76,7 +76,7 @@ struct EtcdHealthMonitorTests {
 
     @Test("Alarms and learners are impaired, and a member's own words are not repeated")
     func impaired() async {
-        let alarmed = EtcdSamples.status(of: endpoints[0], errors: ["NOSPACE secret"])
+        let alarmed = EtcdSamples.status(of: endpoints[0], errors: ["some secret"])
         members.set(endpoints[0], .success(alarmed))
         members.set(
             endpoints[1], .success(EtcdSamples.status(of: endpoints[1], isLearner: true)))

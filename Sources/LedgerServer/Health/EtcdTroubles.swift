@@ -1,0 +1,80 @@
+package import EtcdGateway
+package import Logging
+import Synchronization
+
+/// Hears of every request to etcd, and keeps what etcd refuses lastingly: for the log once, for health as long as it lasts.
+package final class EtcdTroubles: EtcdRequestObserver, Sendable {
+    /// A refused write counts for so long: on an idle ledger, elections try again and again.
+    private static let writeMemory = Duration.seconds(30)
+
+    private struct State {
+        /// Of the last read: there is one every second.
+        var read: EtcdTrouble?
+        var write: (trouble: EtcdTrouble, at: ContinuousClock.Instant)?
+        var reported: EtcdTrouble.Kind?
+
+        mutating func note(
+            _ access: EtcdAccess, _ error: EtcdError?, at now: ContinuousClock.Instant
+        ) {
+            let trouble = error.flatMap { EtcdTrouble($0, of: access) }
+            switch access {
+            case .read:
+                read = trouble
+                if error == nil, write?.trouble.concernsEverything == true { write = nil }
+            case .write:
+                if let trouble { write = (trouble, now) }
+                if error == nil { write = nil }
+            case .other:
+                break
+            }
+        }
+
+        func current(at now: ContinuousClock.Instant) -> EtcdTrouble? {
+            if let read { return read }
+            guard let write, write.at.duration(to: now) < writeMemory else { return nil }
+            return write.trouble
+        }
+    }
+
+    private let state = Mutex(State())
+    private let next: any EtcdRequestObserver
+    private let logger: Logger
+    private let now: @Sendable () -> ContinuousClock.Instant
+
+    /// - Parameters:
+    ///   - next: is told everything as well.
+    ///   - now: replaced in tests.
+    package init(
+        next: any EtcdRequestObserver, logger: Logger,
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+    ) {
+        self.next = next
+        self.logger = logger
+        self.now = now
+    }
+
+    /// What keeps the ledger from working now, if etcd says so.
+    package var current: EtcdTrouble? {
+        let now = now()
+        return state.withLock { $0.current(at: now) }
+    }
+
+    package func etcdRequestEnded(operation: String, result: String, duration: Duration) {
+        next.etcdRequestEnded(operation: operation, result: result, duration: duration)
+    }
+
+    package func etcdRequestEnded(_ access: EtcdAccess, _ error: EtcdError?) {
+        // A request that the service itself gave up says nothing.
+        if let error, [.cancelled, .shutDown].contains(error.code) { return }
+        let now = now()
+        let (news, isOver) = state.withLock { state -> (EtcdTrouble?, Bool) in
+            state.note(access, error, at: now)
+            let current = state.current(at: now)
+            guard current?.kind != state.reported else { return (nil, false) }
+            state.reported = current?.kind
+            return (current, current == nil)
+        }
+        if let news { logger.error("the ledger cannot use etcd", metadata: ["reason": "\(news)"]) }
+        if isOver { logger.notice("the ledger can use etcd again") }
+    }
+}
