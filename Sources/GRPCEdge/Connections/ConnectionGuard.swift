@@ -45,17 +45,27 @@ final class ConnectionGuard: ChannelInboundHandler {
         context.fireChannelActive()
     }
 
+    /// Says what a call may have and how many there may be. The first settings are the library's.
+    ///
     /// A call with more headers than it may have is to be told so, not to take the whole connection with it: the
-    /// HTTP/2 handler, whose first settings are the library's, must read them.
+    /// HTTP/2 handler must read them. How many calls there may be stands in a frame of its own, for it counts only
+    /// when the peer knows of it (`SettingsAcknowledger`).
     private func greet(_ context: ChannelHandlerContext) {
-        let settings = [
-            HTTP2Setting(parameter: .maxHeaderListSize, value: table.limits.maxHeaderListBytes)
-        ]
-        context.writeAndFlush(
-            wrapOutboundOut(
-                HTTP2Frame(streamID: .rootStream, payload: .settings(.settings(settings)))),
-            promise: nil)
+        for setting in [
+            HTTP2Setting(parameter: .maxHeaderListSize, value: table.limits.maxHeaderListBytes),
+            HTTP2Setting(parameter: .maxConcurrentStreams, value: table.limits.maxConcurrentCalls),
+        ] {
+            context.write(
+                wrapOutboundOut(
+                    HTTP2Frame(streamID: .rootStream, payload: .settings(.settings([setting])))),
+                promise: nil)
+        }
+        context.flush()
     }
+
+    /// The settings frames that are in force before the peer has acknowledged them: the library's, and the first
+    /// of `greet`.
+    static let settingsAtOnce = 2
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         isSpeakingHTTP2 = true

@@ -50,9 +50,9 @@ package final class ConnectionTable: @unchecked Sendable {
             let connection = ConnectionGuard(table: self, socket: socket)
             let http2 = try pipeline.handler(type: NIOHTTP2Handler.self)
             try pipeline.addHandler(connection, position: .after(http2))
-            // The library's settings, and the guard's.
             try pipeline.addHandler(
-                SettingsAcknowledger(settingsFrames: 2), position: .before(http2))
+                SettingsAcknowledger(settingsFrames: ConnectionGuard.settingsAtOnce),
+                position: .before(http2))
             connections[ObjectIdentifier(channel)] = connection
             channel.closeFuture.assumeIsolated().whenComplete { _ in self.closed(channel) }
             connectionsChanged()

@@ -3,9 +3,9 @@ import NIOCore
 /// Puts this side's HTTP/2 settings in force at once, instead of when the peer has acknowledged them.
 ///
 /// Many peers send their first call before they have read a settings frame. Until they acknowledge ours, the HTTP/2 handler
-/// holds their headers to its own default, and closes the whole connection over a call that has more. No setting of ours
-/// takes anything away that the peer may count on before it knows of it, so it is handed the acknowledgements
-/// with the peer's own settings; those that come later are taken out, and then this handler leaves.
+/// holds their headers to its own default, and closes the whole connection over a call that has more. Settings that take
+/// nothing away that the peer may count on before it knows of them need not wait: the HTTP/2 handler is handed their
+/// acknowledgements with the peer's own settings; those that come later are taken out, and then this handler leaves.
 ///
 /// It stands in front of the HTTP/2 handler and belongs to one event loop, like its channel.
 final class SettingsAcknowledger: ChannelInboundHandler, RemovableChannelHandler {
@@ -34,7 +34,8 @@ final class SettingsAcknowledger: ChannelInboundHandler, RemovableChannelHandler
     /// How many settings frames of ours the peer will still acknowledge.
     private var awaited: Int
 
-    /// - Parameter settingsFrames: how many settings frames this side sends before it reads anything.
+    /// - Parameter settingsFrames: how many of the settings frames that this side sends before it reads anything, from
+    ///   the first on, are in force at once.
     init(settingsFrames: Int) {
         awaited = settingsFrames
     }

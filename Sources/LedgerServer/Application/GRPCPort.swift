@@ -12,19 +12,16 @@ package final class GRPCPort: Service, Sendable {
     package struct Limits: Sendable {
         /// The bounds of connections and requests.
         package var edge: EdgeLimits
-        /// The most calls at once on one connection (`LEDGER_MAX_CONCURRENT_CALLS`).
-        package var maxConcurrentCalls: Int
         /// `LEDGER_CONNECTION_MAX_IDLE`: a connection without a call is closed after this; nil: never.
         package var maxIdle: Duration?
         /// The longest request message of a method that `methods` does not name, in bytes.
         package var maxRequestBytes: Int
 
         package init(
-            edge: EdgeLimits = EdgeLimits(), maxConcurrentCalls: Int = 1_024,
-            maxIdle: Duration? = nil, maxRequestBytes: Int = 65_536
+            edge: EdgeLimits = EdgeLimits(), maxIdle: Duration? = nil,
+            maxRequestBytes: Int = 65_536
         ) {
             self.edge = edge
-            self.maxConcurrentCalls = maxConcurrentCalls
             self.maxIdle = maxIdle
             self.maxRequestBytes = maxRequestBytes
         }
@@ -76,7 +73,6 @@ package final class GRPCPort: Service, Sendable {
             transportSecurity: security,
             config: .defaults {
                 $0.rpc.maxRequestPayloadSize = longest
-                $0.http2.maxConcurrentStreams = limits.maxConcurrentCalls
                 $0.connection.maxIdleTime = limits.maxIdle
                 $0.connection.maxAge = edge.maxAge
                 // A ping costs next to nothing, and clients send them for good reasons: to see whether a quiet

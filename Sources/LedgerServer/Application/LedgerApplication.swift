@@ -157,7 +157,7 @@ extension ServiceConfiguration {
     /// The bounds of the public port.
     var portLimits: GRPCPort.Limits {
         GRPCPort.Limits(
-            edge: edge, maxConcurrentCalls: maxConcurrentCalls, maxIdle: connectionMaxIdle)
+            edge: edge, maxIdle: connectionMaxIdle)
     }
 
     /// The part of the configuration that the sealing loop lives by.

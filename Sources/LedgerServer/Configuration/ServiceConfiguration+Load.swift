@@ -117,8 +117,6 @@ extension ServiceConfiguration {
             .maxQueuedBytes, default: maxQueuedBytes, 65_536...1 << 30, unit: "bytes")
         maxStreamEvents = reader.integer(
             .maxStreamEvents, default: maxStreamEvents, 1...65_536, unit: "events")
-        maxConcurrentCalls = reader.integer(
-            .maxConcurrentCalls, default: maxConcurrentCalls, 1...65_536, unit: "calls")
         maxStreamBytes = reader.integer(
             .maxStreamBytes, default: maxStreamBytes, 131_072...1 << 30, unit: "bytes")
         maxAnswerBytes = reader.integer(
@@ -134,6 +132,8 @@ extension ServiceConfiguration {
             .maxConnections, default: edge.maxConnections, 1...65_536, unit: "connections")
         edge.maxCalls = reader.integer(
             .maxCalls, default: edge.maxCalls, 1...1_048_576, unit: "calls")
+        edge.maxConcurrentCalls = reader.integer(
+            .maxConcurrentCalls, default: edge.maxConcurrentCalls, 1...65_536, unit: "calls")
         edge.maxConnectionBytes = reader.integer(
             .maxConnectionBytes, default: edge.maxConnectionBytes, 262_144...1 << 30,
             unit: "bytes")

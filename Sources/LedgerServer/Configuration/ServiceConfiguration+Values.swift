@@ -58,7 +58,7 @@ extension ServiceConfiguration {
         case .maxAnswerBytes: .number(maxAnswerBytes)
         case .maxConnections: .number(edge.maxConnections)
         case .maxCalls: .number(edge.maxCalls)
-        case .maxConcurrentCalls: .number(maxConcurrentCalls)
+        case .maxConcurrentCalls: .number(edge.maxConcurrentCalls)
         case .maxConnectionBytes: .number(edge.maxConnectionBytes)
         case .maxRequestBytes: .number(edge.maxRequestBytes)
         case .maxMetadataBytes: .number(edge.maxMetadataBytes)

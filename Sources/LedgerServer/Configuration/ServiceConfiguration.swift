@@ -97,8 +97,6 @@ package struct ServiceConfiguration: Sendable {
     /// `LEDGER_MAX_STREAM_EVENTS`, 1...65536: events of one stream whose answers its caller has not
     /// taken.
     package var maxStreamEvents = 4_096
-    /// `LEDGER_MAX_CONCURRENT_CALLS`, 1...65536: open calls of one connection.
-    package var maxConcurrentCalls = 1_024
     /// `LEDGER_MAX_STREAM_BYTES`, 131,072...2^30: bytes of one stream's events that are accepted and whose answers its
     /// caller has not taken.
     package var maxStreamBytes = 4 << 20

@@ -84,7 +84,7 @@ struct Replication {
     private static func limits(_ configuration: ServiceConfiguration) -> GRPCPort.Limits {
         var limits = configuration.portLimits
         limits.edge.maxAge = nil
-        limits.maxConcurrentCalls = maxCalls
+        limits.edge.maxConcurrentCalls = maxCalls
         return limits
     }
 }
