@@ -6,7 +6,7 @@ from attacks import (
     CHECK, DEADLINE_EXCEEDED, FORWARD, GRPC, INTERNAL, INTERNAL_ERROR, OK, UNIMPLEMENTED, Finding,
     Target, attack, case, expect_answer, expect_serving,
 )  # fmt: skip
-from wire import Wire, call_headers, message
+from wire import ANSWER_SECONDS, Wire, call_headers, message
 
 TIMEOUTS = {
     "negative": "-1S", "negative zero": "-0S", "plus": "+1S", "empty": "", "a unit alone": "S",
@@ -93,6 +93,8 @@ def hostile_call(
 ) -> None:
     """Makes a call with these fields, and an ordinary one after it on the same connection."""
     with Wire(target.port) as wire:
+        # As libraries do: until its settings are acknowledged, HTTP/2's own limits are in force.
+        wire.pump(ANSWER_SECONDS, lambda: wire.settled)
         wire.open(1, fields)
         wire.data(1, message(b""))
         answer = wire.wait(1)
@@ -218,6 +220,15 @@ def no_message(target: Target, _) -> None:
         if answer.status != INTERNAL_ERROR:
             raise Finding(f"END_STREAM on the HEADERS of a unary call: {answer}")
         expect_serving(wire, target, 3, "END_STREAM on the HEADERS of a unary call")
+
+
+@case("17 kB of metadata before any settings")
+def early_metadata(target: Target, _) -> None:
+    with Wire(target.port) as wire:
+        wire.open(1, call_headers(target.path, ("x-long", "a" * 17_000)))
+        wire.data(1, message(b""))
+        if not wire.wait(1).over and not wire.closed:
+            raise Finding("17 kB of metadata before any settings: nothing")
 
 
 @case("an unknown method is UNIMPLEMENTED")
