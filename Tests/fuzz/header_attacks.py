@@ -245,7 +245,6 @@ def forward_without_credential(target: Target, _) -> None:
         for stream in range(1, 41, 2):
             wire.open(stream, call_headers(FORWARD, ("authorization", "Bearer x" * stream)))
             wire.data(stream, message(b"\x0a\x02\x08\x01") * 3)
-        for stream in range(1, 41, 2):
             answer = wire.wait(stream)
             if answer.status is None:
                 raise Finding(f"Forward without a credential: {answer}")
