@@ -155,8 +155,13 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = CALL
 def settle(service: Service, found: Measured) -> None:
     """Waits until the memory is near what it was, or does not fall any more."""
     deadline = time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < deadline and service.child.memory > 1.1 * found.service.before:
-        time.sleep(0.2)
+    last = float("inf")
+    while time.monotonic() < deadline:
+        now = service.child.memory
+        if now <= 1.1 * found.service.before or last - now < 1:
+            break
+        last = now
+        time.sleep(1)
     found.service.after = service.child.memory
     found.etcd.after = service.cluster.memory
 

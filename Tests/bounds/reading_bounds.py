@@ -49,7 +49,7 @@ def expect_growth(found: Measured, service, run: Run) -> None:
     expect(own < SERVICE_MARGIN_MB, f"the service grew by {own:.0f} MB")
 
 
-@bound("loading, and pages", "`ETCD_REQUEST_TIMEOUT_MS`", "1000", "`ledger_etcd_requests_total`")
+@bound("pages while loading", "9 MiB, mostly 1 MiB", "", "`ledger_etcd_requests_total`")
 def loading(run: Run) -> Measured:
     # Filled before, so that what is measured is one start.
     run.large_prefix()
@@ -71,18 +71,22 @@ def loading(run: Run) -> Measured:
     return found
 
 
-@bound("lists at once", "bulk reads at a time", "see `docs`", "`ledger_etcd_requests_total`")
+READS = ("`LEDGER_MAX_BULK_READS`, `LEDGER_MAX_WAITING_READS`", "2, 4096",
+         '`ledger_reads{kind="page"}`, `ledger_reads_refused_total`')  # fmt: skip
+
+
+@bound("lists at once", *READS)
 def lists(run: Run) -> Measured:
     return lists_at_once(run, 12)
 
 
-@bound("lists at once", "bulk reads at a time", "see `docs`", "`ledger_etcd_requests_total`",
-       quick=False)  # fmt: skip
+@bound("lists at once", *READS, quick=False)
 def many_lists(run: Run) -> Measured:
     return lists_at_once(run, 30)
 
 
-@bound("lists that are not read", "HTTP/2's windows", "65535", "`ledger_grpc_calls`")
+@bound("lists that are not read", "`LEDGER_MAX_LISTING_BYTES`", "67108864",
+       "`ledger_listing_bytes`, `ledger_listings`")  # fmt: skip
 def slow_lists(run: Run) -> Measured:
     with run.service(large=True) as service, run.measured(service) as found:
         with contextlib.ExitStack() as stack:
@@ -101,7 +105,7 @@ def slow_lists(run: Run) -> Measured:
     return found
 
 
-@bound("followers of one event", "`LEDGER_MAX_CALLS`", "16384", "`ledger_grpc_calls`")
+@bound("lists that follow", "`LEDGER_FOLLOW_BYTES`", "16777216", "`ledger_follow_bytes`")
 def followers(run: Run) -> Measured:
     count = 2_000
     with run.service() as service, run.measured(service) as found:
@@ -123,8 +127,8 @@ def followers(run: Run) -> Measured:
     return found
 
 
-@bound("look-ups of old duplicates", "look-ups at a time", "see `docs`",
-       "`ledger_etcd_requests_total`")  # fmt: skip
+@bound("look-ups of old duplicates", "`LEDGER_MAX_LOOKUPS`", "8",
+       "`ledger_lookups_running`, `ledger_lookups_waiting`")  # fmt: skip
 def look_ups(run: Run) -> Measured:
     count = 4_000
     with run.service(large=True) as service, run.measured(service) as found:

@@ -6,7 +6,7 @@ from attacks import (
     CHECK, DEADLINE_EXCEEDED, FORWARD, GRPC, INTERNAL, INTERNAL_ERROR, OK, UNIMPLEMENTED, Finding,
     Target, attack, case, expect_answer, expect_serving,
 )  # fmt: skip
-from wire import Wire, call_headers, message
+from wire import ANSWER_SECONDS, Wire, call_headers, message
 
 TIMEOUTS = {
     "negative": "-1S", "negative zero": "-0S", "plus": "+1S", "empty": "", "a unit alone": "S",
@@ -93,6 +93,8 @@ def hostile_call(
 ) -> None:
     """Makes a call with these fields, and an ordinary one after it on the same connection."""
     with Wire(target.port) as wire:
+        # As libraries do: until its settings are acknowledged, HTTP/2's own limits are in force.
+        wire.pump(ANSWER_SECONDS, lambda: wire.settled)
         wire.open(1, fields)
         wire.data(1, message(b""))
         answer = wire.wait(1)
@@ -220,6 +222,15 @@ def no_message(target: Target, _) -> None:
         expect_serving(wire, target, 3, "END_STREAM on the HEADERS of a unary call")
 
 
+@case("17 kB of metadata before any settings")
+def early_metadata(target: Target, _) -> None:
+    with Wire(target.port) as wire:
+        wire.open(1, call_headers(target.path, ("x-long", "a" * 17_000)))
+        wire.data(1, message(b""))
+        if not wire.wait(1).over and not wire.closed:
+            raise Finding("17 kB of metadata before any settings: nothing")
+
+
 @case("an unknown method is UNIMPLEMENTED")
 def unknown_method(target: Target, _) -> None:
     with Wire(target.port) as wire:
@@ -234,7 +245,6 @@ def forward_without_credential(target: Target, _) -> None:
         for stream in range(1, 41, 2):
             wire.open(stream, call_headers(FORWARD, ("authorization", "Bearer x" * stream)))
             wire.data(stream, message(b"\x0a\x02\x08\x01") * 3)
-        for stream in range(1, 41, 2):
             answer = wire.wait(stream)
             if answer.status is None:
                 raise Finding(f"Forward without a credential: {answer}")
