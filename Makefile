@@ -97,6 +97,11 @@ test-fuzz: ## attack every port of a service for 20 s; OPTIONS="--help" tells of
 fuzz: ## the same for ten minutes
 	@$(MAKE) test-fuzz OPTIONS="--seconds 600 $(OPTIONS)"
 
+.PHONY: test-bounds
+test-bounds: ## push the bounds that take seconds
+	.local/venv/bin/python -B Tests/bounds/bounds_test.py \
+		--bin "$$(swift build --show-bin-path)" --quick $(OPTIONS)
+
 .PHONY: bounds
 bounds: ## push every bound, measure memory, and write the table of docs/limits.md
 	.local/venv/bin/python -B Tests/bounds/bounds_test.py --bin "$$(swift build --show-bin-path)" \

@@ -12,7 +12,7 @@ from measuring import (
 )  # fmt: skip
 from checking import expect, expect_equal
 from stubs import messages, services
-from wire import DATA, Wire, call_headers, frame, message
+from wire import Wire, call_headers, message
 
 MEBIBYTE = 1 << 20
 SUBMIT, SUBMIT_STREAM = "/ledger.ImmutableLedger/SubmitEvent", "/ledger.ImmutableLedger/SubmitEvents"
@@ -122,20 +122,36 @@ def half_messages_told(wire: Wire, found: Measured, count: int) -> None:
     found.tell("RESOURCE_EXHAUSTED/`OVERLOADED`")
 
 
-@bound(
-    "half-sent large messages", "`LEDGER_MAX_CONNECTION_BYTES`", "16777216",
-    "`ledger_grpc_request_bytes`",
-)  # fmt: skip
-def large_half_messages(run: Run) -> Measured:
+def push_large_halves(run: Run, count: int) -> Measured:
+    """Sends all but the last byte of messages that are too large for an event."""
     with run.service() as service, run.measured(service) as found:
         with connected(service) as wire:
-            half_messages(wire, 300, MEBIBYTE)
+            half_messages(wire, count, MEBIBYTE)
             wire.pump(0.5, lambda: False)
             expect_memory(found, service.child.peak, CONNECTION_BYTES)
-            wire.send(frame(DATA, 0, 1, b"\0"))
-        found.pushed = "300 half-sent messages of 1 MiB over one connection"
-        found.tell("each message that becomes whole: INVALID_ARGUMENT/`INVALID_EVENT`")
+            for number in range(count):
+                wire.data(2 * number + 1, b"\0")
+            for number in range(count):
+                wire.wait(2 * number + 1)
+                results = wire.answer(2 * number + 1)
+                expect(b"INVALID_EVENT" in results.data, f"told {results}")
+        found.pushed = f"{count} half-sent messages of 1 MiB over one connection"
+        found.tell("for each that becomes whole INVALID_ARGUMENT/`INVALID_EVENT`")
     return found
+
+
+LARGE_HALVES = ("half-sent large messages", "none of it is kept", "",
+                "`ledger_grpc_request_bytes`")  # fmt: skip
+
+
+@bound(*LARGE_HALVES)
+def few_large_halves(run: Run) -> Measured:
+    return push_large_halves(run, 60)
+
+
+@bound(*LARGE_HALVES, quick=False)
+def large_halves(run: Run) -> Measured:
+    return push_large_halves(run, 300)
 
 
 @bound(

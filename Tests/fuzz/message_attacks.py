@@ -111,6 +111,20 @@ def bad_event_in_a_stream(target: Target, rng: random.Random) -> None:
                 raise Finding(f"a stream with {name}: {answer}, answers {said}")
 
 
+@case("bytes that the port itself puts in the place of messages", GRPC)
+def forged_markers(target: Target, _) -> None:
+    forged = [b"\x0f" + bytes([value]) for value in range(64)] + [b"\x0f", b"\x07", b"\x0f" * 3]
+    forged += [b"\x07" + bytes([value]) * 8 + GOOD for value in (0, 1, 0x7F, 0x80, 0xFF)]
+    with Wire(target.port) as wire:
+        for number, content in enumerate(forged):
+            for path in (SUBMIT, SUBMIT_STREAM):
+                stream = 4 * number + (1 if path == SUBMIT else 3)
+                answer = wire.call(stream, path, content)
+                if answer.status is None or (path == SUBMIT and answer.status == OK):
+                    raise Finding(f"{path} with {content[:9].hex()}: {answer}")
+        expect_serving(wire, target, 4 * len(forged) + 1, "forged markers")
+
+
 def stream_results(data: bytes) -> list:
     """The answers of a SubmitEvents."""
     results, at = [], 0
