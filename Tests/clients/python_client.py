@@ -187,6 +187,34 @@ for _name in ("SubmitEvents", "ListEvents that follows", "Watch"):
         expect_equal("the code", failure_of(lambda: list(call)).code(), Code.CANCELLED)
 
 
+@check("400 cancelled calls do no harm to a stream beside them")
+def many_cancelled(ledger: Ledger) -> None:
+    beside = following(ledger, CALL_SECONDS)
+    for _ in range(400):
+        following_one = ledger.stub.ListEvents(
+            messages.ListEventsRequest(follow=True), timeout=CALL_SECONDS
+        )
+        next(following_one)
+        following_one.cancel()
+    last = ledger.seal()
+    while next(beside).sequence_number < last.sequence_number:
+        pass
+    beside.cancel()
+
+
+@check("400 calls whose deadline passes do no harm to a stream beside them")
+def many_expired(ledger: Ledger) -> None:
+    beside = following(ledger, CALL_SECONDS)
+    request = messages.ListEventsRequest(follow=True)
+    calls = [ledger.stub.ListEvents(request, timeout=DEADLINE_SECONDS) for _ in range(400)]
+    for call in calls:
+        expect_equal("the code", failure_of(lambda: list(call)).code(), Code.DEADLINE_EXCEEDED)
+    last = ledger.seal()
+    while next(beside).sequence_number < last.sequence_number:
+        pass
+    beside.cancel()
+
+
 @check("a long list that is read slowly comes whole")
 def slow_reader(ledger: Ledger) -> None:
     first = ledger.seal().sequence_number
@@ -251,11 +279,11 @@ def statuses(ledger: Ledger) -> None:
         report(what, at(address, lambda s: s.HealthCheck(request, timeout=CALL_SECONDS)))
 
 
-def following(ledger: Ledger):
+def following(ledger: Ledger, seconds: float = 4 * CALL_SECONDS):
     """A list that follows and has given its first event."""
     ledger.seal()
     request = messages.ListEventsRequest(follow=True)
-    call = ledger.stub.ListEvents(request, timeout=4 * CALL_SECONDS)
+    call = ledger.stub.ListEvents(request, timeout=seconds)
     next(call)
     return call
 

@@ -133,6 +133,16 @@ for _name, _make in FLOODS.items():
     flood_case(_name, _make)
 
 
+@case("a caller that asks 1,000 times whether the connection lives is answered")
+def many_pings(target: Target, _) -> None:
+    # Libraries measure the bandwidth so while they read a long list.
+    with Wire(target.port) as wire:
+        for number in range(1_000):
+            if not wire.ping():
+                raise Finding(f"ping {number} is not answered (GOAWAY {wire.goaway})")
+        expect_serving(wire, target, 1, "1,000 pings")
+
+
 @case("header blocks that never end")
 def continuation_flood(target: Target, _) -> None:
     for piece in (b"", LONG, bytes(MAX_FRAME)):

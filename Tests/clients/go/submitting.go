@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"strings"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -156,19 +155,30 @@ func submitting(c *client) {
 		_, err = stream.Recv()
 		return err
 	})
-	check("a client that cancels a stream may go on with the next", func() error {
-		for n := 0; n < 50; n++ {
-			ctx, cancel := context.WithTimeout(context.Background(), callTime)
-			stream, err := c.ledger.SubmitEvents(ctx)
-			if err != nil {
-				cancel()
-				return err
-			}
-			stream.Send(c.event(1_000))
-			time.Sleep(time.Millisecond)
-			cancel()
+	check("400 cancelled calls do no harm to a stream beside them", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), callTime)
+		defer cancel()
+		beside, err := c.ledger.SubmitEvents(ctx)
+		if err != nil {
+			return err
 		}
-		_, err := c.submit(c.event(1))
-		return err
+		for n := 0; n < 400; n++ {
+			ctx, cancel := context.WithTimeout(context.Background(), callTime)
+			follow, err := c.ledger.ListEvents(ctx, &pb.ListEventsRequest{Follow: true})
+			if err == nil {
+				_, err = follow.Recv()
+			}
+			cancel()
+			if err != nil {
+				return fmt.Errorf("list %d: %v", n, err)
+			}
+		}
+		if err := beside.Send(c.event(1)); err != nil {
+			return fmt.Errorf("the stream beside them: %v", err)
+		}
+		if _, err := beside.Recv(); err != nil {
+			return fmt.Errorf("the stream beside them: %v", err)
+		}
+		return nil
 	})
 }

@@ -96,6 +96,22 @@ final class ReadingChecks {
           ListEventsRequest one = ListEventsRequest.newBuilder().setLast(1).build();
           Checks.expect(Checks.ledger(channel).listEvents(one).hasNext(), "an empty list");
         });
+    Checks.check(
+        "400 cancelled calls do no harm to a stream beside them",
+        () -> {
+          SubmittingChecks.Stream beside =
+              new SubmittingChecks.Stream(SubmittingChecks.stub(channel));
+          ListEventsRequest follow = ListEventsRequest.newBuilder().setFollow(true).build();
+          for (int n = 0; n < 400; n++) {
+            try (Context.CancellableContext context = Context.current().withCancellation()) {
+              context.call(() -> Checks.ledger(channel).listEvents(follow)).next();
+            }
+          }
+          beside.requests.onNext(Checks.event(1));
+          Object answer = beside.next();
+          Checks.expect(answer.equals("sealed"), "the stream beside them: " + answer);
+          beside.requests.onCompleted();
+        });
     Checks.check("a long list that is read slowly comes whole", () -> readSlowly(channel));
   }
 
