@@ -78,9 +78,8 @@ struct ListenTests {
         }
     }
 
-    @Test("Bound to every address, IPv4 and IPv6 reach it")
+    @Test("Bound to every address, IPv4 and IPv6 reach it where the machine has both")
     func bothFamilies() async throws {
-        try #require(ListenAddress.servesBoth, "this machine has IPv6 switched off")
         let server = server(try ListenAddress.resolve(nil), 0)
         let group = ServiceGroup(
             configuration: .init(
@@ -89,7 +88,8 @@ struct ListenTests {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             let port = try #require(await server.boundPort())
-            for host in ["127.0.0.1", "[::1]"] {
+            // Where IPv6 is switched off, that leaves IPv4.
+            for host in ["127.0.0.1"] + (ListenAddress.servesBoth ? ["[::1]"] : []) {
                 let url = try #require(URL(string: "http://\(host):\(port)/livez"))
                 try KeyFiles.run(
                     "curl --silent --fail --noproxy '*' '\(url)'", in: URL(fileURLWithPath: "/"))
