@@ -21,6 +21,25 @@ struct ReadTests {
         }
     }
 
+    @Test("A deadline may be of any length", arguments: [Duration.seconds(Int64.max), .zero])
+    func farDeadline(deadline: Duration) async throws {
+        try await ledger(events: 1).withClient {
+            $0.readDeadline = deadline
+            $0.submissionDeadline = deadline
+            $0.streamStallTimeout = .seconds(Int64.max)
+            $0.retryPolicy = .never
+        } _: { client in
+            if deadline == .zero {
+                await #expect(throws: LedgerError.self) { try await client.get(1) }
+                return
+            }
+            let read = try await client.get(1)
+            #expect(read.eventID == "e0")
+            let sealed = try await client.submit(testEvent("far"))
+            #expect(sealed.sequenceNumber == 2)
+        }
+    }
+
     @Test("An event that was altered in the store is refused")
     func altered() async throws {
         let ledger = ledger(events: 3)

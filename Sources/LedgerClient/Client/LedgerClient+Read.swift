@@ -135,7 +135,7 @@ extension LedgerClient {
         deadline: Duration?, _ call: (CallOptions) async throws -> Answer
     ) async throws(LedgerError) -> Answer {
         var options = CallOptions.defaults
-        options.timeout = deadline
+        options.timeout = deadline?.callTimeout
         let start = ContinuousClock.now
         var attempts = 0
         while true {

@@ -55,7 +55,7 @@ extension LedgerClient {
     ) async -> Result<SealedEvent, LedgerError> {
         let serializer = TrackingSerializer()
         var options = CallOptions.defaults
-        options.timeout = configuration.submissionDeadline
+        options.timeout = configuration.submissionDeadline.callTimeout
         do {
             let answer = try await ledger.submitEvent(
                 request: ClientRequest(message: message),

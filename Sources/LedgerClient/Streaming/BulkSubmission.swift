@@ -257,7 +257,7 @@ final class BulkSubmission: Sendable {
             if let oldest, oldest.duration(to: .now) > limit {
                 return RPCError(code: .deadlineExceeded, message: "no answer for \(limit)")
             }
-            try? await Task.sleep(for: limit / 10)
+            try? await Task.sleep(for: (limit / 10).callTimeout)
         }
         return nil
     }

@@ -36,7 +36,8 @@ package struct LedgerApplication: Sendable {
         let address = try ListenAddress.resolve(configuration.bindAddress)
         let metrics = LedgerMetrics(version: Self.version)
         self.metrics = metrics
-        let troubles = EtcdTroubles(next: metrics, logger: logger)
+        let troubles = EtcdTroubles(
+            next: metrics, hasUser: configuration.etcd.username != nil, logger: logger)
         let client = try EtcdClient(
             configuration: configuration.etcd, logger: logger, observer: troubles)
         metrics.observeConnections { client.poolStatistics }

@@ -33,8 +33,12 @@ package struct EtcdTrouble: Hashable, Sendable {
     }
 
     /// Nil for a failure that may pass by itself.
-    package init?(_ error: EtcdError, of access: EtcdAccess) {
+    ///
+    /// - Parameter hasUser: whether `ETCD_USERNAME` is set. Where it is not, etcd may take the gateway's own certificate
+    ///   for the user, and find that user without permission.
+    package init?(_ error: EtcdError, of access: EtcdAccess, hasUser: Bool = true) {
         switch error.code {
+        case .permissionDenied where !hasUser: self.init(.noUser, sentence: error.message)
         case .unauthenticated where error.message.hasPrefix("CommonName"):
             self.init(.certificateWithName, sentence: error.message)
         case .unauthenticated where error.message.contains("user name is empty"):

@@ -14,16 +14,16 @@ package final class EtcdTroubles: EtcdRequestObserver, Sendable {
         var reported: EtcdTrouble.Kind?
 
         mutating func note(
-            _ access: EtcdAccess, _ error: EtcdError?, at now: ContinuousClock.Instant
+            _ access: EtcdAccess, isOK: Bool, _ trouble: EtcdTrouble?,
+            at now: ContinuousClock.Instant
         ) {
-            let trouble = error.flatMap { EtcdTrouble($0, of: access) }
             switch access {
             case .read:
                 read = trouble
-                if error == nil, write?.trouble.concernsEverything == true { write = nil }
+                if isOK, write?.trouble.concernsEverything == true { write = nil }
             case .write:
                 if let trouble { write = (trouble, now) }
-                if error == nil { write = nil }
+                if isOK { write = nil }
             case .other:
                 break
             }
@@ -38,17 +38,20 @@ package final class EtcdTroubles: EtcdRequestObserver, Sendable {
 
     private let state = Mutex(State())
     private let next: any EtcdRequestObserver
+    private let hasUser: Bool
     private let logger: Logger
     private let now: @Sendable () -> ContinuousClock.Instant
 
     /// - Parameters:
     ///   - next: is told everything as well.
+    ///   - hasUser: whether `ETCD_USERNAME` is set.
     ///   - now: replaced in tests.
     package init(
-        next: any EtcdRequestObserver, logger: Logger,
+        next: any EtcdRequestObserver, hasUser: Bool, logger: Logger,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.next = next
+        self.hasUser = hasUser
         self.logger = logger
         self.now = now
     }
@@ -67,8 +70,9 @@ package final class EtcdTroubles: EtcdRequestObserver, Sendable {
         // A request that the service itself gave up says nothing.
         if let error, [.cancelled, .shutDown].contains(error.code) { return }
         let now = now()
+        let trouble = error.flatMap { EtcdTrouble($0, of: access, hasUser: hasUser) }
         let (news, isOver) = state.withLock { state -> (EtcdTrouble?, Bool) in
-            state.note(access, error, at: now)
+            state.note(access, isOK: error == nil, trouble, at: now)
             let current = state.current(at: now)
             guard current?.kind != state.reported else { return (nil, false) }
             state.reported = current?.kind

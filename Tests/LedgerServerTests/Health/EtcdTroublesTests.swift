@@ -46,6 +46,13 @@ struct EtcdTroublesTests {
         #expect("\(trouble)".contains(remedy))
     }
 
+    @Test("without a user, a denied permission is that there is no user")
+    func denied() {
+        let denied = error(.permissionDenied, "etcdserver: permission denied")
+        #expect(EtcdTrouble(denied, of: .read, hasUser: false)?.kind == .noUser)
+        #expect(EtcdTrouble(denied, of: .write)?.kind == .mayNotWrite)
+    }
+
     @Test("what may pass by itself is none, and a text of this machine is not shown")
     func others() throws {
         for code in [
@@ -64,7 +71,8 @@ struct EtcdTroublesTests {
     func lasting() {
         let now = Mutex(ContinuousClock.now)
         let troubles = EtcdTroubles(
-            next: Deaf(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            next: Deaf(), hasUser: true,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         ) { now.withLock { $0 } }
         let password = error(.unauthenticated, "etcdserver: authentication failed")
         let denied = error(.permissionDenied, "etcdserver: permission denied")

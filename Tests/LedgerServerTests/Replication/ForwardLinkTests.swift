@@ -1,0 +1,141 @@
+import Foundation
+import GRPCCore
+import GRPCNIOTransportHTTP2
+import GRPCProtobuf
+import LedgerAPI
+import LedgerCore
+import SwiftProtobuf
+import Synchronization
+import Testing
+
+@testable import LedgerServer
+
+@Suite("What a replica tells the address in a hint", .timeLimit(.minutes(1)))
+struct ForwardLinkTests {
+    private static let token = "the-token-of-both"
+
+    /// Listens where a hint leads, and answers as it is told.
+    private final class Listener: Ledger_Internal_Forwarding.StreamingServiceProtocol {
+        typealias Message = Ledger_Internal_ForwardRequest
+
+        let received = Mutex<[Message]>([])
+        let headers = Mutex<[String]>([])
+        private let answer: @Sendable (Message) -> Ledger_Internal_ForwardResponse?
+
+        init(_ answer: @escaping @Sendable (Message) -> Ledger_Internal_ForwardResponse?) {
+            self.answer = answer
+        }
+
+        func forward(
+            request: StreamingServerRequest<Message>, context: ServerContext
+        ) async throws -> StreamingServerResponse<Ledger_Internal_ForwardResponse> {
+            headers.withLock { $0 += request.metadata.map { "\($0.key): \($0.value)" } }
+            return StreamingServerResponse { writer in
+                for try await message in request.messages {
+                    self.received.withLock { $0.append(message) }
+                    if let answer = self.answer(message) { try await writer.write(answer) }
+                }
+                return [:]
+            }
+        }
+    }
+
+    /// Connects to the listener; the events of the connection until it is up or down.
+    private func connect(
+        to listener: Listener, _ until: @escaping @Sendable (ForwardLink.Event) -> Bool
+    ) async throws -> String {
+        let transport = HTTP2ServerTransport.Posix(
+            address: .ipv4(host: "127.0.0.1", port: 0), transportSecurity: .plaintext)
+        return try await withGRPCServer(transport: transport, services: [listener]) { _ in
+            let port = try await transport.listeningAddress.ipv4?.port ?? 0
+            let link = ForwardLink(
+                to: SealerHint(address: "127.0.0.1:\(port)", id: "one"),
+                greeting: .with { $0.sealerID = "one" },
+                settings: .init(
+                    security: .plaintext, peerName: nil, secret: SharedSecret(token: Self.token),
+                    maxMessageBytes: 1 << 20),
+                clock: SystemClock(maxSkewMilliseconds: 1, memberCount: 1))
+            let reason = Mutex("")
+            await link.run { event in
+                if until(event) { link.close() }
+                if case .down(let why) = event { reason.withLock { $0 = why } }
+            }
+            return reason.withLock { $0 }
+        }
+    }
+
+    @Test("an address that has not proved that it knows the token gets a nonce, and nothing else")
+    func stranger() async throws {
+        let listener = Listener { message in
+            guard case .hello = message.content else { return nil }
+            return .with {
+                $0.challenge = .with {
+                    $0.version = 1
+                    $0.nonce = Data(count: 32)
+                    $0.proof = Data(count: 32)
+                }
+            }
+        }
+        let why = try await connect(to: listener) { _ in false }
+        #expect(why.contains("has not proved that it knows LEDGER_INTERNAL_TOKEN"))
+        let received = listener.received.withLock { $0 }
+        #expect(received.count == 1)
+        guard case .hello(let hello)? = received.first?.content else {
+            Issue.record("\(received)")
+            return
+        }
+        #expect(hello.nonce.count == 32)
+        let headers = listener.headers.withLock { $0 }
+        #expect(!headers.contains { $0.contains(Self.token) || $0.contains("token") })
+    }
+
+    @Test("nothing that it says before counts, a welcome neither")
+    func early() async throws {
+        let listener = Listener { _ in .with { $0.welcome = .init() } }
+        let wasUp = Mutex(false)
+        let why = try await connect(to: listener) { event in
+            if case .up = event { wasUp.withLock { $0 = true } }
+            return false
+        }
+        #expect(why.contains("before it has proved"))
+        #expect(!wasUp.withLock { $0 })
+    }
+
+    @Test("a replica that knows it is greeted, and no message has the token in it")
+    func replica() async throws {
+        let admission = Mutex<PeerAdmission?>(nil)
+        let listener = Listener { message in
+            let action = admission.withLock { $0?.received(message.content) }
+            switch action {
+            case .answer(let challenge)?: return .with { $0.challenge = challenge }
+            case .check?: return .with { $0.welcome = .init() }
+            default: return nil
+            }
+        }
+        // The port is known only when it listens; the listener's own hint is what the caller was told.
+        let transport = HTTP2ServerTransport.Posix(
+            address: .ipv4(host: "127.0.0.1", port: 0), transportSecurity: .plaintext)
+        try await withGRPCServer(transport: transport, services: [listener]) { _ in
+            let port = try await transport.listeningAddress.ipv4?.port ?? 0
+            let hint = SealerHint(address: "127.0.0.1:\(port)", id: "one")
+            let secret = SharedSecret(token: Self.token)
+            admission.withLock { $0 = PeerAdmission(secret: secret, own: hint) }
+            let link = ForwardLink(
+                to: hint, greeting: .with { $0.sealerID = "one" },
+                settings: .init(
+                    security: .plaintext, peerName: nil, secret: secret, maxMessageBytes: 1 << 20),
+                clock: SystemClock(maxSkewMilliseconds: 1, memberCount: 1))
+            let wasUp = Mutex(false)
+            await link.run { event in
+                guard case .up = event else { return }
+                wasUp.withLock { $0 = true }
+                link.close()
+            }
+            #expect(wasUp.withLock { $0 })
+        }
+        for message in listener.received.withLock({ $0 }) {
+            let bytes: [UInt8] = try message.serializedBytes()
+            #expect(bytes.firstRange(of: Array(Self.token.utf8)) == nil)
+        }
+    }
+}
