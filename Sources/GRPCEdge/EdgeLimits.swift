@@ -6,6 +6,8 @@ package struct EdgeLimits: Sendable, Hashable {
     package var maxCalls = 16_384
     /// `LEDGER_MAX_CONCURRENT_CALLS`: open calls of one connection.
     package var maxConcurrentCalls = 1_024
+    /// `LEDGER_MAX_RESETS`: calls that one connection may reset in 30 seconds; then it is closed.
+    package var maxResets = 20_000
     /// `LEDGER_MAX_CONNECTION_BYTES`: bytes of requests that one connection has sent and that the service has not taken.
     package var maxConnectionBytes = 16 << 20
     /// `LEDGER_MAX_REQUEST_BYTES`: the same of all connections together.

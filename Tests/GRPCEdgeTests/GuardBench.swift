@@ -41,7 +41,7 @@ struct GuardBench {
 
     private func call() throws {
         try channel.pipeline.syncOperations.addHandler(
-            CallGuard(table: table, connection: connection))
+            CallGuard(stream: 1, table: table, connection: connection))
     }
 
     static func headers(

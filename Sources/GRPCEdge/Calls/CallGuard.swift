@@ -40,6 +40,8 @@ final class CallGuard: ChannelDuplexHandler {
     /// A caller that was answered and goes on sending is left so long to notice.
     private static let lingering = TimeAmount.seconds(1)
 
+    /// The number of the call's stream in its connection.
+    let stream: UInt32
     private let table: ConnectionTable
     private let connection: ConnectionGuard
     private var context: ChannelHandlerContext?
@@ -62,7 +64,8 @@ final class CallGuard: ChannelDuplexHandler {
     private var incompleteSince: NIODeadline?
     private var answeredAt: NIODeadline?
 
-    init(table: ConnectionTable, connection: ConnectionGuard) {
+    init(stream: UInt32, table: ConnectionTable, connection: ConnectionGuard) {
+        self.stream = stream
         self.table = table
         self.connection = connection
     }
@@ -92,6 +95,17 @@ final class CallGuard: ChannelDuplexHandler {
             self.answeredAt = nil
             context.close(promise: nil)
         }
+    }
+
+    /// The caller has reset the call.
+    func cancel() {
+        guard let context else { return }
+        // Nothing is said any more.
+        hasSentEnd = true
+        phase = .refused
+        account(for: 0)
+        if isHandedOn { context.fireErrorCaught(RefusedCall(refusal: .cutOff)) }
+        context.close(promise: nil)
     }
 
     /// The connection is to be closed soon.

@@ -38,6 +38,8 @@ package enum Refusal: UInt8, Sendable, CaseIterable {
     case requestTimeout
     /// The connection has reached `LEDGER_CONNECTION_MAX_AGE` and its grace.
     case connectionAged
+    /// The connection has reset more than `LEDGER_MAX_RESETS` calls, and is closed.
+    case resets
     /// The call was closed before its status was known.
     case cutOff
 
@@ -62,6 +64,7 @@ package enum Refusal: UInt8, Sendable, CaseIterable {
         case .calls: "calls"
         case .requestTimeout: "request_timeout"
         case .connectionAged: "connection_age"
+        case .resets: "resets"
         case .cutOff: "cut_off"
         }
     }

@@ -14,12 +14,19 @@ final class ConnectionGuard: ChannelInboundHandler {
     private let socket: SocketHandle
     private let acceptedAt = NIODeadline.now()
     private var context: ChannelHandlerContext?
-    private var calls: [ObjectIdentifier: CallGuard] = [:]
+    private var calls: [UInt32: CallGuard] = [:]
+    /// The highest number of a call that was ever opened.
+    private var lastStream: UInt32 = 0
+    /// Resets in the present window, and when it began.
+    private var resets = 0
+    private var resetsSince = NIODeadline.now()
     private var isSpeakingHTTP2 = false
     private var isStopping = false
     /// Since when no call is open; nil while one is.
     private(set) var idleSince: NIODeadline? = .now()
 
+    /// Resets are counted for so long.
+    private static let resetWindow = TimeAmount.seconds(30)
     /// At a stop a peer without a call has so long to acknowledge that it may go: then none of its calls is lost.
     private static let farewell = TimeAmount.milliseconds(300)
     /// After the grace of its age a connection's last answers have so long to leave.
@@ -49,7 +56,7 @@ final class ConnectionGuard: ChannelInboundHandler {
     ///
     /// A call with more headers than it may have is to be told so, not to take the whole connection with it: the
     /// HTTP/2 handler must read them. How many calls there may be stands in a frame of its own, for it counts only
-    /// when the peer knows of it (`SettingsAcknowledger`).
+    /// when the peer knows of it (`FrameFilter`).
     private func greet(_ context: ChannelHandlerContext) {
         for setting in [
             HTTP2Setting(parameter: .maxHeaderListSize, value: table.limits.maxHeaderListBytes),
@@ -83,18 +90,40 @@ final class ConnectionGuard: ChannelInboundHandler {
     // MARK: Calls
 
     func opened(_ call: CallGuard) {
-        calls[ObjectIdentifier(call)] = call
+        calls[call.stream] = call
+        lastStream = max(lastStream, call.stream)
         idleSince = nil
         isSpeakingHTTP2 = true
         table.callOpened()
     }
 
     func closed(_ call: CallGuard) {
-        guard calls.removeValue(forKey: ObjectIdentifier(call)) != nil else { return }
+        guard calls[call.stream] === call else { return }
+        calls[call.stream] = nil
         table.callClosed()
         guard calls.isEmpty else { return }
         idleSince = .now()
         if isStopping { endIfIdle() }
+    }
+
+    /// The caller has reset a call: it wants no answer.
+    ///
+    /// - Returns: false where no such call was ever opened.
+    func reset(_ stream: UInt32) -> Bool {
+        guard stream > 0, stream <= lastStream else { return false }
+        let now = NIODeadline.now()
+        if now - resetsSince > Self.resetWindow {
+            resetsSince = now
+            resets = 0
+        }
+        resets += 1
+        if resets > table.limits.maxResets {
+            table.statistics.count(.resets)
+            end()
+        } else {
+            calls[stream]?.cancel()
+        }
+        return true
     }
 
     /// Takes bytes, or gives them back where `count` is negative.

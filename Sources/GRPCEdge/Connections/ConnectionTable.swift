@@ -51,7 +51,8 @@ package final class ConnectionTable: @unchecked Sendable {
             let http2 = try pipeline.handler(type: NIOHTTP2Handler.self)
             try pipeline.addHandler(connection, position: .after(http2))
             try pipeline.addHandler(
-                SettingsAcknowledger(settingsFrames: ConnectionGuard.settingsAtOnce),
+                FrameFilter(
+                    settingsFrames: ConnectionGuard.settingsAtOnce, reset: connection.reset),
                 position: .before(http2))
             connections[ObjectIdentifier(channel)] = connection
             channel.closeFuture.assumeIsolated().whenComplete { _ in self.closed(channel) }
@@ -104,8 +105,11 @@ package final class ConnectionTable: @unchecked Sendable {
             guard let parent = channel.parent,
                 let connection = connections[ObjectIdentifier(parent)]
             else { throw ChannelError.ioOnClosedChannel }
+            let id = try channel.syncOptions?.getOption(HTTP2StreamChannelOptions.streamID)
             try channel.pipeline.syncOperations.addHandler(
-                CallGuard(table: self, connection: connection), position: .first)
+                CallGuard(
+                    stream: id.map { UInt32(Int($0)) } ?? 0, table: self, connection: connection),
+                position: .first)
         }
     }
 

@@ -134,6 +134,8 @@ extension ServiceConfiguration {
             .maxCalls, default: edge.maxCalls, 1...1_048_576, unit: "calls")
         edge.maxConcurrentCalls = reader.integer(
             .maxConcurrentCalls, default: edge.maxConcurrentCalls, 1...65_536, unit: "calls")
+        edge.maxResets = reader.integer(
+            .maxResets, default: edge.maxResets, 100...1_048_576, unit: "calls")
         edge.maxConnectionBytes = reader.integer(
             .maxConnectionBytes, default: edge.maxConnectionBytes, 262_144...1 << 30,
             unit: "bytes")

@@ -59,6 +59,7 @@ extension ServiceConfiguration {
         case .maxConnections: .number(edge.maxConnections)
         case .maxCalls: .number(edge.maxCalls)
         case .maxConcurrentCalls: .number(edge.maxConcurrentCalls)
+        case .maxResets: .number(edge.maxResets)
         case .maxConnectionBytes: .number(edge.maxConnectionBytes)
         case .maxRequestBytes: .number(edge.maxRequestBytes)
         case .maxMetadataBytes: .number(edge.maxMetadataBytes)

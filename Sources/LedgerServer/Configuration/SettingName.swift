@@ -39,6 +39,7 @@ package enum SettingName: String, Sendable, CaseIterable {
     case maxConnections = "LEDGER_MAX_CONNECTIONS"
     case maxCalls = "LEDGER_MAX_CALLS"
     case maxConcurrentCalls = "LEDGER_MAX_CONCURRENT_CALLS"
+    case maxResets = "LEDGER_MAX_RESETS"
     case maxConnectionBytes = "LEDGER_MAX_CONNECTION_BYTES"
     case maxRequestBytes = "LEDGER_MAX_REQUEST_BYTES"
     case maxMetadataBytes = "LEDGER_MAX_METADATA_BYTES"
