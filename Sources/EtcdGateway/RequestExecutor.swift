@@ -48,6 +48,7 @@ final class RequestExecutor: Sendable {
             guard let attempt = plan(call.operation, options, tried: tried, at: now) else {
                 throw last ?? Self.notSent(.unavailable, "there is no member to ask")
             }
+            options.onAttempt?(attempt.endpoint)
             do throws(EtcdError) {
                 return try await send(call, token: token, attempt, decode)
             } catch {

@@ -51,13 +51,14 @@ package struct LedgerLoader: Sendable {
     ///
     /// - Parameters:
     ///   - known: a state to go on from; nil reads everything.
+    ///   - indexSeed: of the id index that is made where everything is read; a random number.
     ///   - progress: called with the number of events that the index covers so far.
     package func load(
         upTo observation: LedgerObservation, from known: LedgerState? = nil,
-        progress: @Sendable (UInt64) -> Void = { _ in }
+        indexSeed: UInt64, progress: @Sendable (UInt64) -> Void = { _ in }
     ) async throws(LedgerStoreError) -> LedgerState {
         let size = observation.head.sequence.rawValue
-        var index = known?.index ?? IdIndex()
+        var index = known?.index ?? IdIndex(seed: indexSeed)
         try await loadSegments(into: &index, size: size, progress: progress)
         // The newest segment's last block can reach beyond the segment: begin with it, not after it.
         let tailStart = try tailStart(in: index, covered: SequenceNumber(index.count))

@@ -35,7 +35,7 @@ package struct LedgerStoreError: Error, Sendable, CustomStringConvertible {
         case .inconsistent(let reason):
             "the stored ledger is inconsistent: \(reason)"
         case .unsupportedFormat(let found):
-            "the ledger has format \"\(found)\"; this version reads and writes format \"1\""
+            "\(LedgerInconsistency.unknownFormat(found))"
         }
     }
 }

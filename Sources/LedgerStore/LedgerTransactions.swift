@@ -15,8 +15,9 @@ package struct LedgerTransactions: Sendable {
     /// The compare-and-swap transaction that seals a batch.
     ///
     /// It compares the counter's revision, the head's bytes, and that every key which is written for ever does
-    /// not exist: the revision alone would match again after a restore (PROTOCOL.md 8). Its failure branch
-    /// returns what a lost race has to know, so that losing costs no round trip.
+    /// not exist: the revision alone would match again after a restore (PROTOCOL.md 8). It compares the format as well:
+    /// once a newer version has written another one, this version seals nothing more. Its failure branch returns what a
+    /// lost race has to know, so that losing costs no round trip.
     package func sealing(_ proposal: Proposal) -> EtcdTransaction {
         let base = proposal.base
         let isFirst = base.head.sequence == .zero
@@ -34,6 +35,9 @@ package struct LedgerTransactions: Sendable {
             isFirst
                 ? .createRevision(key: keys.head, equals: 0)
                 : .value(key: keys.head, equals: base.headBytes),
+            isFirst
+                ? .createRevision(key: keys.format, equals: 0)
+                : .value(key: keys.format, equals: LedgerKeys.formatValue),
         ]
         compares += immutable.map { .createRevision(key: $0.key, equals: 0) }
         var puts: [EtcdOperation] = [
@@ -44,7 +48,7 @@ package struct LedgerTransactions: Sendable {
         if isFirst { puts.append(.put(key: keys.format, value: LedgerKeys.formatValue)) }
         return EtcdTransaction(
             compares: compares, success: puts,
-            failure: [keys.counter, keys.head, keys.sealer].map {
+            failure: [keys.counter, keys.head, keys.sealer, keys.format].map {
                 .range(EtcdRangeRequest(key: $0))
             })
     }
@@ -54,13 +58,15 @@ package struct LedgerTransactions: Sendable {
         if response.succeeded {
             return .applied(Revision(rawValue: response.header.revision))
         }
-        guard let counter = response.range(0), let head = response.range(1),
-            let observation = try? observation(counter: counter, head: head)
-        else {
+        do throws(LedgerStoreError) {
+            return .superseded(
+                try observation(
+                    counter: response.range(0), head: response.range(1), format: response.range(3)))
+        } catch {
+            if case .unsupportedFormat(let found) = error.code { return .unknownFormat(found) }
             // The comparison failed, but what the store shows makes no sense: a read will tell more.
             return .unknown
         }
-        return .superseded(observation)
     }
 
     /// What a failed transmission means (ETCD.md, "What an answer means for a write").
@@ -94,9 +100,19 @@ package struct LedgerTransactions: Sendable {
     package func observation(
         from response: EtcdTransactionResponse
     ) throws(LedgerStoreError) -> LedgerObservation {
-        guard response.succeeded, let counter = response.range(0), let head = response.range(1),
-            let format = response.range(2)
-        else { throw .inconsistent(.malformed("an answer without counter, head and format")) }
+        guard response.succeeded else {
+            throw .inconsistent(.malformed("a read without comparisons that failed"))
+        }
+        return try observation(
+            counter: response.range(0), head: response.range(1), format: response.range(2))
+    }
+
+    private func observation(
+        counter: EtcdRangeResponse?, head: EtcdRangeResponse?, format: EtcdRangeResponse?
+    ) throws(LedgerStoreError) -> LedgerObservation {
+        guard let counter, let head, let format else {
+            throw .inconsistent(.malformed("an answer without counter, head and format"))
+        }
         let found = format.kvs.first?.value
         if let found, found != LedgerKeys.formatValue {
             throw LedgerStoreError(.unsupportedFormat(String(decoding: found, as: UTF8.self)))
@@ -107,10 +123,13 @@ package struct LedgerTransactions: Sendable {
         } catch {
             throw .inconsistent(error)
         }
-        if found == nil, observation.head.sequence > .zero {
+        switch (found, observation.head.sequence) {
+        case (nil, SequenceNumber.first...):
             throw .inconsistent(.malformed("a ledger with events has no format key"))
+        case (.some, .zero):
+            throw .inconsistent(.malformed("a ledger without events has a format key"))
+        default: return observation
         }
-        return observation
     }
 
     /// Counter and head of one answer, which must agree (PROTOCOL.md 9).

@@ -80,14 +80,14 @@ struct EndpointSelectorTests {
     @Test("avoids a member while there is another, even one that rests")
     func avoiding() {
         var selector = EndpointSelector(members)
-        #expect(selector.choose(at: start, avoiding: members[0]) == members[1])
+        #expect(selector.choose(at: start, avoiding: [members[0]]) == members[1])
         selector.failed(members[1], at: start)
         selector.failed(members[2], at: start)
-        #expect(selector.choose(at: start, avoiding: members[0]) == members[1])
+        #expect(selector.choose(at: start, avoiding: [members[0]]) == members[1])
         let tried = [members[1], members[2]]
-        #expect(selector.choose(at: start, tried: tried, avoiding: members[0]) == members[0])
+        #expect(selector.choose(at: start, tried: tried, avoiding: [members[0]]) == members[0])
         #expect(
-            EndpointSelector([members[0]]).choose(at: start, avoiding: members[0]) == members[0])
+            EndpointSelector([members[0]]).choose(at: start, avoiding: [members[0]]) == members[0])
     }
 
     @Test("asks the one member that is named, once")

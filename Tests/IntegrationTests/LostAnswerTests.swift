@@ -81,6 +81,47 @@ extension Integration {
             }
         }
 
+        /// The second transaction once went to the hung member as well, and was resolved through it.
+        @Test(
+            "PROTOCOL 15: while a member hangs, nothing more is sent to it or resolved through it")
+        func hungMember() async throws {
+            let settings = [
+                "LEDGER_COMMIT_DEADLINE_MS": "400", "LEDGER_RESOLVE_DEADLINE_MS": "20000",
+                // The transfer itself would be given up long after this test.
+                "ETCD_REQUEST_TIMEOUT_MS": "30000",
+            ]
+            try await withProxies(settings) { setup in
+                let calls = setup.ledger.calls
+                let log = SubmissionLog()
+                let hung = try await setup.busiest()
+                let others = setup.proxies.filter { $0 !== hung }
+                hung.hang()
+                let events = Ledger_CertifiedEvent.samples(
+                    "hung", count: 6, payloadBytes: 20_000)
+                // The first one is sent to it, and sealed through another.
+                let first = await log.record(events[0]) { await calls.submit($0) }
+                #expect(first.isSealed, "\(first)")
+                let before = hung.requestBytes
+                let elsewhere = others.map(\.requestBytes).reduce(0, +)
+                for event in events.dropFirst() {
+                    let answer = await log.record(event) { await calls.submit($0) }
+                    #expect(answer.isSealed, "\(answer)")
+                }
+                // Health checks alone still ask it: a transaction has more than 20,000 bytes.
+                #expect(hung.requestBytes - before < 10_000)
+                #expect(others.map(\.requestBytes).reduce(0, +) - elsewhere > 5 * 20_000)
+                let lines = setup.ledger.process.log.split(separator: "\n")
+                #expect(!lines.contains { $0.contains("not answered as applied") })
+
+                hung.pass()
+                try await eventually("the open transmission has ended") {
+                    setup.ledger.process.log.contains("not answered as applied")
+                }
+                #expect(await calls.submit(.sample("after")).isSealed)
+                #expect(try await LedgerCheck.contradictions(calls, log) == [])
+            }
+        }
+
         @Test("an answer lost by every member leaves the event unknown, and it is found later")
         func lostByAllMembers() async throws {
             // The replica seals by itself: one that lost its hint would not try, and say so.

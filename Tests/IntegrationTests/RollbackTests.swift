@@ -47,6 +47,11 @@ extension Integration {
                             .put(key: stored.keys.head, value: head),
                         ]))
                     try await expectFenced(ledger)
+                    // Blocks beyond the head are there still; what is known comes first.
+                    let found = try await ledger.calls.verify()
+                    #expect(!found.valid && found.eventsVerified == 3)
+                    #expect(found.firstFinding.kind == "head_mismatch")
+                    #expect(found.firstFinding.sequenceNumber == 4)
                 }
             }
         }
@@ -61,6 +66,56 @@ extension Integration {
                     try await seal("new", 2, ledger)
                     try await stored.put(stored.keys.head, head)
                     try await expectFenced(ledger)
+                }
+            }
+        }
+
+        @Test("VerifyEvents of a rolled back store that is one whole ledger by itself is not valid")
+        func rolledBackWhole() async throws {
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(on: cluster) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("kept", 3, ledger)
+                    let kept = try await stored.everything().filter { $0.key != stored.keys.sealer }
+                    try await seal("lost", 2, ledger)
+                    for number in [SequenceNumber(4), 5] {
+                        try await stored.delete(stored.keys.block(number))
+                    }
+                    _ = try await stored.client.transaction(
+                        .init(success: kept.map { .put(key: $0.key, value: $0.value) }))
+                    try await expectFenced(ledger)
+                    for (first, last): (UInt64, UInt64) in [(0, 0), (1, 5), (4, 5)] {
+                        let found = try await ledger.calls.verify(first: first, last: last)
+                        #expect(!found.valid, "\(first)...\(last): \(found)")
+                        #expect(found.firstFinding.kind == "head_mismatch", "\(found)")
+                        #expect(found.firstFinding.sequenceNumber == 4, "\(found)")
+                    }
+                    #expect(try await ledger.calls.verify(first: 1, last: 2).valid)
+                }
+            }
+        }
+
+        @Test(
+            "a head that does not decode, or has too few subtree roots, is a finding",
+            arguments: [false, true])
+        func headThatIsNone(decodes: Bool) async throws {
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(on: cluster) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("event", 3, ledger)
+                    let bytes = try #require(try await stored.value(stored.keys.head))
+                    let text = String(decoding: bytes, as: UTF8.self)
+                    let tree = try #require(text.range(of: "[\""))
+                    // Three events have two subtree roots of 64 digits each.
+                    let short = text.replacingCharacters(
+                        in: tree.lowerBound..<text.index(tree.lowerBound, offsetBy: 68), with: "[")
+                    try await stored.put(
+                        stored.keys.head, decodes ? Array(short.utf8) : Array("no head".utf8))
+                    let found = try await ledger.calls.verify()
+                    #expect(!found.valid)
+                    #expect(found.firstFinding.kind == "head_mismatch", "\(found)")
+                    #expect(found.firstFinding.sequenceNumber == 3, "\(found)")
+                    #expect(found.eventsVerified == 2, "\(found)")
                 }
             }
         }

@@ -1,4 +1,5 @@
 import Foundation
+import GRPCCore
 import LedgerAPI
 import LedgerCore
 import TestSupport
@@ -8,24 +9,59 @@ extension Integration {
     /// What keeps the service from starting, or from going on.
     @Suite("Starting", .serialized)
     struct StartingTests {
-        @Test("a ledger of another format ends the service, at its start and while it runs")
-        func otherFormat() async throws {
+        /// Somebody writes another format: at once nothing is sealed any more, reads go on, and the next start fails.
+        private func expectStop(
+            _ ledger: LedgerFixture, _ stored: StoredLedger, format: String, counter: [UInt8]?
+        ) async throws {
+            try await stored.put(stored.keys.format, Array(format.utf8))
+            // The very next transaction: nobody has read the format since.
+            let refused = await ledger.calls.submit(.sample("refused"))
+            guard case .notSealed(.unavailable, "NOT_SEALED") = refused else {
+                throw TestFailure("submitted to a ledger of format \(format): \(refused)")
+            }
+            #expect(try await stored.value(stored.keys.counter) == counter)
+            try await eventually("HealthCheck says READ_ONLY") {
+                try await ledger.calls.healthCheck().status == "READ_ONLY"
+            }
+            #expect(try await ledger.calls.servingStatus("ledger.ImmutableLedger") == .notServing)
+            #expect(try await ledger.calls.servingStatus("") == .serving)
+            let admin = try await ledger.process.adminPort()
+            let ready = try await LoopbackHTTP.get(port: admin, path: "/readyz")
+            #expect(ready?.body.contains("format \"\(format)\"") ?? false)
+            let said = ledger.process.log.split(separator: "\n")
+                .filter { $0.contains("sealing has stopped") && $0.contains("CRITICAL") }
+            #expect(said.count == 1, "\(said)")
+            #expect(ledger.process.exitStatus == nil)
+
+            let next = try LedgerProcess(on: ledger.cluster, settings: ledger.settings)
+            #expect(try await next.waitForEnd() != 0)
+            #expect(next.log.contains("format"))
+            #expect(try await stored.value(stored.keys.counter) == counter)
+        }
+
+        @Test(
+            "FORMATS: a running service stops sealing when somebody writes another format, reads go on, and it does not start again",
+            arguments: ["2", "3"])
+        func otherFormat(format: String) async throws {
             let cluster = try await EtcdCluster.sharedForLedgers()
-            let ledger = try await LedgerFixture.start(on: cluster)
-            try await ledger.use { ledger in
+            try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
                     #expect(await ledger.calls.submit(.sample("one")).isSealed)
                     #expect(try await stored.value(stored.keys.format) == Array("1".utf8))
-                    try await stored.put(stored.keys.format, Array("2".utf8))
-                    let running = try await ledger.process.waitForEnd()
-                    #expect(running != 0)
-                    #expect(ledger.process.log.contains("format"))
+                    try await expectStop(
+                        ledger, stored, format: format, counter: Array("1".utf8))
+                    #expect(try await ledger.calls.event(1).eventID == "one")
+                }
+            }
+        }
 
-                    let next = try LedgerProcess(on: cluster, settings: ledger.settings)
-                    let starting = try await next.waitForEnd()
-                    #expect(starting != 0)
-                    #expect(next.log.contains("format"))
-                    #expect(try await stored.value(stored.keys.counter) == Array("1".utf8))
+        @Test("FORMATS: nor does it seal the first event of a ledger with another format")
+        func otherFormatBeforeTheFirstEvent() async throws {
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(on: cluster) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await expectStop(ledger, stored, format: "3", counter: nil)
+                    #expect(try await stored.blocks().isEmpty)
                 }
             }
         }

@@ -22,6 +22,7 @@ extension Integration {
                     }
                     await load.stop()
                     #expect(log.acknowledgedCount > 20)
+                    try await expectReadOnly(ledger)
                     let refused = await log.record(.sample("small")) { await calls.submit($0) }
                     #expect(Self.isStorageFull(refused), "\(refused)")
                     #expect(try await calls.event(5).sequenceNumber == 5)
@@ -29,6 +30,12 @@ extension Integration {
 
                     try await cluster.restart(0, flags: [])
                     try await cluster.etcdctl(["alarm", "disarm"])
+                    // Nobody submits: health itself must find out.
+                    try await eventually("health says that events are sealed") {
+                        try await calls.healthCheck().healthy
+                    }
+                    #expect(
+                        try await calls.servingStatus("ledger.ImmutableLedger") == .serving)
                     try await log.settleOpen(with: calls)
                     let after = try await log.record(.sample("after")) {
                         try await calls.settle($0)
@@ -37,6 +44,22 @@ extension Integration {
                     #expect(try await LedgerCheck.contradictions(calls, log) == [])
                 }
             }
+        }
+
+        /// Health is what a submission would be told, however it is asked for.
+        private func expectReadOnly(_ ledger: LedgerFixture) async throws {
+            let calls = ledger.calls
+            let health = try await calls.healthCheck()
+            #expect(health.status == "READ_ONLY" && !health.healthy)
+            #expect(try await calls.servingStatus("ledger.ImmutableLedger") == .notServing)
+            #expect(try await calls.servingStatus("") == .serving)
+            let admin = try await ledger.process.adminPort()
+            let ready = try await LoopbackHTTP.get(port: admin, path: "/readyz")
+            #expect(ready?.status == 200)
+            #expect(ready?.body.hasPrefix("READ_ONLY: etcd has no space") ?? false)
+            let page = try await LoopbackHTTP.get(port: admin, path: "/health")
+            #expect(page?.body.contains("no space left") ?? false)
+            #expect(page?.body.contains("DEGRADED") ?? false)
         }
 
         private static func isStorageFull(_ answer: SubmissionAnswer) -> Bool {

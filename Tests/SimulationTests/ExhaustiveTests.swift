@@ -43,7 +43,7 @@ struct ExhaustiveTests {
     ) async throws -> Int {
         var chooser = ExhaustiveChooser(depth: depth)
         var runs = 0
-        let emptyLedger = LedgerState()
+        let emptyLedger = LedgerState(indexSeed: 7)
         repeat {
             var settings = World<ExhaustiveChooser>.Settings()
             settings.replicas = replicas

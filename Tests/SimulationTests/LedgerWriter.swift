@@ -6,7 +6,7 @@ import LedgerStore
 struct LedgerWriter {
     let store = SimulatedEtcd()
     let ledger: LedgerStore
-    private var state = LedgerState()
+    private var state = LedgerState(indexSeed: 7)
     private var nextToken: UInt64 = 1
 
     init() {

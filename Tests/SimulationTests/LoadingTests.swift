@@ -9,7 +9,8 @@ struct LoadingTests {
         -> LedgerState
     {
         let observation = try await writer.ledger.observe(options: .init()).observation
-        return try await LedgerLoader(writer.ledger).load(upTo: observation, from: known)
+        return try await LedgerLoader(writer.ledger).load(
+            upTo: observation, from: known, indexSeed: 7)
     }
 
     private func expectEqual(_ loaded: LedgerState, _ known: LedgerState) {

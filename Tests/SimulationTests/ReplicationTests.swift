@@ -38,7 +38,8 @@ struct ReplicationTests {
         settings.oddsAgainstNetworkFaults = 100
         let world = World(settings, chooser: SeededChooser(seed: seed))
         for replica in world.replicas { try await replica.start() }
-        world.scheduleCallers(until: Self.horizon, unary: 250, streams: 8, idPool: idPool)
+        world.scheduleCallers(
+            until: Self.horizon, unary: 250, streams: 8, idPool: idPool, cancels: true)
         world.scheduleTrouble(trouble, until: Self.horizon, every: 150_000_000)
         try await world.run(until: Self.horizon)
         // Everything that was put off comes to an end in a world that works again.

@@ -54,6 +54,10 @@ final class SimulatedConnection<Choice: Chooser> {
     private var isClosed = false
     private var isWelcome = false
     private var hasEnded = false
+    /// How the server calls what it got.
+    var received: [SubmissionToken: SubmissionToken] = [:]
+    /// What the server was told that nobody waits for.
+    private(set) var recalled: Set<SubmissionToken> = []
     /// How far the server's clock is ahead at least, as its messages tell.
     private var clockAhead: Nanoseconds?
 
@@ -120,6 +124,15 @@ final class SimulatedConnection<Choice: Chooser> {
         transmit(\.toServer) { [self] in
             guard isWelcome else { return }
             server?.receive(events, over: self)
+        }
+    }
+
+    /// Nobody waits any more for an event that was forwarded.
+    func recall(_ token: SubmissionToken) {
+        transmit(\.toServer) { [self] in
+            guard let server, let own = received[token] else { return }
+            recalled.insert(token)
+            server.seal { machine, _ in machine.cancel(own) }
         }
     }
 

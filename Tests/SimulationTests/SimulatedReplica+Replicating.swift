@@ -8,9 +8,11 @@ extension SimulatedReplica {
 
     func perform(_ actions: [ReplicaAction]) {
         var answers: [(SubmissionToken, SubmissionOutcome)] = []
+        var rejected: [(Submission, NotSealedReason)] = []
         for action in actions {
             switch action {
             case .answer(let token, let outcome): answers.append((token, outcome))
+            case .reject(let submission, let reason): rejected.append((submission, reason))
             case .pass(let submission):
                 origins[submission.token] = .caller
                 seal { $0.submit(submission, at: $1) }
@@ -19,6 +21,10 @@ extension SimulatedReplica {
         }
         performOutbox()
         for (token, outcome) in answers { answer(token, outcome) }
+        for (submission, reason) in rejected {
+            let isOpen = machine.mayStillSeal(submission.fingerprint)
+            answer(submission.token, isOpen ? .unknown : .notSealed(reason))
+        }
         endIfDrained()
     }
 
@@ -53,7 +59,9 @@ extension SimulatedReplica {
         case .lookUp(let submission): lookUpOpen(submission)
         case .readOriginal(let token, let number): readOriginal(token, number)
         case .reportDrained: isDrained.replica = true
-        case .report, .answer, .pass: break
+        case .withdraw(let token): seal { machine, _ in machine.cancel(token) }
+        case .recall(let link, let token): links[link]?.recall(token)
+        case .report, .answer, .reject, .pass: break
         }
     }
 
@@ -194,7 +202,8 @@ extension SimulatedReplica {
         let isTaken = replica.takesForwards
         for one in forwarded {
             guard isTaken else {
-                connection.reply(one.token, .refused)
+                let isOpen = machine.mayStillSeal(Fingerprint(of: one.event.eventID))
+                connection.reply(one.token, isOpen ? .unknown : .refused)
                 continue
             }
             let submission = Submission(
@@ -202,6 +211,7 @@ extension SimulatedReplica {
                 event: one.event, template: EntryTemplate(one.event), receivedAt: receivedAt,
                 commitBy: one.commitBy, answerBy: one.answerBy)
             origins[submission.token] = .peer(connection, one.token)
+            connection.received[one.token] = submission.token
             seal { $0.submit(submission, at: $1) }
         }
     }

@@ -9,15 +9,16 @@ extension SimulatedReplica {
         for action in actions where life == self.life {
             switch action {
             case .propose(let plan):
+                checkWaiting(plan)
                 later(50_000) { [self] in
                     let proposal = Proposal(plan)
                     return { [self] in seal { $0.proposed(proposal, at: $1) } }
                 }
-            case .transmit(let proposal, _): transmit(proposal)
-            case .observe(let id, _): observe(id)
+            case .transmit(let proposal): transmit(proposal)
+            case .observe(let id): observe(id)
             case .readBlocks(let known, let observation): readBlocks(known, observation)
             case .reload(let known, let observation): reload(known, observation)
-            case .lookUp(let submission, let candidates): lookUp(submission, candidates)
+            case .lookUp(let lookUp): perform(lookUp)
             case .answer(let token, let outcome): sealed(token, outcome)
             case .reportLostRace: lostRaces += 1
             case .reportFenced: break
@@ -34,6 +35,23 @@ extension SimulatedReplica {
         case .ownReplica: send { $0.sealedHere(token, outcome, at: $1) }
         case .peer(let connection, let name): connection.reply(name, ForwardOutcome(outcome))
         case nil: violations.append("\(token) sealed or rejected twice")
+        }
+    }
+
+    /// Nobody who was answered, or has called an event off, finds it in a transaction (PROTOCOL.md 6).
+    private func checkWaiting(_ plan: BatchPlan) {
+        for submission in plan.submissions {
+            switch origins[submission.token] {
+            case .caller, .ownReplica:
+                if !isOpen(submission.token) {
+                    violations.append("\(submission.token) was answered and is sealed now")
+                }
+            case .peer(let connection, let name):
+                if connection.recalled.contains(name) {
+                    violations.append("\(name) was recalled and is sealed now")
+                }
+            case nil: violations.append("\(submission.token) is sealed for nobody")
+            }
         }
     }
 
@@ -184,24 +202,31 @@ extension SimulatedReplica {
         ask(timeout: 500_000_000, there: 1_000_000...5_000_000) { [self] in
             let loader = LedgerLoader(world.ledger)
             let first = try await loader.block(after: known.head.sequence)
-            return (try await loader.load(upTo: observation, from: known), first)
+            return (try await loader.load(upTo: observation, from: known, indexSeed: 0), first)
         } then: { [self] read in
             seal { $0.reloaded(read.map { .success($0) } ?? .unavailable, at: $1) }
         }
     }
 
-    private func lookUp(_ submission: Submission, _ candidates: [SequenceNumber]) {
-        lookUps += 1
+    private func perform(_ lookUp: LookUp) {
+        lookUps += lookUp.items.count
+        let running = machine.lookUpCounts.running
+        if running > world.settings.sealing.maxLookUps {
+            violations.append("\(running) look-ups at once")
+        }
         let fails = world.chooser.choose(2, oddsAgainst: world.settings.oddsAgainstFaults) == 1
         ask(timeout: 500_000_000) { [self] in
             try world.sealedEvents()
         } then: { [self] events in
-            var result = LookUpResult.otherEvents(through: candidates.last ?? .zero)
-            let found = candidates.lazy.compactMap { events?[$0] }
-                .first { $0.entry.event.eventID == submission.event.eventID }
-            if let found { result = .found(found) }
-            if fails || events == nil { result = .failed }
-            seal { $0.lookedUp(submission.token, result, at: $1) }
+            let results = lookUp.items.map { item -> (SubmissionToken, LookUpResult) in
+                let token = item.submission.token
+                if fails || events == nil { return (token, .failed) }
+                let found = item.candidates.lazy.compactMap { events?[$0] }
+                    .first { $0.entry.event.eventID == item.submission.event.eventID }
+                if let found { return (token, .found(found)) }
+                return (token, .otherEvents(through: item.candidates.last ?? .zero))
+            }
+            seal { $0.lookedUp(lookUp.block, results, at: $1) }
         }
     }
 }

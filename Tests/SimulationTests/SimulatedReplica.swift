@@ -89,7 +89,8 @@ final class SimulatedReplica<Choice: Chooser> {
             from: world.store.apply(world.ledger.transactions.observing()))
         let state =
             observation == .empty
-            ? world.emptyLedger : try await LedgerLoader(world.ledger).load(upTo: observation)
+            ? world.emptyLedger
+            : try await LedgerLoader(world.ledger).load(upTo: observation, indexSeed: 7)
         guard life == self.life else { return }
         seal { $0.loaded(state, at: $1) }
     }
@@ -202,6 +203,22 @@ final class SimulatedReplica<Choice: Chooser> {
         }
     }
 
+    /// The caller is gone.
+    func cancel(_ token: SubmissionToken) {
+        deliver { [self] in
+            guard open.contains(token) else { return }
+            var isKnown = true
+            send { machine, _ in
+                let actions = machine.cancel(token)
+                isKnown = actions != nil
+                return actions ?? []
+            }
+            if !isKnown { seal { machine, _ in machine.cancel(token) } }
+        }
+    }
+
+    func isOpen(_ token: SubmissionToken) -> Bool { open.contains(token) }
+
     func mayRead(_ stream: StreamID) -> Bool {
         guard isRunning, !isPaused, replica.mayRead(stream) else { return false }
         return !replica.sealsHere || machine.mayRead(stream, at: now)
@@ -211,6 +228,11 @@ final class SimulatedReplica<Choice: Chooser> {
         guard open.remove(token) != nil else {
             violations.append("\(token) answered twice")
             return
+        }
+        if case .notSealed(let reason) = outcome,
+            machine.mayStillSeal(Fingerprint(of: world.event(of: token).eventID))
+        {
+            violations.append("\(token) was rejected with \(reason), but its id may be sealed now")
         }
         world.answered(token, outcome)
     }
@@ -288,7 +310,7 @@ final class SimulatedReplica<Choice: Chooser> {
                 .fenced
             } else if machine.isLoading {
                 .loading
-            } else if moment.wall == .untrusted {
+            } else if !moment.wall.isTrusted {
                 .clockUntrusted
             } else if machine.isInDoubt(at: moment.now) {
                 .stuck

@@ -19,12 +19,14 @@ extension World where Choice == SeededChooser {
     ///
     /// - Parameter idPool: how many ids there are; nil where every event has an id of its own.
     func scheduleCallers(
-        from start: Int64 = 0, until end: Int64, unary: Int, streams: Int, idPool: Int64?
+        from start: Int64 = 0, until end: Int64, unary: Int, streams: Int, idPool: Int64?,
+        cancels: Bool = false
     ) {
         for _ in 0..<unary {
             schedule(after: delay(start, end) - now) { [self] in
                 guard let replica = anyRunning() else { return }
                 submitAny(idPool, to: replica)
+                if cancels, delay(0, 5) == 0 { cancelLater() }
             }
         }
         for _ in 0..<streams {
@@ -34,9 +36,15 @@ extension World where Choice == SeededChooser {
                 let pace = delay(100_000, 20_000_000)
                 push(
                     Int(delay(1, 30)), into: stream, of: replica, life: replicas[replica].life,
-                    idPool, pace: pace)
+                    idPool, pace: pace, cancels: cancels)
             }
         }
+    }
+
+    /// The caller that came last goes away soon.
+    private func cancelLater() {
+        let place = history.submissions.count - 1
+        schedule(after: delay(0, 70_000_000)) { [self] in cancel(place) }
     }
 
     private func submitAny(_ idPool: Int64?, to replica: Int, stream: StreamID? = nil) {
@@ -49,16 +57,19 @@ extension World where Choice == SeededChooser {
     /// Submits the events of a stream, as far as it is read.
     private func push(
         _ count: Int, into stream: StreamID, of number: Int, life: Int, _ idPool: Int64?,
-        pace: Int64
+        pace: Int64, cancels: Bool
     ) {
         let replica = replicas[number]
         guard count > 0, replica.life == life, !replica.isStopping else { return }
         let mayRead = replica.mayRead(stream)
-        if mayRead { submitAny(idPool, to: number, stream: stream) }
+        if mayRead {
+            submitAny(idPool, to: number, stream: stream)
+            if cancels, delay(0, 9) == 0 { cancelLater() }
+        }
         schedule(after: mayRead ? delay(0, pace) : 1_000_000) { [self] in
             push(
                 mayRead ? count - 1 : count, into: stream, of: number, life: life, idPool,
-                pace: pace)
+                pace: pace, cancels: cancels)
         }
     }
 

@@ -62,7 +62,9 @@ final class World<Choice: Chooser> {
     private var nextConnection = 0
     private var cuts: Set<Set<Int>> = []
 
-    init(_ settings: Settings, chooser: Choice, emptyLedger: LedgerState = LedgerState()) {
+    init(
+        _ settings: Settings, chooser: Choice, emptyLedger: LedgerState = LedgerState(indexSeed: 7)
+    ) {
         self.settings = settings
         self.emptyLedger = emptyLedger
         self.chooser = chooser
@@ -121,6 +123,17 @@ final class World<Choice: Chooser> {
                 now + (submission.answerBy - receivedAt).count + settings.patience
             return submission
         }
+    }
+
+    /// The caller of a submission goes away.
+    func cancel(_ place: Int) {
+        replicas[history.submissions[place].replica].cancel(
+            SubmissionToken(rawValue: UInt64(place)))
+    }
+
+    /// What was submitted under a token.
+    func event(of token: SubmissionToken) -> CertifiedEvent {
+        history.submissions[Int(token.rawValue)].event
     }
 
     /// The replica answers; a stream's answers reach their caller in the order of submission.
@@ -270,7 +283,7 @@ final class World<Choice: Chooser> {
         guard observation.head.sequence > .zero else { return broken }
         if let finding = try await verify(observation.head) { broken.append("\(finding)") }
         // Whoever starts on this ledger must be able to load it.
-        if loads { _ = try await LedgerLoader(ledger).load(upTo: observation) }
+        if loads { _ = try await LedgerLoader(ledger).load(upTo: observation, indexSeed: 7) }
         return broken
     }
 

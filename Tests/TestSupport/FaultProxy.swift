@@ -9,6 +9,7 @@ import Synchronization
 package final class FaultProxy: Sendable {
     private struct State {
         var losesAnswers = false
+        var losesRequests = false
         var refuses = false
         var delay: Duration = .zero
         var open: [Int32: LoopbackSocket] = [:]
@@ -43,6 +44,14 @@ package final class FaultProxy: Sendable {
     /// From now on requests reach the member, and its answers are lost on the way back.
     package func loseAnswers() { shared.state.withLock { $0.losesAnswers = true } }
 
+    /// From now on nothing gets through in either direction, and no connection ends: the member hangs.
+    package func hang() {
+        shared.state.withLock { state in
+            state.losesAnswers = true
+            state.losesRequests = true
+        }
+    }
+
     /// From now on every new connection is ended at once.
     package func refuse() { shared.state.withLock { $0.refuses = true } }
 
@@ -53,6 +62,7 @@ package final class FaultProxy: Sendable {
     package func pass() {
         shared.state.withLock { state in
             state.losesAnswers = false
+            state.losesRequests = false
             state.refuses = false
             state.delay = .zero
         }
@@ -114,9 +124,13 @@ package final class FaultProxy: Sendable {
             client.disconnect()
             answersEnded.signal()
         }
+        var isLost = false
         while let bytes = client.read() {
-            shared.state.withLock { $0.requestBytes += bytes.count }
-            server.write(bytes)
+            isLost = shared.state.withLock { state in
+                state.requestBytes += bytes.count
+                return isLost || state.losesRequests
+            }
+            if !isLost { server.write(bytes) }
         }
         server.disconnect()
         answersEnded.wait()

@@ -2,17 +2,20 @@
 package struct EtcdRequestOptions: Sendable {
     /// When the wait ends. Without one, each attempt may take `EtcdConfiguration.requestTimeout`.
     package var deadline: ContinuousClock.Instant?
-    /// A member that is asked only when there is no other.
-    package var avoiding: EtcdEndpoint?
+    /// Members that are asked only when there is no other.
+    package var avoiding: Set<EtcdEndpoint>
     /// The one member to ask; there is no failover then.
     package var only: EtcdEndpoint?
+    /// Called before each attempt with the member that it goes to: who it was is known before it answers, if it does.
+    package var onAttempt: (@Sendable (EtcdEndpoint) -> Void)?
 
     package init(
-        deadline: ContinuousClock.Instant? = nil, avoiding: EtcdEndpoint? = nil,
-        only: EtcdEndpoint? = nil
+        deadline: ContinuousClock.Instant? = nil, avoiding: Set<EtcdEndpoint> = [],
+        only: EtcdEndpoint? = nil, onAttempt: (@Sendable (EtcdEndpoint) -> Void)? = nil
     ) {
         self.deadline = deadline
         self.avoiding = avoiding
         self.only = only
+        self.onAttempt = onAttempt
     }
 }

@@ -34,16 +34,16 @@ struct EndpointSelector: Sendable {
     ///
     /// - Parameters:
     ///   - tried: Members that have failed this very request.
-    ///   - avoiding: A member that is taken only when there is no other.
+    ///   - avoiding: Members that are taken only when there is no other.
     ///   - only: The one member to take; it need not be among the configured ones.
     func choose(
         at now: ContinuousClock.Instant, tried: [EtcdEndpoint] = [],
-        avoiding: EtcdEndpoint? = nil, only: EtcdEndpoint? = nil
+        avoiding: Set<EtcdEndpoint> = [], only: EtcdEndpoint? = nil
     ) -> EtcdEndpoint? {
         if let only { return tried.contains(only) ? nil : only }
         let inOrder = (0..<endpoints.count).map { (preferred + $0) % endpoints.count }
         let untried = inOrder.filter { !tried.contains(endpoints[$0]) }
-        let welcome = untried.filter { endpoints[$0] != avoiding }
+        let welcome = untried.filter { !avoiding.contains(endpoints[$0]) }
         let candidates = welcome.isEmpty ? untried : welcome
         if let rested = candidates.first(where: { !isResting($0, at: now) }) {
             return endpoints[rested]

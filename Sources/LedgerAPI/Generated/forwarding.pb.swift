@@ -69,6 +69,15 @@ public nonisolated struct Ledger_Internal_ForwardRequest: Sendable {
     set {content = .proof(newValue)}
   }
 
+  /// Nobody waits for these any more: what is in no transaction yet must not enter one.
+  public var recalls: Ledger_Internal_RecallBatch {
+    get {
+      if case .recalls(let v)? = content {return v}
+      return Ledger_Internal_RecallBatch()
+    }
+    set {content = .recalls(newValue)}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public nonisolated enum OneOf_Content: Equatable, Sendable {
@@ -78,6 +87,8 @@ public nonisolated struct Ledger_Internal_ForwardRequest: Sendable {
     /// Where the replicas share a secret: first, once. The greeting follows the proof.
     case hello(Ledger_Internal_Hello)
     case proof(Ledger_Internal_Proof)
+    /// Nobody waits for these any more: what is in no transaction yet must not enter one.
+    case recalls(Ledger_Internal_RecallBatch)
 
   }
 
@@ -161,6 +172,19 @@ public nonisolated struct Ledger_Internal_EventBatch: Sendable {
   // methods supported on all messages.
 
   public var events: [Ledger_Internal_ForwardedEvent] = []
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Ledger_Internal_RecallBatch: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// As the events named themselves.
+  public var tokens: [UInt64] = []
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -430,6 +454,10 @@ public nonisolated struct Ledger_Internal_Rejection: Sendable {
     case clockUntrusted // = 7
     case lookupFailed // = 8
     case rolledBack // = 9
+    case noQuorum // = 10
+    case clockUnsampled // = 11
+    case releaseRefused // = 12
+    case unknownFormat // = 13
     case UNRECOGNIZED(Int)
 
     public init() {
@@ -448,6 +476,10 @@ public nonisolated struct Ledger_Internal_Rejection: Sendable {
       case 7: self = .clockUntrusted
       case 8: self = .lookupFailed
       case 9: self = .rolledBack
+      case 10: self = .noQuorum
+      case 11: self = .clockUnsampled
+      case 12: self = .releaseRefused
+      case 13: self = .unknownFormat
       default: self = .UNRECOGNIZED(rawValue)
       }
     }
@@ -464,6 +496,10 @@ public nonisolated struct Ledger_Internal_Rejection: Sendable {
       case .clockUntrusted: return 7
       case .lookupFailed: return 8
       case .rolledBack: return 9
+      case .noQuorum: return 10
+      case .clockUnsampled: return 11
+      case .releaseRefused: return 12
+      case .unknownFormat: return 13
       case .UNRECOGNIZED(let i): return i
       }
     }
@@ -480,6 +516,10 @@ public nonisolated struct Ledger_Internal_Rejection: Sendable {
       .clockUntrusted,
       .lookupFailed,
       .rolledBack,
+      .noQuorum,
+      .clockUnsampled,
+      .releaseRefused,
+      .unknownFormat,
     ]
 
   }
@@ -493,7 +533,7 @@ fileprivate nonisolated let _protobuf_package = "ledger.internal"
 
 nonisolated extension Ledger_Internal_ForwardRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ForwardRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}greeting\0\u{1}events\0\u{1}hello\0\u{1}proof\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}greeting\0\u{1}events\0\u{1}hello\0\u{1}proof\0\u{1}recalls\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -553,6 +593,19 @@ nonisolated extension Ledger_Internal_ForwardRequest: SwiftProtobuf.Message, Swi
           self.content = .proof(v)
         }
       }()
+      case 5: try {
+        var v: Ledger_Internal_RecallBatch?
+        var hadOneofValue = false
+        if let current = self.content {
+          hadOneofValue = true
+          if case .recalls(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.content = .recalls(v)
+        }
+      }()
       default: break
       }
     }
@@ -579,6 +632,10 @@ nonisolated extension Ledger_Internal_ForwardRequest: SwiftProtobuf.Message, Swi
     case .proof?: try {
       guard case .proof(let v)? = self.content else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
+    }()
+    case .recalls?: try {
+      guard case .recalls(let v)? = self.content else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 5)
     }()
     case nil: break
     }
@@ -772,6 +829,36 @@ nonisolated extension Ledger_Internal_EventBatch: SwiftProtobuf.Message, SwiftPr
 
   public static func ==(lhs: Ledger_Internal_EventBatch, rhs: Ledger_Internal_EventBatch) -> Bool {
     if lhs.events != rhs.events {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Ledger_Internal_RecallBatch: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".RecallBatch"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}tokens\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedUInt64Field(value: &self.tokens) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.tokens.isEmpty {
+      try visitor.visitPackedUInt64Field(value: self.tokens, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Ledger_Internal_RecallBatch, rhs: Ledger_Internal_RecallBatch) -> Bool {
+    if lhs.tokens != rhs.tokens {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1255,5 +1342,5 @@ nonisolated extension Ledger_Internal_Rejection: SwiftProtobuf.Message, SwiftPro
 }
 
 nonisolated extension Ledger_Internal_Rejection.Reason: SwiftProtobuf._ProtoNameProviding {
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_UNSPECIFIED\0\u{1}OVERLOADED\0\u{1}STORAGE_FULL\0\u{1}DEADLINE_EXCEEDED\0\u{1}STORE_UNAVAILABLE\0\u{1}STARTING\0\u{1}STOPPING\0\u{1}CLOCK_UNTRUSTED\0\u{1}LOOKUP_FAILED\0\u{1}ROLLED_BACK\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0REASON_UNSPECIFIED\0\u{1}OVERLOADED\0\u{1}STORAGE_FULL\0\u{1}DEADLINE_EXCEEDED\0\u{1}STORE_UNAVAILABLE\0\u{1}STARTING\0\u{1}STOPPING\0\u{1}CLOCK_UNTRUSTED\0\u{1}LOOKUP_FAILED\0\u{1}ROLLED_BACK\0\u{1}NO_QUORUM\0\u{1}CLOCK_UNSAMPLED\0\u{1}RELEASE_REFUSED\0\u{1}UNKNOWN_FORMAT\0")
 }

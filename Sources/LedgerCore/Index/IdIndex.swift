@@ -2,10 +2,14 @@
 /// begin.
 ///
 /// A fingerprint that is not found proves that no event of the ledger has the id; a hit proves
-/// nothing, for different ids can have equal fingerprints (FORMATS.md, Keys). Holds about 14 bytes
-/// an event: 8 for the fingerprint, 6 for its place in the table. The table consists of 4,096
+/// nothing, for different ids can have equal fingerprints (FORMATS.md, Keys). Holds about 16 bytes
+/// an event: 8 for the fingerprint, 8 for its place in the table. The table consists of 4,096
 /// shards that grow one by one at different times, so that no single append waits for more than one
 /// shard.
+///
+/// The work for one id is bounded whatever the ids are. The table holds one position for a fingerprint, the first, and
+/// looks at so many slots at most. What has no place there, because its fingerprint has one already or the way is full,
+/// is kept in `elsewhere`; every search asks both, so that nothing that was appended can be overlooked.
 ///
 /// Copying shares storage; changing a copy that shares it copies what it touches. Keep one owner.
 package struct IdIndex: Sendable {
@@ -13,11 +17,12 @@ package struct IdIndex: Sendable {
     /// new format.
     package static let maxCount: UInt64 = 1 << 32 - 1
 
-    private static let shardBits: UInt64 = 12
-
     private var segments: [IdSegment]
     private var shards: [IdIndexShard]
-    private let seed: UInt64
+    /// The positions, ascending, of what has no place in the table.
+    private var elsewhere: [Fingerprint: [UInt32]] = [:]
+    private let key: IdIndexHash.Key
+    private let shardBits: Int
 
     /// An index without events.
     ///
@@ -26,10 +31,12 @@ package struct IdIndex: Sendable {
     ///     table.
     ///   - expectedCount: how many events will be loaded at once, so that the table does not grow
     ///     meanwhile.
-    package init(seed: UInt64 = 0, expectedCount: UInt64 = 0) {
-        self.seed = seed
+    ///   - shardBits: the binary logarithm of the number of shards; 12 but in tests.
+    package init(seed: UInt64, expectedCount: UInt64 = 0, shardBits: Int = 12) {
+        key = IdIndexHash.Key(seed: seed)
+        self.shardBits = shardBits
         segments = [IdSegment(number: 0)]
-        let count = 1 << Int(Self.shardBits)
+        let count = 1 << shardBits
         let share = Int(min(expectedCount, Self.maxCount)) / count
         shards = (0..<count).map { IdIndexShard(number: $0, of: count, expected: share) }
     }
@@ -41,6 +48,9 @@ package struct IdIndex: Sendable {
 
     /// The segment that takes the next event; never full.
     package var openSegment: IdSegment { segments[segments.count - 1] }
+
+    /// The fingerprints that have no place in the table, for tests.
+    var crowdedOut: Int { elsewhere.count }
 
     /// Whether the index can take so many more events.
     package func hasRoom(for events: Int) -> Bool {
@@ -95,19 +105,31 @@ package struct IdIndex: Sendable {
         firstCandidate(for: fingerprint) != nil
     }
 
-    /// Some event with this fingerprint; nil proves that there is none. Allocates nothing.
+    /// The first event with this fingerprint; nil proves that there is none. Allocates nothing.
     package func firstCandidate(for fingerprint: Fingerprint) -> SequenceNumber? {
-        let place = place(of: fingerprint)
-        return shards[place.shard].first(place.hash) { value(at: $0) == fingerprint.value }
-            .map { SequenceNumber(UInt64($0)) }
+        let hash = hash(of: fingerprint)
+        if case .found(let position) = look(hash, fingerprint) {
+            return SequenceNumber(UInt64(position))
+        }
+        if elsewhere.isEmpty { return nil }
+        return elsewhere[fingerprint]?.first.map { SequenceNumber(UInt64($0)) }
     }
 
     /// The numbers of all events with this fingerprint, ascending.
     package func candidates(for fingerprint: Fingerprint) -> [SequenceNumber] {
-        let place = place(of: fingerprint)
-        return shards[place.shard].all(place.hash) { value(at: $0) == fingerprint.value }
-            .map { SequenceNumber(UInt64($0)) }
-            .sorted()
+        var numbers: [SequenceNumber] = []
+        if case .found(let first) = look(hash(of: fingerprint), fingerprint) {
+            numbers.append(SequenceNumber(UInt64(first)))
+        }
+        guard !elsewhere.isEmpty, let further = elsewhere[fingerprint] else { return numbers }
+        return numbers + further.map { SequenceNumber(UInt64($0)) }
+    }
+
+    /// How many events have this fingerprint.
+    package func candidateCount(for fingerprint: Fingerprint) -> Int {
+        let further = elsewhere.isEmpty ? 0 : elsewhere[fingerprint]?.count ?? 0
+        if case .found = look(hash(of: fingerprint), fingerprint) { return further + 1 }
+        return further
     }
 
     private func covers(_ number: SequenceNumber) -> Bool {
@@ -120,31 +142,40 @@ package struct IdIndex: Sendable {
     }
 
     private mutating func insert(_ fingerprint: Fingerprint, position: UInt32) {
-        let place = place(of: fingerprint)
-        if shards[place.shard].isCrowded { growShard(place.shard) }
-        shards[place.shard].insert(place.hash, position: position)
+        let hash = hash(of: fingerprint)
+        if shards[hash.shard].isCrowded { growShard(hash.shard) }
+        // What was put elsewhere once stays there, also when its shard has grown since: the order of a fingerprint's
+        // positions rests on it.
+        guard elsewhere.isEmpty || elsewhere[fingerprint] == nil,
+            case .empty(let slot) = look(hash, fingerprint)
+        else {
+            elsewhere[fingerprint, default: []].append(position)
+            return
+        }
+        shards[hash.shard].put(position, hash, in: slot)
     }
 
     private mutating func growShard(_ number: Int) {
         var grown = shards[number].emptyLarger()
         for position in shards[number].positions {
-            grown.insert(
-                place(of: Fingerprint(value: value(at: position))).hash, position: position)
+            let fingerprint = Fingerprint(value: value(at: position))
+            let hash = hash(of: fingerprint)
+            // No two of a shard's positions have one fingerprint.
+            if case .empty(let slot) = grown.look(hash, where: { _ in false }) {
+                grown.put(position, hash, in: slot)
+            } else {
+                elsewhere[fingerprint, default: []].insert(position, at: 0)
+            }
         }
         shards[number] = grown
     }
 
-    /// The shard of a fingerprint and its hash within the shard.
-    private func place(of fingerprint: Fingerprint) -> (shard: Int, hash: UInt32) {
-        // Fingerprints are uniform unless made on purpose; mixing them with the seed takes the
-        // purpose away.
-        var mixed = (fingerprint.value ^ seed) &* 0x9E37_79B9_7F4A_7C15
-        mixed ^= mixed >> 32
-        mixed = mixed &* 0xD6E8_FEB8_6659_FD93
-        return (
-            Int(mixed >> (64 - Self.shardBits)),
-            UInt32(truncatingIfNeeded: mixed >> (32 - Self.shardBits))
-        )
+    private func look(_ hash: IdIndexHash, _ fingerprint: Fingerprint) -> IdIndexShard.Way {
+        shards[hash.shard].look(hash) { value(at: $0) == fingerprint.value }
+    }
+
+    private func hash(of fingerprint: Fingerprint) -> IdIndexHash {
+        IdIndexHash(fingerprint, key: key, shardBits: shardBits)
     }
 }
 

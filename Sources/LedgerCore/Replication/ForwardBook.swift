@@ -69,6 +69,8 @@ struct ForwardBook: Sendable {
     private var streams: [StreamID: StreamWork] = [:]
     private var sentOrder: [LinkID: [SubmissionToken]] = [:]
     private var sentCounts: [LinkID: Int] = [:]
+    private var watched: Set<StreamID> = []
+    private var roomChanges: Set<StreamID> = []
     /// Nothing is due before this; it may be earlier than the first thing that is.
     private(set) var earliestDue: MonotonicInstant?
 
@@ -84,6 +86,16 @@ struct ForwardBook: Sendable {
 
     /// How many of a stream's events wait.
     func waitingCount(of stream: StreamID) -> Int { streams[stream]?.waiting ?? 0 }
+
+    mutating func watch(_ stream: StreamID) { watched.insert(stream) }
+
+    mutating func unwatch(_ stream: StreamID) { watched.remove(stream) }
+
+    mutating func takeRoomChanges() -> Set<StreamID> {
+        if roomChanges.isEmpty { return [] }
+        defer { roomChanges = [] }
+        return roomChanges
+    }
 
     /// All events in order of arrival.
     var inOrder: [Tracked] { events.values.sorted { $0.order < $1.order } }
@@ -332,6 +344,7 @@ extension ForwardBook {
 
     private mutating func leave(_ tracked: Tracked) {
         let stream = tracked.submission.stream
+        if let stream, watched.contains(stream) { roomChanges.insert(stream) }
         if case .waiting = tracked.place {
             waitingCount -= 1
             if let stream { streams[stream]?.waiting -= 1 }

@@ -23,7 +23,7 @@ struct ForwardPace: Sendable {
     /// with the usual reckoned as TCP reckons when to send again (RFC 6298: the mean and four deviations). Who doubts a
     /// sealer that is only busy adds races to its work, and then all are slower.
     var patience: Nanoseconds {
-        max(shortestPatience, Nanoseconds(Int64(2 * (mean + 4 * deviation))))
+        max(shortestPatience, Nanoseconds(rounding: 2 * (mean + 4 * deviation)))
     }
 
     /// A connection may take this long while something waits for it.

@@ -22,8 +22,16 @@ package enum ReplicaAction: Sendable {
     case pass(Submission)
     /// Give the submission to the own sealing machine, then report `sealedHere`.
     case sealHere(Submission)
-    /// Answer a caller. Each submission is answered exactly once.
+    /// Answer a caller. Each submission is answered exactly once, by this or by `reject`.
     case answer(SubmissionToken, SubmissionOutcome)
+    /// Tell a caller that its submission is certainly not sealed, for that reason; but ask the own sealing machine first:
+    /// while that has an event of the same id in a transaction whose fate is open, the answer is unknown (PROTOCOL.md 3).
+    case reject(Submission, NotSealedReason)
+    /// Cancel a submission with the own sealing machine, after it was given to it and before its caller is answered: who
+    /// is answered, or gone, is not put into a transaction any more (PROTOCOL.md 6).
+    case withdraw(SubmissionToken)
+    /// Tell the sealer that nobody waits any more for an event that was forwarded over this link (PROTOCOL.md 6).
+    case recall(LinkID, SubmissionToken)
     /// Open a connection to a sealer, then report `linkUp` or `linkDown`.
     case connect(LinkID, SealerHint)
     /// Forward in this order over a link that is up.

@@ -16,16 +16,13 @@ extension ReplicaStateMachine {
         // What is sealed here and belongs to no stream needs no book: the sealing machine answers for it.
         if submission.stream == nil, path == .here { return [.pass(submission)] }
         if submission.commitBy <= now {
-            return [.answer(submission.token, .notSealed(.deadlineExceeded))]
+            return [.reject(submission, .deadlineExceeded)]
         }
         let limits = settings.sealing
         guard book.events.count < limits.maxQueuedEvents,
             book.bytes + submission.template.byteCount <= limits.maxQueuedBytes
         else {
-            return [
-                .answer(
-                    submission.token, .notSealed(.overloaded(retryAfter: limits.commitDeadline)))
-            ]
+            return [.reject(submission, .overloaded(retryAfter: limits.commitDeadline))]
         }
         book.add(submission, headAtReceipt: highestKnown)
         return flush(at: now)
@@ -37,7 +34,8 @@ extension ReplicaStateMachine {
     package mutating func cancel(_ token: SubmissionToken) -> [ReplicaAction]? {
         guard let tracked = book.events[token] else { return nil }
         switch tracked.place {
-        case .here where !tracked.mayBeSealed: return nil
+        // That machine answers: what waits there is not sealed, what was sent is unknown.
+        case .here where !tracked.mayBeSealed: return [.withdraw(token)]
         case .waiting where !tracked.mayBeSealed:
             return finish(token, .notSealed(.deadlineExceeded)) + reportIfDrained()
         default:
@@ -122,16 +120,20 @@ extension ReplicaStateMachine {
         guard let tracked else { return [] }
         switch outcome {
         case .sealed(let seal):
-            return finish(token, .sealed(seal, latency: now - tracked.submission.receivedAt))
+            return finish(
+                token, .sealed(seal, latency: now - tracked.submission.receivedAt),
+                endedOver: .link(link))
         case .duplicate(let number):
             // Sealed by whom, the original shows: it may be another attempt, which may still be under way.
             if !book.attemptEnded(token, over: link) { book.leaveOpen(token) }
             book.move(token, to: .readingOriginal)
-            return [.readOriginal(token, number)]
+            return withdrawal(of: tracked, endedOver: .link(link)) + [.readOriginal(token, number)]
         case .conflicting(let number, let differs):
             // Said of sealed events only (PROTOCOL.md 3), so whatever was attempted, this one never will be.
-            return finish(token, .conflicting(with: number, differs: differs))
+            return finish(
+                token, .conflicting(with: number, differs: differs), endedOver: .link(link))
         case .notSealed(.stopping), .notSealed(.starting), .notSealed(.clockUntrusted),
+            .notSealed(.clockUnsampled), .notSealed(.releaseRefused), .notSealed(.unknownFormat),
             .notSealed(.rolledBack), .refused:
             // Not this replica, but somebody else may well seal it.
             guard book.attemptEnded(token, over: link) else { return [] }
@@ -139,7 +141,7 @@ extension ReplicaStateMachine {
         case .notSealed(let reason):
             guard book.attemptEnded(token, over: link) else { return [] }
             if case .overloaded = reason { pace.overloaded() }
-            let actions = rejected(token, reason, at: now)
+            let actions = rejected(token, reason, by: .link(link), at: now)
             if book.sentCount(link) == 0 { expectNothing(of: link) }
             return actions
         case .unknown:
@@ -174,11 +176,12 @@ extension ReplicaStateMachine {
 
     /// A certain rejection by one attempt is one of the event only if no other attempt is open (PROTOCOL.md 4).
     private mutating func rejected(
-        _ token: SubmissionToken, _ reason: NotSealedReason, at now: MonotonicInstant
+        _ token: SubmissionToken, _ reason: NotSealedReason, by path: ForwardBook.Path,
+        at now: MonotonicInstant
     ) -> [ReplicaAction] {
         guard let tracked = book.events[token] else { return [] }
         return tracked.mayBeSealed
-            ? resolve(token, at: now) : finish(token, .notSealed(reason))
+            ? resolve(token, at: now) : finish(token, .notSealed(reason), endedOver: path)
     }
 
     /// The receiver does not seal: its hint is old, or it was taken from it.
@@ -219,13 +222,14 @@ extension ReplicaStateMachine {
         switch outcome {
         case .sealed(let seal, _):
             heard(of: seal.sequenceNumber)
-            actions = finish(token, outcome)
+            actions = finish(token, outcome, endedOver: .here)
         case .conflicting:
-            actions = finish(token, outcome)
+            actions = finish(token, outcome, endedOver: .here)
         case .duplicate(let original):
-            actions = finish(token, self.outcome(of: tracked, found: original, at: now))
+            actions = finish(
+                token, self.outcome(of: tracked, found: original, at: now), endedOver: .here)
         case .notSealed(let reason):
-            actions = rejected(token, reason, at: now)
+            actions = rejected(token, reason, by: .here, at: now)
         case .unknown:
             book.leaveOpenHere(token)
             actions = resolve(token, at: now)
@@ -255,14 +259,42 @@ extension ReplicaStateMachine {
         return .sealed(seal, latency: now - tracked.submission.receivedAt)
     }
 
+    /// Answers a caller.
+    ///
+    /// - Parameter path: the attempt that has ended with this; any other that is under way is called off first.
     mutating func finish(
-        _ token: SubmissionToken, _ outcome: SubmissionOutcome
+        _ token: SubmissionToken, _ outcome: SubmissionOutcome,
+        endedOver path: ForwardBook.Path? = nil
     ) -> [ReplicaAction] {
-        guard book.remove(token) != nil else { return [] }
-        return [.answer(token, outcome)]
+        guard let tracked = book.remove(token) else { return [] }
+        let withdrawal = withdrawal(of: tracked, endedOver: path)
+        guard case .notSealed(let reason) = outcome else {
+            return withdrawal + [.answer(token, outcome)]
+        }
+        return withdrawal + [.reject(tracked.submission, reason)]
+    }
+
+    /// An event that is answered, or known to be sealed, is not put into a transaction any more (PROTOCOL.md 6).
+    private func withdrawal(
+        of tracked: ForwardBook.Tracked, endedOver path: ForwardBook.Path?
+    ) -> [ReplicaAction] {
+        switch tracked.place {
+        case .here where path != .here: [.withdraw(tracked.submission.token)]
+        case .sent(let link) where path != .link(link): [.recall(link, tracked.submission.token)]
+        case .here, .sent, .waiting, .readingOriginal, .resolving, .lookingUp: []
+        }
     }
 
     // MARK: Resolving
+
+    /// Whether the result of a look-up is still waited for.
+    package func awaits(_ action: ReplicaAction) -> Bool {
+        switch action {
+        case .lookUp(let submission): book.events[submission.token]?.place == .lookingUp
+        case .readOriginal(let token, _): book.events[token]?.place == .readingOriginal
+        default: true
+        }
+    }
 
     /// Nothing new is tried for the event: from now on it is looked up until it is found or its time is over.
     private mutating func resolve(

@@ -110,16 +110,40 @@ package struct ReplicaStateMachine: Sendable {
     package var openForwards: Int { book.events.count }
 
     /// Whether a stream may be read further. Where events are sealed here, the sealing machine has the say.
-    package func mayRead(_ stream: StreamID) -> Bool {
+    package func mayRead(_ stream: StreamID) -> Bool { mayRead(load: load(of: stream)) }
+
+    /// Whether a stream with such a load may be read further. Where it may not, one with a greater load may not either.
+    package func mayRead(load: Int) -> Bool {
         if isStopping { return true }
         let share = max(1, pace.window / max(1, book.streamCount))
         switch role {
-        // What waits for an answer over a link is not the sealing machine's business.
-        case .idle, .sealing, .direct: return book.waitingCount(of: stream) < share
-        case .seeking: return path != nil || book.count(of: stream) == 0
-        case .following: return book.count(of: stream) < share
+        case .idle, .sealing, .direct, .following: return load < share
+        case .seeking: return path != nil || load == 0
         }
     }
+
+    /// How many of a stream's events stand against reading it further.
+    package func load(of stream: StreamID) -> Int {
+        isCountingUnderWay ? book.count(of: stream) : book.waitingCount(of: stream)
+    }
+
+    /// Whether loads are of all unanswered events, or of those alone that wait for somewhere to go: with a change of
+    /// this, every stream's load changes.
+    package var isCountingUnderWay: Bool {
+        switch role {
+        // What waits for an answer over a link is not the sealing machine's business.
+        case .idle, .sealing, .direct: false
+        case .seeking, .following: true
+        }
+    }
+
+    /// From now on `takeRoomChanges` tells when the stream's load may have become smaller, until `unwatch`.
+    package mutating func watch(_ stream: StreamID) { book.watch(stream) }
+
+    package mutating func unwatch(_ stream: StreamID) { book.unwatch(stream) }
+
+    /// The watched streams whose load may be smaller than when this was asked last.
+    package mutating func takeRoomChanges() -> Set<StreamID> { book.takeRoomChanges() }
 
     /// Whether the sealing machine decides how far a stream may be read.
     package var sealsHere: Bool { path == .here }
@@ -154,9 +178,9 @@ package struct ReplicaStateMachine: Sendable {
         ability = new
         guard settings.identity != nil else { return [] }
         switch (new, role) {
-        case (.able, .idle), (.clockUntrusted, .idle):
+        case (.able, .idle), (.clockUntrusted, .idle), (.releaseRefused, .idle):
             return seek(at: now)
-        case (.clockUntrusted, .sealing(let tenure)):
+        case (.clockUntrusted, .sealing(let tenure)), (.releaseRefused, .sealing(let tenure)):
             return giveBack(tenure.lease) + seek(at: now)
         case (.fenced, _):
             return fence(at: now)
@@ -172,7 +196,7 @@ package struct ReplicaStateMachine: Sendable {
         settings.identity = identity
         guard case .idle = role else { return [] }
         switch ability {
-        case .able, .clockUntrusted: return seek(at: now)
+        case .able, .clockUntrusted, .releaseRefused: return seek(at: now)
         case .loading, .stuck, .fenced: return []
         }
     }

@@ -29,7 +29,7 @@ struct ArrivalRate: Sendable {
     /// have all come by then.
     var pauseAt: MonotonicInstant? {
         guard perSecond > 0, let lastArrival else { return nil }
-        let pause = Nanoseconds(Int64(Self.pauseInGaps / perSecond * 1e9))
+        let pause = Nanoseconds(rounding: Self.pauseInGaps / perSecond * 1e9)
         return lastArrival + max(Self.shortestPause, pause)
     }
 }

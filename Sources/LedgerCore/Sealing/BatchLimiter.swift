@@ -45,7 +45,7 @@ package struct BatchLimiter: Sendable {
             let idle = (now - lastMeasuredAt).seconds
             if idle > 0.1 { estimate /= Double(1 << min(20, Int(idle / 0.5))) }
         }
-        return Nanoseconds(Int64(estimate))
+        return Nanoseconds(rounding: estimate)
     }
 
     /// How long an event waits from now until its commit, behind `waiting` others.

@@ -11,11 +11,13 @@ package struct LedgerState: Sendable {
     package private(set) var tiles: TileStack
 
     /// The state of an empty ledger.
-    package init() {
+    ///
+    /// - Parameter indexSeed: of the id index; a random number.
+    package init(indexSeed: UInt64) {
         revision = .absent
         head = .empty
         headBytes = []
-        index = IdIndex()
+        index = IdIndex(seed: indexSeed)
         tiles = TileStack()
     }
 
@@ -117,6 +119,8 @@ package enum LedgerInconsistency: Error, Hashable, Sendable, CustomStringConvert
     case malformed(String)
     /// The store shows less, or something else, than this replica has seen sealed.
     case rolledBack(known: SequenceNumber, found: SequenceNumber)
+    /// The key `format` says that a newer version writes this ledger: there may be nothing wrong with it.
+    case unknownFormat(String)
 
     package var description: String {
         switch self {
@@ -131,6 +135,9 @@ package enum LedgerInconsistency: Error, Hashable, Sendable, CustomStringConvert
         case .rolledBack(let known, let found):
             "the ledger was sealed up to number \(known), but the store shows \(found) "
                 + "or another event there: it was restored from an older copy"
+        case .unknownFormat(let found):
+            "the ledger has format \"\(found)\", and this version knows format \"1\" alone: a newer "
+                + "version writes it, to which this replica must be upgraded"
         }
     }
 }

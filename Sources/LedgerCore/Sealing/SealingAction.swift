@@ -2,18 +2,19 @@
 package enum SealingAction: Sendable {
     /// Compute the batch's entries, then report `proposed`.
     case propose(BatchPlan)
-    /// Send the proposal's transaction, then report `transmissionEnded`. A transaction that is sent a second
-    /// time goes `elsewhere`: to another member than the one that did not answer.
-    case transmit(Proposal, elsewhere: Bool)
-    /// Read counter and head in one linearizable transaction, begun now, then report `observed`.
-    case observe(ObservationID, elsewhere: Bool)
+    /// Send the proposal's transaction, then report `transmissionEnded`. It goes to none of the members with a
+    /// transmission that has not ended, of whichever transaction, while there is another one (PROTOCOL.md 15).
+    case transmit(Proposal)
+    /// Read counter and head in one linearizable transaction, begun now, then report `observed`. The same members are
+    /// avoided.
+    case observe(ObservationID)
     /// Read the blocks from `after` + 1 up to the observed head, then report `blocksRead`.
     case readBlocks(after: SequenceNumber, upTo: LedgerObservation)
     /// Read what lies between a state and an observed head by way of the ids segments and tiles
     /// (PROTOCOL.md 23), then report `reloaded`.
     case reload(from: LedgerState, upTo: LedgerObservation)
-    /// Read the events at these numbers and compare their ids, then report `lookedUp`.
-    case lookUp(Submission, candidates: [SequenceNumber])
+    /// Read the events that index hits point at and compare their ids, then report `lookedUp`.
+    case lookUp(LookUp)
     /// Answer a caller. Each submission is answered exactly once.
     case answer(SubmissionToken, SubmissionOutcome)
     /// Say why nothing is sealed any more.
@@ -39,6 +40,8 @@ package enum TransmissionResult: Sendable {
     case applied(Revision)
     /// A comparison failed; this is what the store showed in the same transaction.
     case superseded(LedgerObservation)
+    /// A comparison failed, and the ledger has this format, which is not known here.
+    case unknownFormat(String)
     /// This transmission was certainly not applied: it never left, or etcd refused to look at it.
     case refused
     /// etcd answered "no space", which can mean applied (PROTOCOL.md 1).
@@ -54,6 +57,8 @@ package enum ObservationResult: Sendable {
     case unavailable
     /// The answer, or what is stored, makes no sense.
     case malformed(LedgerInconsistency)
+    /// The ledger has this format, which is not known here.
+    case unknownFormat(String)
 }
 
 /// How reading missed events ended.

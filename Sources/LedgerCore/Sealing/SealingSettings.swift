@@ -12,6 +12,8 @@ package struct SealingSettings: Hashable, Sendable {
     package var maxQueuedEvents: Int
     /// The most bytes of entries that wait (`LEDGER_MAX_QUEUED_BYTES`).
     package var maxQueuedBytes: Int
+    /// The most look-ups of index hits that are under way at once (`LEDGER_MAX_LOOKUPS`).
+    package var maxLookUps: Int
 
     package init(
         commitDeadline: Nanoseconds = .milliseconds(50),
@@ -19,9 +21,11 @@ package struct SealingSettings: Hashable, Sendable {
         maxBatchEvents: Int = Block.maxEntries,
         maxBatchBytes: Int = Block.maxEntryBytes,
         maxQueuedEvents: Int = 16_384,
-        maxQueuedBytes: Int = 32 << 20
+        maxQueuedBytes: Int = 32 << 20,
+        maxLookUps: Int = 8
     ) {
         precondition((1...Block.maxEntries).contains(maxBatchEvents))
+        precondition(maxLookUps >= 1)
         precondition((EventLimits.maxEntryBytes...Block.maxEntryBytes).contains(maxBatchBytes))
         self.commitDeadline = commitDeadline
         self.resolveDeadline = resolveDeadline
@@ -29,5 +33,6 @@ package struct SealingSettings: Hashable, Sendable {
         self.maxBatchBytes = maxBatchBytes
         self.maxQueuedEvents = maxQueuedEvents
         self.maxQueuedBytes = maxQueuedBytes
+        self.maxLookUps = maxLookUps
     }
 }

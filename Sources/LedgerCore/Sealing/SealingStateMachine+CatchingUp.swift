@@ -37,6 +37,7 @@ extension SealingStateMachine {
         _ observation: LedgerObservation, knownBefore known: LedgerObservation, at moment: Moment
     ) -> [SealingAction] {
         storeIsUnavailable = false
+        unreadable = nil
         malformedInARow = 0
         // While a transaction is open or being built, its own comparison will tell.
         guard case .idle = phase else { return [] }
@@ -69,6 +70,11 @@ extension SealingStateMachine {
         }
         malformedInARow += 1
         return malformedInARow < Self.believedFailures ? [] : fence(reason)
+    }
+
+    /// Somebody read that the ledger has a format which this version does not know: from now on nothing is sealed here.
+    package mutating func foundFormat(_ found: String) -> [SealingAction] {
+        contradicted(by: .unknownFormat(found))
     }
 
     /// Something proves that the store is not the ledger that was sealed.

@@ -20,23 +20,31 @@ extension SealingStateMachine {
         pausedUntil = nil
         if isGathering(at: moment.now) { return actions }
         gatheringUntil = nil
-        guard case .trusted(let wall) = moment.wall else {
-            // An untrusted clock would spoil sealed_timestamp for ever (PROTOCOL.md 22).
-            return actions + queue.removeAll { _ in true }.map { rejection($0, .clockUntrusted) }
+        let hindrance = hindrance(at: moment)
+        guard hindrance == nil, case .trusted(let wall) = moment.wall else {
+            return actions
+                + queue.removeAll { _ in true }
+                .map { rejection($0, hindrance ?? .clockUntrusted) } + reportIfDrained()
         }
         actions += rejectHopeless(at: moment.now)
         let limits = SubmissionQueue.Limits(events: limiter.maxEvents, bytes: limiter.maxBytes)
-        let (batch, lookUps) = queue.takeBatch(limits) { submission in
+        let (batch, hits) = queue.takeBatch(limits) { submission in
             state.index.candidates(for: submission.fingerprint)
                 .filter { $0 > submission.clearedThrough }
         }
-        actions += lookUps.map { .lookUp($0.0, candidates: $0.1) }
+        for (submission, found) in hits {
+            lookUps.add(
+                submission.token,
+                block: found.first.flatMap { state.index.blockStart(containing: $0) })
+        }
+        actions += startLookUps()
         guard !batch.isEmpty else { return actions }
         arrivals.batchPlanned(at: moment.now)
         let plan = BatchPlan(
             id: nextProposal, submissions: batch, base: BatchBase(state),
             sealedTimestamp: max(wall, state.head.sealedTimestamp), plannedAt: moment.now)
         nextProposal += 1
+        goneWhileBuilding = []
         phase = .building(plan)
         return actions + [.propose(plan)]
     }
@@ -58,11 +66,13 @@ extension SealingStateMachine {
         let contract = plan.submissions.map { $0.receivedAt + settings.commitDeadline }.min() ?? now
         // At the contract's end, through another member: waiting for the transfer's own time-out would make
         // every slow commit unknown (PROTOCOL.md 15).
-        let inFlight = InFlight(
+        var inFlight = InFlight(
             proposal, plan: plan, sentAt: now,
             resolveAt: max(contract, now + Self.shortestPatience))
+        let gone = goneWhileBuilding.sorted { $0.rawValue < $1.rawValue }
+            .filter { inFlight.abandon($0) }
         phase = .committing(inFlight)
-        return [.transmit(proposal, elsewhere: false)]
+        return [.transmit(proposal)] + gone.map { .answer($0, .unknown) } + reportIfDrained()
     }
 
     // MARK: Answers of etcd
@@ -75,13 +85,18 @@ extension SealingStateMachine {
         case .committing(let inFlight) where inFlight.proposal.id == id:
             return transmissionEnded(inFlight, result, at: moment)
         case .catchingUp(var catchUp):
-            // The counter has moved already; only "applied" adds anything to that.
-            guard let inDoubt = catchUp.inDoubt, inDoubt.proposal.id == id,
-                case .applied = result
-            else { return [] }
-            catchUp.inDoubt = nil
-            phase = .catchingUp(catchUp)
-            return answerSealed(inDoubt, at: moment.now) + reportIfDrained()
+            guard let inDoubt = catchUp.inDoubt, inDoubt.proposal.id == id else { return [] }
+            switch result {
+            case .applied:
+                catchUp.inDoubt = nil
+                phase = .catchingUp(catchUp)
+                return answerSealed(inDoubt, at: moment.now) + reportIfDrained()
+            case .unknownFormat(let found):
+                return foundFormat(found)
+            case .superseded, .refused, .noSpace, .unknown:
+                // The counter has moved already; these add nothing to that.
+                return []
+            }
         default:
             return []
         }
@@ -97,6 +112,15 @@ extension SealingStateMachine {
             return settleSealed(inFlight, revision: revision, at: moment)
         case .superseded(let observation):
             return observed(observation, by: inFlight, at: moment)
+        case .unknownFormat(let found):
+            // Its comparison failed, so this transmission was not applied.
+            phase = .committing(inFlight)
+            guard inFlight.everyTransmissionEnded, !inFlight.sawNoSpace else {
+                return foundFormat(found)
+            }
+            phase = .idle
+            return inFlight.unanswered.map { .answer($0.token, .notSealed(.unknownFormat)) }
+                + foundFormat(found)
         case .refused:
             storeIsUnavailable = true
             if inFlight.everyTransmissionEnded, !inFlight.sawNoSpace {
@@ -104,6 +128,7 @@ extension SealingStateMachine {
             }
         case .noSpace:
             inFlight.sawNoSpace = true
+            storeIsFull = true
         case .unknown:
             inFlight.mayStillApply = true
             storeIsUnavailable = true
@@ -142,7 +167,7 @@ extension SealingStateMachine {
         nextObservation += 1
         inFlight.resolution = .observing(id, settles: inFlight.everyTransmissionEnded)
         phase = .committing(inFlight)
-        return [.observe(id, elsewhere: true)]
+        return [.observe(id)]
     }
 
     /// A read of counter and head has ended.
@@ -153,7 +178,11 @@ extension SealingStateMachine {
             case .observing(let current, let settles) = inFlight.resolution, current == id
         else { return [] }
         switch result {
-        case .success: malformedInARow = 0
+        case .success:
+            malformedInARow = 0
+            unreadable = nil
+        case .unknownFormat(let found):
+            return foundFormat(found)
         case .malformed(let reason):
             let fencing = noticedMalformed(reason, at: moment)
             if !fencing.isEmpty { return fencing }
@@ -168,7 +197,7 @@ extension SealingStateMachine {
             return sendAgain(inFlight, at: moment.now)
         case .success(let observation):
             return observed(observation, by: inFlight, at: moment)
-        case .unavailable, .malformed:
+        case .unavailable, .malformed, .unknownFormat:
             storeIsUnavailable = true
             inFlight.resolution = .pausing(until: moment.now + inFlight.pause)
             inFlight.pause = min(inFlight.pause * 2, Self.longestPause)
@@ -195,7 +224,7 @@ extension SealingStateMachine {
         inFlight.resolveAt = now + max(inFlight.pause, Self.shortestPatience)
         inFlight.pause = min(inFlight.pause * 2, Self.longestPause)
         phase = .committing(inFlight)
-        return [.transmit(inFlight.proposal, elsewhere: true)]
+        return [.transmit(inFlight.proposal)]
     }
 
     /// Time has passed while a transaction is open.
@@ -232,6 +261,7 @@ extension SealingStateMachine {
             bytes: inFlight.proposal.block.count, at: moment.now)
         state?.adopt(inFlight.proposal, revision: revision)
         storeAnswered()
+        storeIsFull = false
         lostInARow = 0
         gather(after: inFlight, at: moment.now)
         phase = .idle
@@ -293,6 +323,7 @@ extension SealingStateMachine {
     /// The store works: what waits may be tried at once.
     mutating func storeAnswered() {
         storeIsUnavailable = false
+        unreadable = nil
         pausedUntil = nil
         pause = .milliseconds(1)
     }

@@ -35,6 +35,10 @@ package struct SealingStateMachine: Sendable {
     package internal(set) var state: LedgerState?
     var phase: Phase = .loading
     var queue = SubmissionQueue()
+    var lookUps: LookUpBook
+    /// Those whose callers have gone while their batch was being hashed: once it is sent they are answered, and they come
+    /// back in no other one (PROTOCOL.md 6).
+    var goneWhileBuilding: Set<SubmissionToken> = []
     package internal(set) var limiter: BatchLimiter
     package internal(set) var isStopping = false
     var reportedDrained = false
@@ -46,6 +50,12 @@ package struct SealingStateMachine: Sendable {
     var arrivals = ArrivalRate()
     /// Whether the last thing tried at the store failed, for what waiting callers are told.
     var storeIsUnavailable = false
+    /// Why counter and head could not be read when that was tried last; nil where they could.
+    package internal(set) var unreadable: NotSealedReason?
+    /// Whether etcd said last that it has no space.
+    package internal(set) var storeIsFull = false
+    /// Whether a member runs a release that can lose what it has committed.
+    package internal(set) var releaseIsRefused = false
     /// The transaction that was open when the fence fell.
     var openAtFence: Proposal?
     /// Reads of counter and head, one after another, that made no sense.
@@ -64,6 +74,7 @@ package struct SealingStateMachine: Sendable {
         random = seed
         self.settings = settings
         limiter = BatchLimiter(settings: settings)
+        lookUps = LookUpBook(maxRunning: settings.maxLookUps)
     }
 
     // MARK: What it shows
@@ -79,6 +90,55 @@ package struct SealingStateMachine: Sendable {
 
     package var queuedEvents: Int { queue.count }
 
+    /// How many look-ups of index hits are under way, and how many wait for their turn.
+    package var lookUpCounts: (running: Int, waiting: Int) {
+        (lookUps.runningCount, lookUps.waitingCount)
+    }
+
+    /// Whether an event with this fingerprint is in a transaction of this replica whose fate is open. Whoever answers for
+    /// this replica has to ask before it rejects with certainty (PROTOCOL.md 3).
+    package func mayStillSeal(_ fingerprint: Fingerprint) -> Bool {
+        (inFlight?.proposal ?? openAtFence)?.contains(fingerprint) ?? false
+    }
+
+    /// What a submission would be told now, whatever it is and however many wait; nil where it would be sealed.
+    package func obstacle(at moment: Moment) -> NotSealedReason? {
+        switch phase {
+        case .fenced(let reason): return reason.refusal
+        case .loading: return isStopping ? .stopping : .starting
+        case .idle, .building, .committing, .catchingUp: break
+        }
+        if isStopping { return .stopping }
+        if let hindrance = hindrance(at: moment) { return hindrance }
+        // Nothing can be sealed before the open transaction is settled, and that takes longer than anyone waits.
+        if isInDoubt(at: moment.now) { return .storeUnavailable }
+        return storeIsFull ? .storageFull : nil
+    }
+
+    /// Why no batch may be built at present.
+    func hindrance(at moment: Moment) -> NotSealedReason? {
+        if releaseIsRefused { return .releaseRefused }
+        // An untrusted clock would spoil sealed_timestamp for ever (PROTOCOL.md 22).
+        switch moment.wall {
+        case .trusted: return unreadable
+        case .untrusted: return .clockUntrusted
+        case .unsampled: return unreadable ?? .clockUnsampled
+        }
+    }
+
+    // MARK: Streams that wait
+
+    /// How many events of a stream wait.
+    package func waitingCount(of stream: StreamID) -> Int { queue.waitingCount(of: stream) }
+
+    /// From now on `takeRoomChanges` tells when fewer events of the stream wait, until `unwatch`.
+    package mutating func watch(_ stream: StreamID) { queue.watch(stream) }
+
+    package mutating func unwatch(_ stream: StreamID) { queue.unwatch(stream) }
+
+    /// The watched streams of which fewer events wait than when this was asked last.
+    package mutating func takeRoomChanges() -> Set<StreamID> { queue.takeRoomChanges() }
+
     /// Whether a transaction has been in doubt for longer than callers wait for one.
     package func isInDoubt(at now: MonotonicInstant) -> Bool {
         guard let inFlight else { return false }
@@ -88,6 +148,11 @@ package struct SealingStateMachine: Sendable {
     /// Whether a stream may be read further: a batch of its events that waits is enough (PROTOCOL.md 14), and what
     /// could not be sealed in time is better left with its caller than rejected.
     package func mayRead(_ stream: StreamID, at now: MonotonicInstant) -> Bool {
+        mayRead(waiting: queue.waitingCount(of: stream), at: now)
+    }
+
+    /// Whether a stream with so many waiting events may be read further. Where it may not, one with more may not either.
+    package func mayRead(waiting own: Int, at now: MonotonicInstant) -> Bool {
         switch phase {
         case .loading, .fenced: return true
         case .idle where queue.isEmpty: return true
@@ -95,9 +160,9 @@ package struct SealingStateMachine: Sendable {
         }
         // Where nothing can be sealed, its events are read and refused: silence would tell their caller nothing.
         if isStopping || isInDoubt(at: now) { return true }
-        let own = queue.waitingCount(of: stream)
         guard own < max(1, limiter.maxEvents / max(1, queue.streamCount)) else { return false }
-        return expectedWait(of: stream, at: now) < settings.commitDeadline * 7 / 10
+        return expectedWait(behind: queue.fairPosition(own: own), at: now)
+            < settings.commitDeadline * 7 / 10
     }
 
     /// When `tick` must be sent at the latest; nil when nothing depends on time.
@@ -127,6 +192,8 @@ package struct SealingStateMachine: Sendable {
     package mutating func loaded(_ state: LedgerState, at moment: Moment) -> [SealingAction] {
         guard case .loading = phase else { return [] }
         self.state = state
+        unreadable = nil
+        storeIsUnavailable = false
         phase = .idle
         return startBatch(at: moment)
     }
@@ -135,6 +202,35 @@ package struct SealingStateMachine: Sendable {
     package mutating func loadingFailed(_ reason: LedgerInconsistency) -> [SealingAction] {
         guard case .loading = phase else { return [] }
         return fence(reason)
+    }
+
+    /// Counter and head cannot be read: while that is so, nothing is sent that could hardly be answered.
+    ///
+    /// - Parameter reason: what a caller is told.
+    package mutating func headIsUnreadable(
+        _ reason: NotSealedReason, at moment: Moment
+    ) -> [SealingAction] {
+        unreadable = reason
+        storeIsUnavailable = true
+        return startBatch(at: moment)
+    }
+
+    /// etcd's members were asked how they are.
+    ///
+    /// - Parameters:
+    ///   - isFull: whether one of them says that there is no space; nil where none answered.
+    ///   - releaseIsRefused: whether one of them runs a release that can lose what it has committed.
+    package mutating func membersChecked(
+        isFull: Bool?, releaseIsRefused: Bool, at moment: Moment
+    ) -> [SealingAction] {
+        storeIsFull = isFull ?? storeIsFull
+        self.releaseIsRefused = releaseIsRefused
+        return startBatch(at: moment)
+    }
+
+    /// The replica that seals said that etcd has no space.
+    package mutating func heardOfFullStore() {
+        storeIsFull = true
     }
 
     /// Time has passed: expire what waits, answer whose time is up, go on with what was put off.
@@ -189,14 +285,14 @@ package struct SealingStateMachine: Sendable {
     /// A certain rejection, unless the same event is in a transaction whose fate is open: then any certain
     /// word about the event would be a guess (PROTOCOL.md 3).
     func rejection(_ submission: Submission, _ reason: NotSealedReason) -> SealingAction {
-        let open = inFlight?.proposal ?? openAtFence
-        let inDoubt = open?.contains(submission.fingerprint) ?? false
+        let inDoubt = mayStillSeal(submission.fingerprint)
         return .answer(submission.token, inDoubt ? .unknown : .notSealed(reason))
     }
 
     mutating func expireQueue(at now: MonotonicInstant) -> [SealingAction] {
         let expired = queue.removeExpired(at: now)
-        let reason: NotSealedReason = storeIsUnavailable ? .storeUnavailable : .deadlineExceeded
+        let reason: NotSealedReason =
+            storeIsUnavailable ? unreadable ?? .storeUnavailable : .deadlineExceeded
         return expired.map { rejection($0, reason) }
     }
 
@@ -205,10 +301,10 @@ package struct SealingStateMachine: Sendable {
     mutating func fence(_ reason: LedgerInconsistency) -> [SealingAction] {
         var actions: [SealingAction] = [.reportFenced(reason)]
         let waiting = queue.removeAll { _ in true }
-        actions += waiting.map { rejection($0, .rolledBack) }
+        actions += waiting.map { rejection($0, reason.refusal) }
         switch phase {
         case .building(let plan):
-            actions += plan.submissions.map { .answer($0.token, .notSealed(.rolledBack)) }
+            actions += plan.submissions.map { .answer($0.token, .notSealed(reason.refusal)) }
         default:
             actions += inFlight?.unanswered.map { .answer($0.token, .unknown) } ?? []
             openAtFence = inFlight?.proposal
@@ -223,5 +319,15 @@ package struct SealingStateMachine: Sendable {
         guard inFlight?.unanswered.isEmpty ?? true else { return [] }
         reportedDrained = true
         return [.reportDrained]
+    }
+}
+
+extension LedgerInconsistency {
+    /// What a submission is told of a ledger on which this replica does not seal any more.
+    var refusal: NotSealedReason {
+        switch self {
+        case .unknownFormat: .unknownFormat
+        case .missingBlock, .brokenChain, .doesNotLeadToHead, .malformed, .rolledBack: .rolledBack
+        }
     }
 }

@@ -56,8 +56,16 @@ package enum NotSealedReason: Hashable, Sendable {
     case starting
     /// The replica is about to stop.
     case stopping
-    /// This replica's clock cannot be believed.
+    /// This replica's clock disagrees with most of the store's members.
     case clockUntrusted
+    /// No majority of the store's members told its time lately, so that the clock cannot be believed.
+    case clockUnsampled
+    /// The store has no quorum, or none that answers in time.
+    case noQuorum
+    /// A member of the store runs a release that can lose what it has committed.
+    case releaseRefused
+    /// The ledger is written in a format that this version does not know.
+    case unknownFormat
     /// An event that may be the same one could not be read for comparison.
     case lookupFailed
     /// The store no longer holds what this replica knows to be sealed.

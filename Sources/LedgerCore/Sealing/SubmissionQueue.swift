@@ -21,6 +21,10 @@ package struct SubmissionQueue: Sendable {
     package private(set) var earliestExpiry: MonotonicInstant?
     private var waitingByStream: [StreamID: Int] = [:]
     private var unaryWaiting = 0
+    /// Those among them whose index hits are looked up, or wait for that.
+    private(set) var lookingUp: [SubmissionToken: Submission] = [:]
+    private var watched: Set<StreamID> = []
+    private var roomChanges: Set<StreamID> = []
 
     package init() {}
 
@@ -30,9 +34,14 @@ package struct SubmissionQueue: Sendable {
     /// How many streams have events waiting.
     package var streamCount: Int { waitingByStream.count }
 
-    /// The number of events before a new one of this caller, were batches filled from all callers in turn.
-    package func fairPosition(of stream: StreamID?) -> Int {
-        let own = stream.map { waitingByStream[$0] ?? 0 } ?? unaryWaiting
+    /// How many events of a caller wait; all of unary calls are one caller's.
+    package func ownCount(of stream: StreamID?) -> Int {
+        stream.map { waitingByStream[$0] ?? 0 } ?? unaryWaiting
+    }
+
+    /// The number of events before a new one of a caller with so many of its own, were batches filled from all callers
+    /// in turn.
+    package func fairPosition(own: Int) -> Int {
         let callers = waitingByStream.count + (unaryWaiting > 0 ? 1 : 0)
         let isWaiting = own > 0
         return min(count, own * max(1, isWaiting ? callers : callers + 1))
@@ -44,6 +53,7 @@ package struct SubmissionQueue: Sendable {
 
     package mutating func append(_ submission: Submission, isLookingUp: Bool) {
         waiting.append(Waiting(submission: submission, isLookingUp: isLookingUp))
+        if isLookingUp { lookingUp[submission.token] = submission }
         added(submission)
     }
 
@@ -87,13 +97,28 @@ package struct SubmissionQueue: Sendable {
         return item.submission
     }
 
-    /// A looked-up submission turned out to be another event than those found up to `number`.
-    package mutating func clear(_ token: SubmissionToken, through number: SequenceNumber) {
-        guard let place = waiting.firstIndex(where: { $0.submission.token == token }) else {
-            return
+    /// Looked-up submissions turned out to be other events than those found up to a number.
+    package mutating func clear(_ cleared: [SubmissionToken: SequenceNumber]) {
+        guard !cleared.isEmpty else { return }
+        for place in waiting.indices where waiting[place].isLookingUp {
+            guard let number = cleared[waiting[place].submission.token] else { continue }
+            waiting[place].isLookingUp = false
+            waiting[place].submission.clearedThrough = number
+            lookingUp[waiting[place].submission.token] = nil
         }
-        waiting[place].isLookingUp = false
-        waiting[place].submission.clearedThrough = number
+    }
+
+    // MARK: Streams that wait for room
+
+    /// From now on `takeRoomChanges` tells when fewer of the stream's events wait.
+    package mutating func watch(_ stream: StreamID) { watched.insert(stream) }
+
+    package mutating func unwatch(_ stream: StreamID) { watched.remove(stream) }
+
+    package mutating func takeRoomChanges() -> Set<StreamID> {
+        if roomChanges.isEmpty { return [] }
+        defer { roomChanges = [] }
+        return roomChanges
     }
 
     /// Takes the next batch out of the queue.
@@ -116,6 +141,7 @@ package struct SubmissionQueue: Sendable {
                 picker.take(waiting[place].submission, at: place)
             } else {
                 waiting[place].isLookingUp = true
+                lookingUp[waiting[place].submission.token] = waiting[place].submission
                 lookUps.append((waiting[place].submission, found))
                 picker.passOver(waiting[place].submission)
             }
@@ -173,10 +199,12 @@ package struct SubmissionQueue: Sendable {
 
     private mutating func left(_ submission: Submission) {
         bytes -= submission.template.byteCount
+        if !lookingUp.isEmpty { lookingUp[submission.token] = nil }
         guard let stream = submission.stream else {
             unaryWaiting -= 1
             return
         }
+        if watched.contains(stream) { roomChanges.insert(stream) }
         if let count = waitingByStream[stream], count > 1 {
             waitingByStream[stream] = count - 1
         } else {

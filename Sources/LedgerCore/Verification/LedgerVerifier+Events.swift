@@ -31,6 +31,7 @@ extension LedgerVerifier {
         checkTiles(leaf: leaf)
         checkSegment(entry)
         checkCheckpoint()
+        checkKnown(entry.eventHash)
         previousHash = entry.eventHash
         previousTimestamp = entry.sealedTimestamp
         expected = number.next
@@ -84,6 +85,15 @@ extension LedgerVerifier {
                 .timestampBackwards, at: expected, expected: "\(previousTimestamp) or later",
                 actual: "\(entry.sealedTimestamp)")
         }
+    }
+
+    /// Another event under a number that is known to be sealed: the store was rolled back, and sealed on.
+    private mutating func checkKnown(_ hash: EventHash) {
+        guard let known = known.head, known.sequence == expected, known.eventHash != hash else {
+            return
+        }
+        findings.add(
+            .headMismatch, at: expected, expected: known.eventHash.hex, actual: hash.hex)
     }
 
     /// Compares the leaf with its tile, and every subtree that it completes with the hash in the
@@ -193,6 +203,11 @@ extension LedgerVerifier {
 
     private mutating func checkBeyond() {
         let end = "the last event is \(head.sequence)"
+        if let finding = known.finding(at: head) {
+            findings.add(
+                finding.kind, at: finding.sequenceNumber, expected: finding.expected,
+                actual: finding.actual)
+        }
         if let open = block, open.position < open.entries.count {
             findings.add(
                 .beyondHead, at: head.sequence.next, expected: end,

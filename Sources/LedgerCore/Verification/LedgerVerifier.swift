@@ -53,6 +53,8 @@ package struct LedgerVerifier: Sendable {
     /// The first contradiction, once the run is over; nil: the range is valid.
     package internal(set) var finding: VerificationFinding?
 
+    /// What is known of the head apart from the stored one; see `init`.
+    let known: KnownHead
     let checkpoint: Checkpoint?
     let firstBlockBeyondHead: SequenceNumber?
 
@@ -76,6 +78,7 @@ package struct LedgerVerifier: Sendable {
     /// Begins a run over first...last, which must lie in 1...head.sequence.
     ///
     /// - Parameters:
+    ///   - known: what whoever verifies knows of the head by itself: that is part of what is verified.
     ///   - base: the frontier of the tree of `baseSize(first:)` leaves, restored from the tiles
     ///     below the range; nil where they cannot be read, and then statements that reach below the
     ///     range are not checked.
@@ -84,7 +87,8 @@ package struct LedgerVerifier: Sendable {
     ///   - firstBlockBeyondHead: the number of the first block's key beyond the head, read together
     ///     with the head.
     package init(
-        first: SequenceNumber, last: SequenceNumber, head: Head, base: MerkleFrontier?,
+        first: SequenceNumber, last: SequenceNumber, head: Head, known: KnownHead = KnownHead(),
+        base: MerkleFrontier?,
         checkpoint: Checkpoint? = nil, firstBlockBeyondHead: SequenceNumber? = nil
     ) {
         precondition(
@@ -93,6 +97,7 @@ package struct LedgerVerifier: Sendable {
         self.first = first
         self.last = last
         self.head = head
+        self.known = known
         self.checkpoint = checkpoint
         self.firstBlockBeyondHead = firstBlockBeyondHead
         let baseSize = Self.baseSize(first: first)

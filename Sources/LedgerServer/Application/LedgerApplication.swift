@@ -7,6 +7,7 @@ import LedgerCore
 import LedgerStore
 package import Logging
 import ServiceLifecycle
+import Synchronization
 package import UnixSignals
 
 /// The whole service, wired from its configuration. Tests start the very application that `main` starts.
@@ -41,22 +42,33 @@ package struct LedgerApplication: Sendable {
         let client = try EtcdClient(
             configuration: configuration.etcd, logger: logger, observer: troubles)
         metrics.observeConnections { client.poolStatistics }
+        let members = EtcdMembers(endpoints: client.endpoints)
         let clock = SystemClock(
             maxSkewMilliseconds: configuration.maxClockSkew.nanoseconds / 1_000_000,
-            memberCount: configuration.etcd.endpoints.count)
+            members: members)
+        let rounds = RoundSink()
         let monitor = EtcdHealthMonitor(
-            client: client, configuration: configuration, logger: logger
-        ) { clock.record(memberID: $0, dateSeconds: $1, roundTrip: $2) }
+            client: client, configuration: configuration, logger: logger,
+            onClockSample: { status, date, roundTrip in
+                members.note(status.memberID, at: status.endpoint)
+                clock.record(memberID: status.memberID, dateSeconds: date, roundTrip: roundTrip)
+                // One that knows a leader works together with the others again.
+                guard status.leader != 0 else { return }
+                members.answered(status.endpoint, askedAt: clock.now - Nanoseconds(roundTrip))
+            }, onRound: { rounds.take($0) })
         board = StatusBoard()
-        let store = LedgerStore(store: client, keys: LedgerKeys(prefix: configuration.prefix))
+        let store = LedgerStore(
+            store: AttentiveStore(client: client, members: members),
+            keys: LedgerKeys(prefix: configuration.prefix))
         let blocks = BlockReader(store: store, cacheBytes: configuration.cacheBytes)
         sealer = Sealer(
             settings: configuration.sealing, client: client, store: store, blocks: blocks,
-            clock: clock, board: board, metrics: metrics, logger: logger,
+            clock: clock, members: members, board: board, metrics: metrics, logger: logger,
             checkMembers: {
                 await monitor.check(timeout: .seconds(1))
                 return monitor.unsafeVersion == nil
             })
+        rounds.set(sealer)
         let observer = HeadObserver(store: store, sealer: sealer, logger: logger)
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)
@@ -87,7 +99,9 @@ package struct LedgerApplication: Sendable {
                     total: answerBudget)),
             reads: ReadHandler(
                 reader: reader,
-                verifier: EventVerifier(store: store, metrics: metrics, logger: logger),
+                verifier: EventVerifier(
+                    store: store, metrics: metrics, logger: logger,
+                    known: { [sealer] in sealer.knownObservation?.head }),
                 board: board),
             limits: EventLimits(maxPayloadBytes: configuration.maxPayloadBytes),
             edge: configuration.edge)
@@ -166,6 +180,20 @@ extension ServiceConfiguration {
         SealingSettings(
             commitDeadline: Nanoseconds(commitDeadline),
             resolveDeadline: Nanoseconds(resolveDeadline), maxBatchEvents: maxBatchEvents,
-            maxQueuedEvents: maxQueuedEvents, maxQueuedBytes: maxQueuedBytes)
+            maxQueuedEvents: maxQueuedEvents, maxQueuedBytes: maxQueuedBytes,
+            maxLookUps: maxLookUps)
+    }
+}
+
+/// Hands what etcd's members have said to the sealer, which is made after whoever asks them.
+private final class RoundSink: Sendable {
+    private let sealer = Mutex<Sealer?>(nil)
+
+    func set(_ sealer: Sealer) {
+        self.sealer.withLock { $0 = sealer }
+    }
+
+    func take(_ round: EtcdRound) {
+        sealer.withLock { $0 }?.membersChecked(round)
     }
 }

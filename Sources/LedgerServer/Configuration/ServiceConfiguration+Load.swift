@@ -115,6 +115,8 @@ extension ServiceConfiguration {
     private mutating func readBounds(_ reader: SettingReader) {
         maxQueuedBytes = reader.integer(
             .maxQueuedBytes, default: maxQueuedBytes, 65_536...1 << 30, unit: "bytes")
+        maxLookUps = reader.integer(
+            .maxLookUps, default: maxLookUps, 1...1_024, unit: "look-ups")
         maxStreamEvents = reader.integer(
             .maxStreamEvents, default: maxStreamEvents, 1...65_536, unit: "events")
         maxStreamBytes = reader.integer(

@@ -53,6 +53,7 @@ extension ServiceConfiguration {
         case .maxBatchEvents: .number(maxBatchEvents)
         case .maxQueuedEvents: .number(maxQueuedEvents)
         case .maxQueuedBytes: .number(maxQueuedBytes)
+        case .maxLookUps: .number(maxLookUps)
         case .maxStreamEvents: .number(maxStreamEvents)
         case .maxStreamBytes: .number(maxStreamBytes)
         case .maxAnswerBytes: .number(maxAnswerBytes)

@@ -94,6 +94,8 @@ package struct ServiceConfiguration: Sendable {
     package var maxQueuedEvents = 16_384
     /// `LEDGER_MAX_QUEUED_BYTES`, 65,536...2^30: bytes of entries that wait to be sealed.
     package var maxQueuedBytes = 32 << 20
+    /// `LEDGER_MAX_LOOKUPS`, 1...1024: look-ups of events that may be sealed already, at a time.
+    package var maxLookUps = 8
     /// `LEDGER_MAX_STREAM_EVENTS`, 1...65536: events of one stream whose answers its caller has not
     /// taken.
     package var maxStreamEvents = 4_096

@@ -33,6 +33,7 @@ package enum SettingName: String, Sendable, CaseIterable {
     case maxBatchEvents = "LEDGER_MAX_BATCH_EVENTS"
     case maxQueuedEvents = "LEDGER_MAX_QUEUED_EVENTS"
     case maxQueuedBytes = "LEDGER_MAX_QUEUED_BYTES"
+    case maxLookUps = "LEDGER_MAX_LOOKUPS"
     case maxStreamEvents = "LEDGER_MAX_STREAM_EVENTS"
     case maxStreamBytes = "LEDGER_MAX_STREAM_BYTES"
     case maxAnswerBytes = "LEDGER_MAX_ANSWER_BYTES"

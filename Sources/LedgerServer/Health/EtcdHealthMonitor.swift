@@ -12,8 +12,8 @@ package final class EtcdHealthMonitor: Service, Sendable {
     package typealias Probe =
         @Sendable (EtcdEndpoint, ContinuousClock.Instant) async throws(EtcdError) ->
         EtcdMemberStatus
-    /// Takes a member's clock: its id, whole seconds since 1970, and how long the request took.
-    package typealias ClockSink = @Sendable (UInt64, Int64, Duration) -> Void
+    /// Takes a member's clock: who it is, whole seconds since 1970, and how long the request took.
+    package typealias ClockSink = @Sendable (EtcdMemberStatus, Int64, Duration) -> Void
 
     /// Clock samples count for 60 s, so members are asked at least this often.
     package static let longestInterval = Duration.seconds(20)
@@ -32,6 +32,7 @@ package final class EtcdHealthMonitor: Service, Sendable {
     private let probe: Probe
     private let onClockSample: ClockSink
     private let onLeader: @Sendable (EtcdEndpoint) -> Void
+    private let onRound: @Sendable (EtcdRound) -> Void
     private let sleep: @Sendable (Duration) async throws -> Void
     private let logger: Logger
 
@@ -44,11 +45,13 @@ package final class EtcdHealthMonitor: Service, Sendable {
     ///   - probe: asks a member.
     ///   - onClockSample: takes each member's clock.
     ///   - onLeader: takes the address of the member that leads, whenever one says so.
+    ///   - onRound: takes what all members together have said, whenever all were asked.
     ///   - sleep: waits; replaced in tests.
     package init(
         endpoints: [EtcdEndpoint], interval: Duration, pingTimeout: Duration, logger: Logger,
         probe: @escaping Probe, onClockSample: @escaping ClockSink = { _, _, _ in },
         onLeader: @escaping @Sendable (EtcdEndpoint) -> Void = { _ in },
+        onRound: @escaping @Sendable (EtcdRound) -> Void = { _ in },
         sleep: @escaping @Sendable (Duration) async throws -> Void = {
             try await Task.sleep(for: $0)
         }
@@ -59,6 +62,7 @@ package final class EtcdHealthMonitor: Service, Sendable {
         self.probe = probe
         self.onClockSample = onClockSample
         self.onLeader = onLeader
+        self.onRound = onRound
         self.sleep = sleep
         self.logger = logger
     }
@@ -66,7 +70,8 @@ package final class EtcdHealthMonitor: Service, Sendable {
     /// Makes a monitor of a client's members.
     package convenience init(
         client: EtcdClient, configuration: ServiceConfiguration, logger: Logger,
-        onClockSample: @escaping ClockSink = { _, _, _ in }
+        onClockSample: @escaping ClockSink = { _, _, _ in },
+        onRound: @escaping @Sendable (EtcdRound) -> Void = { _ in }
     ) {
         self.init(
             endpoints: client.endpoints, interval: configuration.etcdHealthCheckInterval,
@@ -76,7 +81,7 @@ package final class EtcdHealthMonitor: Service, Sendable {
                     of: endpoint, options: EtcdRequestOptions(deadline: deadline, only: endpoint))
             }, onClockSample: onClockSample,
             // Who asks the leader saves the others a hop.
-            onLeader: { client.prefer($0) })
+            onLeader: { client.prefer($0) }, onRound: onRound)
     }
 
     /// What was last learned of each member, in the order of the setting.
@@ -87,9 +92,8 @@ package final class EtcdHealthMonitor: Service, Sendable {
     /// The version of a member that may lose committed transactions; nothing may be sealed while
     /// there is one.
     package var unsafeVersion: String? {
-        members.lazy.compactMap(\.status).first {
-            EtcdVersion($0.version)?.canLoseData == true
-        }?.version
+        let now = Date()
+        return members.lazy.compactMap { $0.unsafeVersion(at: now) }.first
     }
 
     private static let unwellInterval = Duration.seconds(2)
@@ -150,7 +154,8 @@ package final class EtcdHealthMonitor: Service, Sendable {
 
     /// Asks all members at once and records each answer as it comes.
     package func check(timeout: Duration) async {
-        let deadline = ContinuousClock.now + timeout
+        let began = ContinuousClock.now
+        let deadline = began + timeout
         await withTaskGroup(of: Void.self) { group in
             for (index, member) in members.enumerated() {
                 group.addTask {
@@ -158,6 +163,7 @@ package final class EtcdHealthMonitor: Service, Sendable {
                 }
             }
         }
+        onRound(EtcdRound(began: began, members, at: Date()))
     }
 
     private func check(
@@ -175,7 +181,7 @@ package final class EtcdHealthMonitor: Service, Sendable {
         let duration = start.duration(to: .now)
         record(result, of: index, after: duration)
         guard case .success(let status) = result else { return }
-        if let date = status.date { onClockSample(status.memberID, date, duration) }
+        if let date = status.date { onClockSample(status, date, duration) }
         if status.isLeader { onLeader(endpoint) }
     }
 

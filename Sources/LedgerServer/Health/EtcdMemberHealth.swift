@@ -25,6 +25,8 @@ package struct EtcdMemberHealth: Sendable {
     package var condition: Condition = .unchecked
     /// Its last answer; kept while it does not answer.
     package var status: EtcdMemberStatus?
+    /// When that answer came.
+    package var lastAnswer: Date?
     /// When the last check of it ended.
     package var lastCheck: Date?
     /// How long that check took.
@@ -44,11 +46,31 @@ package struct EtcdMemberHealth: Sendable {
         switch result {
         case .success(let answer):
             status = answer
+            lastAnswer = date
             condition = Self.condition(of: answer)
         case .failure(let error):
             let trouble = EtcdTrouble(error, of: .other)
             condition = trouble.map { .troubled($0) } ?? .unreachable(error.code)
         }
+    }
+
+    /// A member of a refused release that does not answer is reckoned with for so long, in seconds: it may only be slow.
+    private static let patience: TimeInterval = 60
+
+    /// Whether it answered when it was asked last.
+    package var answers: Bool { lastAnswer != nil && lastAnswer == lastCheck }
+
+    /// Whether it has raised the alarm that there is no space, which holds for all members.
+    package var hasNoSpace: Bool {
+        status?.errors.contains { $0.contains("NOSPACE") } ?? false
+    }
+
+    /// Its release, where that can lose what it has committed: until it answers with another one, or is gone.
+    package func unsafeVersion(at now: Date) -> String? {
+        guard let status, EtcdVersion(status.version)?.canLoseData == true, let lastAnswer,
+            answers || now.timeIntervalSince(lastAnswer) < Self.patience
+        else { return nil }
+        return status.version
     }
 
     private static func condition(of status: EtcdMemberStatus) -> Condition {

@@ -37,12 +37,17 @@ struct HealthReport {
         members.map(dependency) + further
     }
 
+    /// A member is one member, however many addresses lead to it.
+    private var distinctMembers: Int {
+        Set(members.compactMap(\.status?.memberID)).count + members.count { $0.status == nil }
+    }
+
     private func dependency(_ member: EtcdMemberHealth) -> Ledger_DependencyHealth {
         .with {
             $0.name = "etcd/\(member.endpoint.hostPort)"
             $0.type = .database
             // Of several members one may be missing: what the service needs is a quorum.
-            $0.isCritical = members.count == 1
+            $0.isCritical = distinctMembers == 1
             ($0.status, $0.message, $0.error) = Self.judgement(of: member)
             $0.config = configuration(of: member)
             $0.metadata = Self.metadata(of: member)

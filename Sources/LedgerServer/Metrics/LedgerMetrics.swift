@@ -58,6 +58,8 @@ package final class LedgerMetrics: Sendable {
     /// `ledger_findings_total`: contradictions that verification found.
     package let findings: PrometheusCounter
 
+    private let lookUpsRunning: [LookUpLabel: PrometheusGauge]
+    private let lookUpsWaiting: [LookUpLabel: PrometheusGauge]
     private let elections: [ElectionLabel: PrometheusCounter]
     private let submissions: [SubmissionOutcomeLabel: PrometheusCounter]
     private let etcdRequests: [String: [String: PrometheusCounter]]
@@ -101,6 +103,13 @@ package final class LedgerMetrics: Sendable {
             "ledger_handover_seconds",
             help: "Seconds in which events could neither be forwarded nor sealed under the hint.",
             bounds: Self.handoverBounds)
+        lookUpsRunning = Self.gauges(
+            "ledger_lookups_running",
+            help: "Look-ups of events that may be sealed already, at most LEDGER_MAX_LOOKUPS each.",
+            by: "of", in: registry)
+        lookUpsWaiting = Self.gauges(
+            "ledger_lookups_waiting", help: "Look-ups that wait for their turn.", by: "of",
+            in: registry)
         elections = Self.counters(
             "ledger_elections_total", help: "Changes of which replica this one takes to seal.",
             by: "event", in: registry)
@@ -136,6 +145,12 @@ package final class LedgerMetrics: Sendable {
     package func countElection(_ event: ElectionLabel, outage: Double? = nil) {
         elections[event]?.increment()
         if let outage { handoverSeconds.observe(outage) }
+    }
+
+    /// How many look-ups are under way and how many wait: `ledger_lookups_running`, `ledger_lookups_waiting`.
+    package func setLookUps(_ kind: LookUpLabel, running: Int, waiting: Int) {
+        lookUpsRunning[kind]?.set(Double(running))
+        lookUpsWaiting[kind]?.set(Double(waiting))
     }
 
     /// Names the source of `ledger_etcd_connections`, once the client exists.
@@ -201,6 +216,17 @@ extension LedgerMetrics {
         let pairs = Label.allCases.map { value in
             let labels = [PrometheusLabel(label, value.rawValue)]
             return (value, registry.counter(name, help: help, labels: labels))
+        }
+        return Dictionary(uniqueKeysWithValues: pairs)
+    }
+
+    /// A gauge for each value of a label.
+    private static func gauges<Label: CaseIterable & Hashable & RawRepresentable<String>>(
+        _ name: String, help: String, by label: String, in registry: PrometheusRegistry
+    ) -> [Label: PrometheusGauge] {
+        let pairs = Label.allCases.map { value in
+            let labels = [PrometheusLabel(label, value.rawValue)]
+            return (value, registry.gauge(name, help: help, labels: labels))
         }
         return Dictionary(uniqueKeysWithValues: pairs)
     }

@@ -123,7 +123,7 @@ extension LedgerStoreError {
             .unavailable(
                 "etcd did not answer; try again", retryAfter: .milliseconds(100))
         case .inconsistent(let reason): .corrupt("\(reason)")
-        case .unsupportedFormat: .corrupt("\(self)")
+        case .unsupportedFormat: .unavailable("\(self)", retryAfter: .milliseconds(500))
         }
     }
 }

@@ -1,7 +1,7 @@
 import EtcdGateway
 import GRPCCore
 package import LedgerAPI
-import LedgerCore
+package import LedgerCore
 package import LedgerStore
 package import Logging
 import SwiftProtobuf
@@ -18,13 +18,19 @@ package final class EventVerifier: Sendable {
     private let loader: LedgerLoader
     private let metrics: LedgerMetrics
     private let logger: Logger
+    private let known: @Sendable () -> Head?
     private let turns = Turns(maxWaiting: EventVerifier.maxWaiting)
 
-    package init(store: LedgerStore, metrics: LedgerMetrics, logger: Logger) {
+    /// - Parameter known: the head that this replica knows by itself, which is part of what is verified.
+    package init(
+        store: LedgerStore, metrics: LedgerMetrics, logger: Logger,
+        known: @escaping @Sendable () -> Head?
+    ) {
         self.store = store
         loader = LedgerLoader(store)
         self.metrics = metrics
         self.logger = logger
+        self.known = known
     }
 
     /// Verifies a range; zeros mean the first event and the head.
@@ -48,13 +54,21 @@ package final class EventVerifier: Sendable {
     private var options: EtcdRequestOptions { .init(deadline: .now.advanced(by: Self.pageTimeout)) }
 
     private func run(first: UInt64, last: UInt64) async throws -> Ledger_VerifyEventsResponse {
-        let (observation, beyond) = try await store.observeBeyond(options: options)
-        let head = observation.head
-        guard let range = try Self.range(first: first, last: last, head: head.sequence) else {
-            return response(first: 0, last: 0, verified: 0, finding: beyond.map(Self.beyondHead))
+        let (head, known, beyond) = try await heads()
+        let wrongHead = known.finding(at: head)
+        if head == .empty, let wrongHead {
+            return response(first: 0, last: 0, verified: 0, finding: wrongHead)
+        }
+        guard
+            let range = try Self.range(
+                first: first, last: last, head: head.sequence, known: known.head?.sequence)
+        else {
+            return response(
+                first: 0, last: 0, verified: 0,
+                finding: wrongHead ?? beyond.map(Self.beyondHead))
         }
         var verifier = LedgerVerifier(
-            first: range.lowerBound, last: range.upperBound, head: head,
+            first: range.lowerBound, last: range.upperBound, head: head, known: known,
             base: try await base(of: range.lowerBound), firstBlockBeyondHead: beyond)
         try await feed(&verifier, head: head)
         return response(
@@ -62,12 +76,29 @@ package final class EventVerifier: Sendable {
             verified: verifier.eventsVerified, finding: verifier.finding)
     }
 
+    /// The stored head, or the known one where what is stored is none, with what is known by itself.
+    private func heads() async throws -> (Head, KnownHead, beyond: SequenceNumber?) {
+        // Before the store is asked: it never shows less.
+        let known = self.known().flatMap { $0.sequence > .zero ? $0 : nil }
+        do throws(LedgerStoreError) {
+            let (observation, beyond) = try await store.observeBeyond(options: options)
+            return (observation.head, KnownHead(head: known), beyond)
+        } catch {
+            guard case .inconsistent(let reason) = error.code else { throw error }
+            return (known ?? .empty, KnownHead(head: known, problem: "\(reason)"), nil)
+        }
+    }
+
+    /// - Parameter known: a number that is known to be sealed; a range up to it ends with the head, where that is less.
     private static func range(
-        first: UInt64, last: UInt64, head: SequenceNumber
+        first: UInt64, last: UInt64, head: SequenceNumber, known: SequenceNumber?
     ) throws -> ClosedRange<SequenceNumber>? {
-        if head == .zero, first <= 1, last == 0 { return nil }
+        let isEmpty = head == .zero
+        if isEmpty, first <= 1, last == 0 { return nil }
         let from = SequenceNumber(rawValue: max(first, 1))
-        let through = last == 0 ? head : SequenceNumber(rawValue: last)
+        let asked = last == 0 ? head : SequenceNumber(rawValue: last)
+        let through = asked <= known ?? .zero ? min(asked, head) : asked
+        if from > head, from <= known ?? .zero { return nil }
         guard from <= head, through <= head else {
             throw LedgerRPCError.outOfRange("the range ends beyond the head, number \(head)")
         }

@@ -27,6 +27,13 @@ final class ForwardLink: Sendable {
         var maxMessageBytes: Int
     }
 
+    /// What goes out over the connection.
+    private enum Outgoing: Sendable {
+        case events([Submission])
+        /// Nobody waits any more for an event that went out before.
+        case recall(SubmissionToken)
+    }
+
     /// So many bytes of entries, about, go into one message.
     private static let messageBytes = 64 << 10
 
@@ -37,7 +44,7 @@ final class ForwardLink: Sendable {
     private let greeting: Ledger_Internal_Greeting
     private let settings: Settings
     private let clock: SystemClock
-    private let outgoing = Mailbox<[Submission]>()
+    private let outgoing = Mailbox<Outgoing>()
     private let clockAhead = Mutex(ClockDifference())
     /// The own proof, once the sealer has given its; nil where it never will.
     private let proof = Settlement<Ledger_Internal_Proof?>()
@@ -54,7 +61,12 @@ final class ForwardLink: Sendable {
 
     /// Forwards events after all that were forwarded before.
     func send(_ submissions: [Submission]) {
-        outgoing.put(submissions)
+        outgoing.put(.events(submissions))
+    }
+
+    /// Tells the sealer that nobody waits any more for an event that was forwarded.
+    func recall(_ token: SubmissionToken) {
+        outgoing.put(.recall(token))
     }
 
     /// Ends the connection.
@@ -99,8 +111,8 @@ final class ForwardLink: Sendable {
             }
             try await writer.write(.with { $0.greeting = self.greeting })
             var lastWrite = ContinuousClock.now
-            while let batches = await self.outgoing.takeAll() {
-                for message in self.messages(batches.flatMap { $0 }) {
+            while let outgoing = await self.outgoing.takeAll() {
+                for message in self.messages(outgoing) {
                     try await writer.write(message)
                 }
                 lastWrite = try await self.pause(since: lastWrite)
@@ -143,6 +155,21 @@ final class ForwardLink: Sendable {
         } onCancel: {
             proof.settle(nil)
         }
+    }
+
+    /// Events, then what is recalled of them and of earlier ones.
+    private func messages(_ outgoing: [Outgoing]) -> [Ledger_Internal_ForwardRequest] {
+        var events: [Submission] = []
+        var recalled: [UInt64] = []
+        for item in outgoing {
+            switch item {
+            case .events(let more): events += more
+            case .recall(let token): recalled.append(token.rawValue)
+            }
+        }
+        let messages = messages(events)
+        if recalled.isEmpty { return messages }
+        return messages + [.with { $0.recalls = .with { $0.tokens = recalled } }]
     }
 
     /// The events in messages of a bounded size, in their order.

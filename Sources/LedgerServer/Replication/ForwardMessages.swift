@@ -92,6 +92,10 @@ extension Ledger_Internal_Rejection {
             case .clockUntrusted: $0.reason = .clockUntrusted
             case .lookupFailed: $0.reason = .lookupFailed
             case .rolledBack: $0.reason = .rolledBack
+            case .noQuorum: $0.reason = .noQuorum
+            case .clockUnsampled: $0.reason = .clockUnsampled
+            case .releaseRefused: $0.reason = .releaseRefused
+            case .unknownFormat: $0.reason = .unknownFormat
             }
         }
     }
@@ -108,6 +112,10 @@ extension Ledger_Internal_Rejection {
         case .clockUntrusted: .clockUntrusted
         case .lookupFailed: .lookupFailed
         case .rolledBack: .rolledBack
+        case .noQuorum: .noQuorum
+        case .clockUnsampled: .clockUnsampled
+        case .releaseRefused: .releaseRefused
+        case .unknownFormat: .unknownFormat
         case .unspecified, .UNRECOGNIZED: nil
         }
     }

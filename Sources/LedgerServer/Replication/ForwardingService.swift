@@ -118,9 +118,12 @@ final class ForwardingService: RegistrableRPCService, Sendable {
         into replies: Mailbox<ForwardReply>
     ) async throws {
         var admission = admission
+        let tokens = ForwardedTokens()
         defer {
             // Who knows another secret leaves when it sees the challenge.
             if admission.isUnproven { _ = refused(PeerAdmission.unproven) }
+            // Who forwarded them is gone, and has them sealed elsewhere if at all (PROTOCOL.md 6).
+            for token in tokens.waiting { sealer.cancel(token) }
         }
         for try await input in messages {
             switch input {
@@ -135,7 +138,8 @@ final class ForwardingService: RegistrableRPCService, Sendable {
                     replies.put(.welcome)
                 case .take(let batch):
                     let events = try batch.events.map(ForwardedSubmission.init)
-                    await receive(events, of: peer, into: replies)
+                    await receive(events, of: peer, tokens, into: replies)
+                case .callOff(let recalled): callOff(recalled, tokens)
                 case .refuse(let error): throw refused(error)
                 }
             case .bytes(let bytes):
@@ -145,17 +149,21 @@ final class ForwardingService: RegistrableRPCService, Sendable {
                             code: .unauthenticated,
                             message: "\(bytes.count) bytes before the greeting"))
                 }
-                let events = try await Reactor.runOnPool {
+                let (events, recalled) = try await Reactor.runOnPool {
                     let message = try Ledger_Internal_ForwardRequest(serializedBytes: bytes)
-                    return try message.events.events.map(ForwardedSubmission.init)
+                    return (
+                        try message.events.events.map(ForwardedSubmission.init), message.recalls
+                    )
                 }
-                await receive(events, of: peer, into: replies)
+                await receive(events, of: peer, tokens, into: replies)
+                callOff(recalled, tokens)
             }
         }
     }
 
     private func receive(
-        _ events: [ForwardedSubmission], of peer: UInt64, into replies: Mailbox<ForwardReply>
+        _ events: [ForwardedSubmission], of peer: UInt64, _ tokens: ForwardedTokens,
+        into replies: Mailbox<ForwardReply>
     ) async {
         let receivedAt = sealer.clock.now
         let isTaken = replica.takesForwards
@@ -163,18 +171,27 @@ final class ForwardingService: RegistrableRPCService, Sendable {
             if index % Self.eventsAtOnce == Self.eventsAtOnce - 1 { await Task.yield() }
             let name = forwarded.token
             guard isTaken else {
-                replies.put(.answer(.init(name, .refused)))
+                // To a refusal the other replica may add a certain rejection (PROTOCOL.md 3).
+                let isOpen = sealer.mayStillSeal(Fingerprint(of: forwarded.event.eventID))
+                replies.put(.answer(.init(name, isOpen ? .unknown : .refused)))
                 continue
             }
             let submission = Submission(
                 token: sealer.makeToken(), stream: stream(forwarded.stream, of: peer),
                 event: forwarded.event, template: forwarded.template, receivedAt: receivedAt,
                 commitBy: forwarded.commitBy, answerBy: forwarded.answerBy)
+            tokens.add(name, as: submission.token)
             sealer.submit(submission) { outcome in
+                tokens.remove(name)
                 replies.put(.answer(.init(name, ForwardOutcome(outcome))))
             }
         }
         metrics.forwardsReceived.increment(by: Int64(events.count))
+    }
+
+    /// Nobody waits for these events any more (PROTOCOL.md 6).
+    private func callOff(_ recalled: Ledger_Internal_RecallBatch, _ tokens: ForwardedTokens) {
+        for token in tokens.waiting(among: recalled.tokens) { sealer.cancel(token) }
     }
 
     private func stream(_ stream: UInt64, of peer: UInt64) -> StreamID? {

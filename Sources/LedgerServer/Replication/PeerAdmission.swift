@@ -16,6 +16,7 @@ struct PeerAdmission: Sendable {
         /// Check it, and welcome the caller.
         case check(Ledger_Internal_Greeting)
         case take(Ledger_Internal_EventBatch)
+        case callOff(Ledger_Internal_RecallBatch)
         case refuse(RPCError)
     }
 
@@ -92,12 +93,16 @@ struct PeerAdmission: Sendable {
             return .check(greeting)
         case (.greeted, .events(let batch)):
             return .take(batch)
+        case (.greeted, .recalls(let batch)):
+            return .callOff(batch)
         case (.needsGreeting, _):
             return refuse(
                 RPCError(code: .failedPrecondition, message: "the greeting comes first"))
         case (.greeted, _), (.refused, _):
             return refuse(
-                RPCError(code: .failedPrecondition, message: "only events follow the greeting"))
+                RPCError(
+                    code: .failedPrecondition,
+                    message: "only events, and what is recalled of them, follow the greeting"))
         }
     }
 

@@ -9,7 +9,9 @@ extension Replica {
     private static var electionTimeout: Duration { .milliseconds(500) }
 
     private var options: EtcdRequestOptions {
-        EtcdRequestOptions(deadline: ContinuousClock.now.advanced(by: Self.electionTimeout))
+        EtcdRequestOptions(
+            deadline: ContinuousClock.now.advanced(by: Self.electionTimeout),
+            avoiding: sealer.members.avoided)
     }
 
     /// Performs what waits for etcd or another replica, and reports its result.
@@ -21,9 +23,15 @@ extension Replica {
             await takeHint(id, revision: revision, counter: counter)
         case .keepAlive(let lease): await keepAlive(lease)
         case .giveBack(let lease): await giveBack(lease)
-        case .lookUp(let submission): await lookUp(submission)
-        case .readOriginal(let token, let number): await readOriginal(token, number)
-        case .pass, .sealHere, .answer, .send, .disconnect, .report, .reportDrained: break
+        case .lookUp(let submission):
+            await lookUp(submission)
+            lookUpEnded()
+        case .readOriginal(let token, let number):
+            await readOriginal(token, number)
+            lookUpEnded()
+        case .pass, .sealHere, .answer, .reject, .withdraw, .send, .recall, .disconnect, .report,
+            .reportDrained:
+            break
         }
     }
 
@@ -39,6 +47,9 @@ extension Replica {
         case .up:
             send { state, now in state.machine.linkUp(link, at: now) }
         case .answers(let answers):
+            if answers.contains(where: { $0.1 == .notSealed(.storageFull) }) {
+                sealer.heardOfFullStore()
+            }
             send { state, now in state.machine.answered(link, answers, at: now) }
         case .farewell:
             send { state, now in state.machine.farewell(link, at: now) }
@@ -68,7 +79,11 @@ extension Replica {
                 observed.hint.map { .success($0, counter: observed.observation.revision) }
                 ?? .unavailable
         } catch {
-            if case .inconsistent(let reason) = error.code { sealer.noticedMalformed(reason) }
+            switch error.code {
+            case .inconsistent(let reason): sealer.noticedMalformed(reason)
+            case .unsupportedFormat(let found): sealer.foundFormat(found)
+            case .unavailable: break
+            }
             result = .unavailable
         }
         send { state, now in state.machine.hintRead(result, at: now) }

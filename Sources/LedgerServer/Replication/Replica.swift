@@ -17,7 +17,10 @@ package final class Replica: Service, Sendable {
         var outbox: [ReplicaAction] = []
         var isPerforming = false
         var alarm = Alarm()
-        var streams = StreamWaiters()
+        var streams = StreamWaiters<CheckedContinuation<Void, Never>>()
+        /// Whether the streams' loads were of all unanswered events.
+        var countsUnderWay = false
+        var lookUps: LookUpTurns
         var abilityVersion: UInt64 = 0
         var identity: SealerHint?
     }
@@ -58,7 +61,10 @@ package final class Replica: Service, Sendable {
         self.neighbourhood = neighbourhood
         self.metrics = metrics
         self.logger = logger
-        state = Mutex(State(machine: ReplicaStateMachine(settings: settings)))
+        state = Mutex(
+            State(
+                machine: ReplicaStateMachine(settings: settings),
+                lookUps: LookUpTurns(maxRunning: settings.sealing.maxLookUps)))
         (actions, performLater) = AsyncStream.makeStream(of: ReplicaAction.self)
     }
 
@@ -162,7 +168,8 @@ package final class Replica: Service, Sendable {
         await withCheckedContinuation { continuation in
             state.withLock { state -> CheckedContinuation<Void, Never>? in
                 if state.machine.mayRead(stream) { return continuation }
-                state.streams.add(stream, continuation)
+                state.machine.watch(stream)
+                state.streams.add(stream, load: state.machine.load(of: stream), continuation)
                 return nil
             }?.resume()
         }
@@ -211,30 +218,39 @@ package final class Replica: Service, Sendable {
         passed: (Submission) -> Void = { _ in }
     ) {
         var given: [(Sealer.Answer, LedgerCore.SubmissionOutcome)] = []
+        var rejected: [(Submission, NotSealedReason)] = []
         var passes: [Submission] = []
         var resumed: [CheckedContinuation<Void, Never>] = []
         var performs = false
         var isSealer: Bool?
         var isDrained = false
+        var isWithdrawing = false
         state.withLock { state in
             let now = sealer.clock.now
             let wasSealer = state.machine.isSealer
             for action in event(&state, now) {
                 switch action {
-                case .answer(let token, let outcome):
+                // Whose event is with the sealing machine is not answered before that has heard of it.
+                case .answer(let token, let outcome) where !isWithdrawing:
                     if let answer = state.answers.removeValue(forKey: token) {
                         given.append((answer, outcome))
                     }
+                case .reject(let submission, let reason) where !isWithdrawing:
+                    rejected.append((submission, reason))
                 case .pass(let submission):
                     passes.append(submission)
                 case .reportDrained:
                     isDrained = true
-                default:
+                case .withdraw:
+                    isWithdrawing = true
+                    state.outbox.append(action)
+                case .answer, .reject, .sealHere, .connect, .send, .disconnect, .recall, .readHint,
+                    .takeHint, .keepAlive, .giveBack, .lookUp, .readOriginal, .report:
                     state.outbox.append(action)
                 }
             }
             if state.machine.isSealer != wasSealer { isSealer = state.machine.isSealer }
-            resumed += state.streams.resume { state.machine.mayRead($0) }
+            resumed += Self.wakeStreams(&state)
             if let wake = state.machine.nextWake, state.alarm.isTooLate(for: wake) {
                 state.alarm.set(for: wake, at: now) { [weak self] number in
                     self?.send { state, now in
@@ -254,8 +270,40 @@ package final class Replica: Service, Sendable {
         }
         if performs { performOutbox() }
         for (answer, outcome) in given { answer(outcome) }
+        for (submission, reason) in rejected { reject(submission, reason) }
         for continuation in resumed { continuation.resume() }
         if isDrained { drained.open() }
+    }
+
+    /// Answers with a certain rejection, unless the sealing machine has the same id in an open transaction
+    /// (PROTOCOL.md 3).
+    private func reject(_ submission: Submission, _ reason: NotSealedReason) {
+        let isOpen = sealer.mayStillSeal(submission.fingerprint)
+        answer(submission.token, isOpen ? .unknown : .notSealed(reason))
+    }
+
+    private func answer(_ token: SubmissionToken, _ outcome: LedgerCore.SubmissionOutcome) {
+        state.withLock { $0.answers.removeValue(forKey: token) }?(outcome)
+    }
+
+    /// Takes out the streams that may be read further now. Those that may not are not looked at one by one.
+    private static func wakeStreams(_ state: inout State) -> [CheckedContinuation<Void, Never>] {
+        if state.streams.isEmpty {
+            state.countsUnderWay = state.machine.isCountingUnderWay
+            return []
+        }
+        if state.machine.isCountingUnderWay != state.countsUnderWay {
+            state.countsUnderWay = state.machine.isCountingUnderWay
+            state.streams.changedAll { state.machine.load(of: $0) }
+        }
+        for stream in state.machine.takeRoomChanges() {
+            state.streams.changed(stream, load: state.machine.load(of: stream))
+        }
+        return state.streams.resume { state.machine.mayRead(load: $0) }
+            .map { stream, continuation in
+                state.machine.unwatch(stream)
+                return continuation
+            }
     }
 
     /// Performs what is to be done, in order; what is added meanwhile as well.
@@ -290,10 +338,40 @@ package final class Replica: Service, Sendable {
             performLater.yield(action)
         case .disconnect(let link):
             state.withLock { $0.links.removeValue(forKey: link) }?.close()
+        case .recall(let link, let token):
+            state.withLock { $0.links[link] }?.recall(token)
+        case .withdraw(let token):
+            sealer.cancel(token)
+        case .answer(let token, let outcome):
+            answer(token, outcome)
+        case .reject(let submission, let reason):
+            reject(submission, reason)
         case .report(let event):
             report(event)
-        default:
+        case .lookUp, .readOriginal:
+            if state.withLock({ $0.lookUps.mayStart(action) }) { performLater.yield(action) }
+            reportLookUps()
+        case .readHint, .takeHint, .keepAlive, .giveBack:
             performLater.yield(action)
+        case .pass, .reportDrained:
+            break
         }
+    }
+
+    // MARK: Looking up
+
+    /// One look-up has ended; the next one that somebody still waits for begins.
+    func lookUpEnded() {
+        let next = state.withLock { state in
+            let machine = state.machine
+            return state.lookUps.next { machine.awaits($0) }
+        }
+        if let next { performLater.yield(next) }
+        reportLookUps()
+    }
+
+    private func reportLookUps() {
+        let turns = state.withLock { $0.lookUps }
+        metrics.setLookUps(.forwards, running: turns.running, waiting: turns.waitingCount)
     }
 }

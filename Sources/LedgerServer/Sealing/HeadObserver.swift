@@ -18,12 +18,16 @@ package final class HeadObserver: Service, Sendable {
         var waiting: [UInt64: Waiter] = [:]
         var nextKey: UInt64 = 0
         var followers = 0
+        /// Whether the last read failed.
+        var isFailing = false
         var isFinished = false
     }
 
     private static let idleInterval = Duration.seconds(1)
     /// While somebody follows the ledger, events sealed by other replicas are to be seen soon.
     private static let followingInterval = Duration.milliseconds(100)
+    /// While counter and head cannot be read nothing is sealed: that it is over is to be seen soon.
+    private static let failingInterval = Duration.milliseconds(200)
     private static let timeout = Duration.seconds(1)
 
     private let state = Mutex(State())
@@ -80,22 +84,33 @@ package final class HeadObserver: Service, Sendable {
         try await cancelWhenGracefulShutdown {
             try await withThrowingDiscardingTaskGroup { group in
                 group.addTask {
-                    for await _ in self.questions { try await self.round() }
+                    for await _ in self.questions { await self.round() }
                 }
                 group.addTask {
                     while !Task.isCancelled {
-                        let isFollowed = self.state.withLock { $0.followers > 0 }
-                        try? await Task.sleep(
-                            for: isFollowed ? Self.followingInterval : Self.idleInterval)
+                        try? await Task.sleep(for: self.interval)
                         self.ask.yield()
+                    }
+                }
+                group.addTask {
+                    while !Task.isCancelled {
+                        try? await Task.sleep(for: Self.idleInterval)
+                        await self.sealer.checkMembersOfFullStore()
                     }
                 }
             }
         }
     }
 
+    private var interval: Duration {
+        state.withLock { state in
+            if state.followers > 0 { return Self.followingInterval }
+            return state.isFailing ? Self.failingInterval : Self.idleInterval
+        }
+    }
+
     /// One read, for all that wait when it begins.
-    private func round() async throws {
+    private func round() async {
         let waiting = state.withLock { state in
             defer { state.waiting = [:] }
             return state.waiting.values.map { $0 }
@@ -112,15 +127,17 @@ package final class HeadObserver: Service, Sendable {
         } catch {
             result = .failure(error)
         }
+        state.withLock { state in
+            if case .failure = result { state.isFailing = true } else { state.isFailing = false }
+        }
         switch result {
         case .success(let observation):
             if let known { sealer.noticed(observation, knownBefore: known) }
         case .failure(let error):
             switch error.code {
-            case .unsupportedFormat:
-                for waiter in waiting { waiter.resume(returning: result) }
-                throw error
-            case .unavailable: sealer.noteQuorum(lost: true)
+            // While the ledger is being loaded, loading ends with this.
+            case .unsupportedFormat(let found): sealer.foundFormat(found)
+            case .unavailable: sealer.headIsUnreadable(error)
             case .inconsistent(let reason): sealer.noticedMalformed(reason)
             }
             logger.debug("counter and head cannot be read", metadata: ["error": "\(error)"])

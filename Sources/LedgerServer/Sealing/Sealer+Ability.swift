@@ -33,7 +33,9 @@ extension Sealer {
                 .fenced
             } else if state.machine.isLoading {
                 .loading
-            } else if moment.wall == .untrusted {
+            } else if state.machine.releaseIsRefused {
+                .releaseRefused
+            } else if !moment.wall.isTrusted {
                 .clockUntrusted
             } else if state.machine.isInDoubt(at: moment.now) {
                 .stuck

@@ -21,14 +21,12 @@ extension Sealer {
     private func result(of action: SealingAction) async -> [SealingAction] {
         switch action {
         case .propose(let plan): propose(plan)
-        case .transmit(let proposal, let elsewhere):
-            await transmit(proposal, elsewhere: elsewhere)
-        case .observe(let id, let elsewhere): await observe(id, elsewhere: elsewhere)
+        case .transmit(let proposal): await transmit(proposal)
+        case .observe(let id): await observe(id)
         case .readBlocks(let known, let observation):
             await readBlocks(after: known, upTo: observation)
         case .reload(let known, let observation): await reload(from: known, upTo: observation)
-        case .lookUp(let submission, let candidates):
-            await lookUp(submission, candidates: candidates)
+        case .lookUp(let lookUp): await perform(lookUp)
         case .answer, .reportFenced, .reportLostRace, .reportDrained:
             []
         }
@@ -46,25 +44,30 @@ extension Sealer {
         }
     }
 
-    private func transmit(_ proposal: Proposal, elsewhere: Bool) async -> [SealingAction] {
+    private func transmit(_ proposal: Proposal) async -> [SealingAction] {
         let encoded = state.withLock { $0.encoded }
         guard let encoded, encoded.proposal == proposal.id else { return [] }
-        let avoiding = elsewhere ? lastAnswering : nil
+        let transmission = members.beginTransmission()
         let begin = ContinuousClock.now
         let result: TransmissionResult
         do throws(EtcdError) {
             let response = try await client.transaction(
-                encoded: encoded.transaction, options: EtcdRequestOptions(avoiding: avoiding))
+                encoded: encoded.transaction,
+                options: EtcdRequestOptions(avoiding: transmission.avoiding) { [members] in
+                    members.sent(transmission, to: $0)
+                })
+            members.ended(transmission, nil, at: clock.now)
             recordClock(response.header, since: begin)
-            state.withLock { $0.lastAnswering = response.header.endpoint }
             noticed(store.transactions.hint(ofLostRace: response))
             result = store.transactions.result(of: response)
         } catch {
+            members.ended(transmission, error, at: clock.now)
             log(error, of: proposal)
             result = store.transactions.result(of: error)
         }
         return sendCollecting { state, moment in
-            state.machine.transmissionEnded(proposal: proposal.id, result, at: moment)
+            if case .noSpace = result { state.fullAt = .now }
+            return state.machine.transmissionEnded(proposal: proposal.id, result, at: moment)
         }
     }
 
@@ -77,14 +80,13 @@ extension Sealer {
             ])
     }
 
-    private func observe(_ id: ObservationID, elsewhere: Bool) async -> [SealingAction] {
+    private func observe(_ id: ObservationID) async -> [SealingAction] {
+        members.doubtOpenTransmissions()
         let result: ObservationResult
         let begin = ContinuousClock.now
         do throws(LedgerStoreError) {
             let observed = try await store.observe(
-                options: EtcdRequestOptions(
-                    deadline: begin.advanced(by: Self.observeTimeout),
-                    avoiding: elsewhere ? lastAnswering : nil))
+                options: EtcdRequestOptions(deadline: begin.advanced(by: Self.observeTimeout)))
             recordClock(observed.header, since: begin)
             noticed(observed.hint)
             result = .success(observed.observation)
@@ -92,7 +94,7 @@ extension Sealer {
             switch error.code {
             case .unavailable: result = .unavailable
             case .inconsistent(let reason): result = .malformed(reason)
-            case .unsupportedFormat: result = .malformed(.malformed("\(error)"))
+            case .unsupportedFormat(let found): result = .unknownFormat(found)
             }
         }
         return sendCollecting { state, moment in
@@ -124,7 +126,8 @@ extension Sealer {
             () async throws(LedgerStoreError) in
             let loader = LedgerLoader(self.store)
             let first = try await loader.block(after: known.head.sequence)
-            return (try await loader.load(upTo: observation, from: known), first)
+            // The known state has its index already.
+            return (try await loader.load(upTo: observation, from: known, indexSeed: 0), first)
         }
         return sendCollecting { state, moment in state.machine.reloaded(result, at: moment) }
     }
@@ -138,34 +141,46 @@ extension Sealer {
             switch error.code {
             case .unavailable: return .unavailable
             case .inconsistent(let reason): return .inconsistent(reason)
-            case .unsupportedFormat: return .inconsistent(.malformed("\(error)"))
+            case .unsupportedFormat(let found): return .inconsistent(.unknownFormat(found))
             }
         }
     }
 
     // MARK: Duplicates
 
-    private func lookUp(
-        _ submission: Submission, candidates: [SequenceNumber]
-    ) async -> [SealingAction] {
-        var result = LookUpResult.otherEvents(through: candidates.last ?? .zero)
+    /// Reads the block once, for all whose hits lie in it; a further candidate in another block is read by itself.
+    private func perform(_ lookUp: LookUp) async -> [SealingAction] {
+        var results: [(SubmissionToken, LookUpResult)] = []
+        results.reserveCapacity(lookUp.items.count)
         do throws(LedgerRPCError) {
-            for number in candidates {
-                let found = try await blocks.event(number, startedBy: blockStart(of: number))
-                if found.entry.event.eventID == submission.event.eventID {
-                    result = .found(found)
-                    break
-                }
+            let events: [SealedEntry] =
+                if let block = lookUp.block { try await blocks.events(of: block) } else { [] }
+            for item in lookUp.items {
+                results.append((item.submission.token, try await result(of: item, among: events)))
             }
         } catch {
             logger.warning(
-                "an event that may be the one submitted could not be read",
-                metadata: ["error": "\(error)"])
-            result = .failed
+                "events that may be those submitted could not be read",
+                metadata: ["events": "\(lookUp.items.count)", "error": "\(error)"])
+            results += lookUp.items.dropFirst(results.count).map { ($0.submission.token, .failed) }
         }
         return sendCollecting { state, moment in
-            state.machine.lookedUp(submission.token, result, at: moment)
+            state.machine.lookedUp(lookUp.block, results, at: moment)
         }
+    }
+
+    private func result(
+        of item: LookUp.Item, among events: [SealedEntry]
+    ) async throws(LedgerRPCError) -> LookUpResult {
+        let first = events.first?.entry.sequenceNumber ?? .zero
+        for number in item.candidates {
+            let offset = number < first ? events.count : Int(clamping: first.distance(to: number))
+            let found =
+                events.indices.contains(offset)
+                ? events[offset] : try await blocks.event(number, startedBy: blockStart(of: number))
+            if found.entry.event.eventID == item.submission.event.eventID { return .found(found) }
+        }
+        return .otherEvents(through: item.candidates.last ?? .zero)
     }
 
     // MARK: Loading
@@ -181,13 +196,14 @@ extension Sealer {
                 let observed = try await store.observe(
                     options: EtcdRequestOptions(deadline: begin.advanced(by: .seconds(2))))
                 recordClock(observed.header, since: begin)
-                let state = try await LedgerLoader(store).load(upTo: observed.observation)
+                let state = try await LedgerLoader(store).load(
+                    upTo: observed.observation, indexSeed: .random(in: .min ... .max))
                 loaded(state, took: begin.duration(to: .now))
                 return
             } catch {
                 switch error.code {
                 case .unavailable:
-                    noteQuorum(lost: true)
+                    headIsUnreadable(error)
                 case .unsupportedFormat:
                     throw error
                 case .inconsistent(let reason):
@@ -210,24 +226,19 @@ extension Sealer {
         logger.notice(
             "the ledger was read",
             metadata: ["head": "\(loaded.head.sequence)", "duration": "\(duration)"])
-        send { state, moment in
-            state.lostQuorum = false
-            return state.machine.loaded(loaded, at: moment)
-        }
+        send { state, moment in state.machine.loaded(loaded, at: moment) }
     }
 
     // MARK: Members
 
-    /// The member that answered last, which is the one that the open transmission went to: the client stays
-    /// with a member that answers. Resolving asks another (PROTOCOL.md 15).
-    private var lastAnswering: EtcdEndpoint? {
-        state.withLock { $0.lastAnswering }
-    }
-
+    /// Takes what an answer shows of the member that gave it, and of the cluster: only one that works together with the
+    /// others can have answered.
     func recordClock(_ header: EtcdResponseHeader, since begin: ContinuousClock.Instant) {
         cluster.store(header.clusterID, ordering: .relaxed)
+        let took = begin.duration(to: .now)
+        members.note(header.memberID, at: header.endpoint)
+        members.answered(header.endpoint, askedAt: clock.now - Nanoseconds(took))
         guard let date = header.date else { return }
-        clock.record(
-            memberID: header.memberID, dateSeconds: date, roundTrip: begin.duration(to: .now))
+        clock.record(memberID: header.memberID, dateSeconds: date, roundTrip: took)
     }
 }

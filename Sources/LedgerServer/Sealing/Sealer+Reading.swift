@@ -1,4 +1,6 @@
+import EtcdGateway
 package import LedgerCore
+import LedgerStore
 import Synchronization
 
 extension Sealer {
@@ -25,8 +27,7 @@ extension Sealer {
     /// Somebody read counter and head; `known` was the replica's own knowledge before that read began.
     func noticed(_ observation: LedgerObservation, knownBefore known: LedgerObservation) {
         send { state, moment in
-            state.lostQuorum = false
-            return state.machine.noticed(observation, knownBefore: known, at: moment)
+            state.machine.noticed(observation, knownBefore: known, at: moment)
         }
     }
 
@@ -35,12 +36,50 @@ extension Sealer {
         send { state, moment in state.machine.noticedMalformed(reason, at: moment) }
     }
 
-    /// Whether counter and head can be read.
-    func noteQuorum(lost: Bool) {
+    /// Counter and head could not be read.
+    func headIsUnreadable(_ error: LedgerStoreError) {
+        send { state, moment in
+            state.machine.headIsUnreadable(error.notSealedReason, at: moment)
+        }
+    }
+
+    /// Somebody read that the ledger has a format which this version does not know.
+    func foundFormat(_ found: String) {
+        send { state, _ in state.machine.foundFormat(found) }
+    }
+
+    // MARK: Members
+
+    /// etcd's members were asked how they are.
+    package func membersChecked(_ round: EtcdRound) {
+        send { state, moment in
+            state.refusedRelease = round.refusedRelease
+            // What was heard since the question counts for more than the answer.
+            let isOutdated = state.fullAt.map { $0 >= round.began } ?? false
+            return state.machine.membersChecked(
+                isFull: isOutdated ? nil : round.hasNoSpace,
+                releaseIsRefused: round.refusedRelease != nil, at: moment)
+        }
+    }
+
+    /// The replica that seals said that etcd has no space.
+    func heardOfFullStore() {
         send { state, _ in
-            state.lostQuorum = lost
+            state.fullAt = .now
+            state.machine.heardOfFullStore()
             return []
         }
+    }
+
+    /// While etcd has no space nobody may submit anything that would show that it has some again: its members are asked.
+    func checkMembersOfFullStore() async {
+        guard state.withLock({ $0.machine.storeIsFull }) else { return }
+        _ = await checkMembers()
+    }
+
+    /// Whether an event with this fingerprint is in a transaction of this replica whose fate is open (PROTOCOL.md 3).
+    func mayStillSeal(_ fingerprint: Fingerprint) -> Bool {
+        state.withLock { $0.machine.mayStillSeal(fingerprint) }
     }
 
     /// Somebody read the key `sealer`.
@@ -79,6 +118,18 @@ extension Sealer {
             }
         } onCancel: {
             state.withLock { $0.readers.remove(key) }?.resume()
+        }
+    }
+}
+
+extension LedgerStoreError {
+    /// What a submission is told while this keeps counter and head from being read. Where etcd does not let this replica
+    /// in, nothing can be said of its quorum.
+    fileprivate var notSealedReason: NotSealedReason {
+        switch cause?.code {
+        case .unauthenticated, .permissionDenied, .invalidArgument, .tls, .configuration:
+            .storeUnavailable
+        default: .noQuorum
         }
     }
 }

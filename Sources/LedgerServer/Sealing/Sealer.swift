@@ -21,10 +21,12 @@ package final class Sealer: Service, Sendable {
         var encoded: (proposal: UInt64, transaction: EtcdEncodedTransaction)?
         var alarm = Alarm()
         var readers = HeadWaiters()
-        var streams = StreamWaiters()
+        var streams = StreamWaiters<CheckedContinuation<Void, Never>>()
         var lastReported: SealingCondition?
-        var lostQuorum = false
-        var lastAnswering: EtcdEndpoint?
+        /// When etcd was last heard to say that it has no space.
+        var fullAt: ContinuousClock.Instant?
+        /// The release of a member for which nothing is sealed.
+        var refusedRelease: String?
         var ability = VersionedAbility(version: 0, ability: .loading)
         var reporting: Reporting?
         var isForwarding = false
@@ -53,6 +55,7 @@ package final class Sealer: Service, Sendable {
     let store: LedgerStore
     let blocks: BlockReader
     let clock: SystemClock
+    let members: EtcdMembers
     let board: StatusBoard
     let metrics: LedgerMetrics
     let logger: Logger
@@ -61,11 +64,13 @@ package final class Sealer: Service, Sendable {
     private let actions: AsyncStream<SealingAction>
     let performLater: AsyncStream<SealingAction>.Continuation
 
-    /// - Parameter checkMembers: asks etcd's members before the ledger is loaded, for their clocks and releases; false
-    ///   while one runs a release that can lose committed transactions.
+    /// - Parameter checkMembers: asks etcd's members how they are, and reports it with `membersChecked` before it
+    ///   returns: before the ledger is loaded, and while etcd has no space. False while a member runs a release that can
+    ///   lose committed transactions.
     package init(
         settings: SealingSettings, client: EtcdClient, store: LedgerStore, blocks: BlockReader,
-        clock: SystemClock, board: StatusBoard, metrics: LedgerMetrics, logger: Logger,
+        clock: SystemClock, members: EtcdMembers, board: StatusBoard, metrics: LedgerMetrics,
+        logger: Logger,
         checkMembers: @escaping @Sendable () async -> Bool
     ) {
         self.settings = settings
@@ -73,6 +78,7 @@ package final class Sealer: Service, Sendable {
         self.store = store
         self.blocks = blocks
         self.clock = clock
+        self.members = members
         self.board = board
         self.metrics = metrics
         self.logger = logger
@@ -89,7 +95,15 @@ package final class Sealer: Service, Sendable {
     package func run() async throws {
         try await withGracefulShutdownHandler {
             try await withThrowingDiscardingTaskGroup { group in
-                group.addTask { try await self.load() }
+                group.addTask {
+                    do {
+                        try await self.load()
+                    } catch {
+                        // The group's own body would go on waiting for actions.
+                        self.performLater.finish()
+                        throw error
+                    }
+                }
                 for await action in self.actions {
                     group.addTask { await self.perform(action) }
                 }
@@ -147,7 +161,9 @@ package final class Sealer: Service, Sendable {
                 if mayRead || state.machine.fence != nil {
                     return continuation
                 }
-                state.streams.add(stream, continuation)
+                state.machine.watch(stream)
+                state.streams.add(
+                    stream, load: state.machine.waitingCount(of: stream), continuation)
                 return nil
             }?.resume()
         }
@@ -163,6 +179,20 @@ package final class Sealer: Service, Sendable {
     /// Returns when everything that was accepted before `beginStopping` has been answered.
     package func waitUntilDrained() async {
         await drained.wait()
+    }
+
+    /// Takes out the streams that may be read further now. Those that may not are not looked at one by one.
+    private static func wakeStreams(
+        _ state: inout State, at now: MonotonicInstant
+    ) -> [CheckedContinuation<Void, Never>] {
+        for stream in state.machine.takeRoomChanges() {
+            state.streams.changed(stream, load: state.machine.waitingCount(of: stream))
+        }
+        return state.streams.resume { state.machine.mayRead(waiting: $0, at: now) }
+            .map { stream, continuation in
+                state.machine.unwatch(stream)
+                return continuation
+            }
     }
 
     // MARK: Sending events
@@ -205,7 +235,7 @@ package final class Sealer: Service, Sendable {
                 self.head.store(head.rawValue, ordering: .relaxed)
             }
             resumed += state.readers.resumeAll(upTo: state.machine.state?.head.sequence)
-            resumed += state.streams.resume { state.machine.mayRead($0, at: moment.now) }
+            resumed += Self.wakeStreams(&state, at: moment.now)
             if let wake = state.machine.nextWake, state.alarm.isTooLate(for: wake) {
                 state.alarm.set(for: wake, at: moment.now) { [weak self] number in
                     self?.send { state, moment in

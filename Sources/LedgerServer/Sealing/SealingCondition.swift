@@ -1,46 +1,70 @@
 import LedgerCore
 import Logging
 
-/// What decides whether this replica seals, for health and readiness.
+/// What decides whether this replica seals, for health and readiness: what a submission would be told now.
 struct SealingCondition: Equatable {
-    var isLoading: Bool
+    /// What a submission would be told here; nil where it would be sealed.
+    var obstacle: NotSealedReason?
     var fence: LedgerInconsistency?
-    var isStopping: Bool
-    var isInDoubt: Bool
-    var lostQuorum: Bool
-    var isClockTrusted: Bool
+    /// Whether counter and head could not be read when that was tried last.
+    var isUnreadable: Bool
+    var isLoading: Bool
+    /// The release of a member for which nothing is sealed.
+    var refusedRelease: String?
     /// What is submitted here goes to another replica.
     var isForwarding: Bool
 
     var status: (state: ServingState, readsServed: Bool, message: String) {
-        if isStopping { return (.stopping, !isLoading, "the replica is stopping") }
-        if let fence { return (.fenced, true, "sealing has stopped: \(fence)") }
-        if isLoading {
-            return (
+        switch obstacle {
+        case .stopping:
+            (.stopping, !isLoading, "the replica is stopping")
+        case .starting:
+            (
                 .starting, false,
-                lostQuorum ? "etcd cannot be reached" : "the ledger is being loaded"
+                isUnreadable ? "etcd cannot be reached" : "the ledger is being loaded"
             )
-        }
-        if lostQuorum || isInDoubt {
-            return (.readOnly, true, "etcd has no quorum or does not answer in time")
-        }
-        if !isClockTrusted, isForwarding {
-            return (
-                .serving, true,
-                "events are sealed by another replica; this one's clock disagrees with most members "
-                    + "of etcd"
+        case .rolledBack:
+            (.fenced, true, "sealing has stopped: \(fence.map { "\($0)" } ?? "")")
+        case .unknownFormat:
+            (.readOnly, true, "sealing has stopped: \(fence.map { "\($0)" } ?? "")")
+        case .noQuorum:
+            (.readOnly, true, "etcd has no quorum or does not answer in time")
+        case .storeUnavailable where isUnreadable:
+            (.readOnly, true, "etcd does not let this replica in")
+        case .storageFull:
+            (
+                .readOnly, true,
+                "etcd has no space left: events are read and not sealed until an operator has made "
+                    + "room and disarmed etcd's alarm"
             )
-        }
-        if !isClockTrusted {
-            return (
-                .readOnly, true, "this replica's clock disagrees with most members of etcd"
+        case .releaseRefused:
+            (
+                .readOnly, true,
+                "a member of etcd runs release \(refusedRelease ?? ""), which can lose committed "
+                    + "transactions: events are read and not sealed until it is upgraded"
             )
-        }
-        return (
-            .serving, true,
+        case .storeUnavailable, .clockUntrusted, .clockUnsampled:
             isForwarding
-                ? "events are sealed by another replica, and read" : "events are sealed and read"
-        )
+                ? (.serving, true, "events are sealed by another replica; \(ownTrouble)")
+                : (.readOnly, true, ownTrouble)
+        case nil, .overloaded, .deadlineExceeded, .lookupFailed:
+            (
+                .serving, true,
+                isForwarding
+                    ? "events are sealed by another replica, and read"
+                    : "events are sealed and read"
+            )
+        }
+    }
+
+    /// What keeps this replica alone from sealing.
+    private var ownTrouble: String {
+        switch obstacle {
+        case .clockUntrusted: "this replica's clock disagrees with most members of etcd"
+        case .clockUnsampled:
+            "this replica's clock could not be compared with those of most members of etcd lately"
+        default: "a transaction of this replica is not answered"
+        }
     }
 }
 
@@ -49,12 +73,12 @@ extension Sealer {
     func report(_ state: inout State, at moment: Moment) {
         let number = state.machine.state?.head.sequence.rawValue ?? 0
         let condition = SealingCondition(
-            isLoading: state.machine.isLoading, fence: state.machine.fence,
-            isStopping: state.machine.isStopping,
-            isInDoubt: state.machine.isInDoubt(at: moment.now),
-            lostQuorum: state.lostQuorum, isClockTrusted: moment.wall != .untrusted,
-            isForwarding: state.isForwarding)
+            obstacle: state.machine.obstacle(at: moment), fence: state.machine.fence,
+            isUnreadable: state.machine.unreadable != nil, isLoading: state.machine.isLoading,
+            refusedRelease: state.refusedRelease, isForwarding: state.isForwarding)
         metrics.queueEvents.set(Double(state.machine.queuedEvents))
+        let lookUps = state.machine.lookUpCounts
+        metrics.setLookUps(.duplicates, running: lookUps.running, waiting: lookUps.waiting)
         if condition == state.lastReported {
             if board.current.lastSequenceNumber != number {
                 metrics.headSequenceNumber.set(Double(number))

@@ -23,14 +23,14 @@ package final class SystemClock: Sendable {
 
     private let origin = ContinuousClock.now
     private let state: Mutex<State>
-    private let memberCount: Int
+    private let members: EtcdMembers
 
     /// - Parameters:
     ///   - maxSkewMilliseconds: `LEDGER_MAX_CLOCK_SKEW_MS`.
-    ///   - memberCount: how many members etcd has; a majority of them must agree with the wall clock.
-    package init(maxSkewMilliseconds: Int64, memberCount: Int) {
+    ///   - members: etcd's; a majority of them must agree with the wall clock.
+    package init(maxSkewMilliseconds: Int64, members: EtcdMembers) {
         state = Mutex(State(guarding: ClockGuard(maxSkewMilliseconds: maxSkewMilliseconds)))
-        self.memberCount = memberCount
+        self.members = members
     }
 
     /// Time since this clock was made; it goes on while the machine sleeps and is never set.
@@ -53,8 +53,13 @@ package final class SystemClock: Sendable {
         let wall = wallMilliseconds
         let now = self.now
         let verdict = state.withLock { judge(&$0, wall: wall, at: now) }
-        return Moment(
-            now: now, wall: verdict == .agrees ? .trusted(milliseconds: wall) : .untrusted)
+        let reading: WallClockReading =
+            switch verdict {
+            case .agrees: .trusted(milliseconds: wall)
+            case .skewed: .untrusted
+            case .noMajority: .unsampled
+            }
+        return Moment(now: now, wall: reading)
     }
 
     private func judge(
@@ -67,7 +72,7 @@ package final class SystemClock: Sendable {
             return last.verdict
         }
         let verdict = state.guarding.verdict(
-            wallMilliseconds: wall, bootMilliseconds: boot, memberCount: memberCount)
+            wallMilliseconds: wall, bootMilliseconds: boot, memberCount: members.count)
         state.judgement = Judgement(verdict: verdict, at: now, wallAhead: wall - boot)
         return verdict
     }
@@ -90,7 +95,8 @@ extension Duration {
     package var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? (seconds < 0 ? .min : .max) : whole &+ attoseconds / 1_000_000_000
+        guard !overflow else { return seconds < 0 ? .min : .max }
+        return whole.addingSaturating(attoseconds / 1_000_000_000)
     }
 }
 

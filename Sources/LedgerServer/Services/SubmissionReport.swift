@@ -148,7 +148,21 @@ extension LedgerRPCError {
             unavailable("the replica is stopping", .milliseconds(50))
         case .clockUntrusted:
             unavailable(
-                "this replica's clock disagrees with the store's members", .seconds(1))
+                "this replica's clock disagrees with most of etcd's members", .seconds(1))
+        case .clockUnsampled:
+            unavailable(
+                "this replica could not compare its clock with those of most of etcd's members "
+                    + "lately", .seconds(1))
+        case .noQuorum:
+            unavailable("etcd has no quorum, or none that answers in time", .milliseconds(200))
+        case .releaseRefused:
+            unavailable(
+                "a member of etcd runs a release that can lose committed transactions, and has to "
+                    + "be upgraded", .seconds(5))
+        case .unknownFormat:
+            unavailable(
+                "a newer version writes this ledger, to which this replica has to be upgraded",
+                .milliseconds(500))
         case .lookupFailed:
             unavailable(
                 "it could not be checked whether the event_id is sealed already",

@@ -1,5 +1,6 @@
-import LedgerCore
 import Testing
+
+@testable import LedgerCore
 
 @Suite("IdIndex")
 struct IdIndexTests {
@@ -10,7 +11,7 @@ struct IdIndexTests {
     @Test("the segment of the vectors is byte for byte the same")
     func vector() throws {
         let vector = try Vectors.decode(Vectors.Ids.self, "ids.json")
-        var index = IdIndex()
+        var index = IdIndex(seed: 7)
         for number in 1...4096 {
             let digits = String(number)
             let name = "evt-" + String(repeating: "0", count: 8 - digits.count) + digits
@@ -64,10 +65,76 @@ struct IdIndexTests {
         }
     }
 
+    @Test("100,000 events with one fingerprint are all found, and each costs a bounded search")
+    func oneFingerprint() {
+        var index = IdIndex(seed: 7)
+        for number in 1...100_000 {
+            index.append(Fingerprint(value: 5), startsBlock: false)
+            // The first one is found on the way; the others stand beside the table.
+            if number.isMultiple(of: 20_000) {
+                #expect(index.firstCandidate(for: Fingerprint(value: 5)) == 1)
+                #expect(index.candidateCount(for: Fingerprint(value: 5)) == number)
+            }
+        }
+        #expect(
+            index.candidates(for: Fingerprint(value: 5)) == (1...100_000).map { SequenceNumber($0) }
+        )
+        #expect(index.crowdedOut == 1)
+        #expect(!index.contains(Fingerprint(value: 6)))
+    }
+
+    @Test("what finds no place in the table is found all the same, while the table grows too")
+    func crowdedOut() {
+        withSeed { generator in
+            // A single shard: its ways are long enough to be full now and then.
+            var index = IdIndex(seed: generator.next(), shardBits: 0)
+            var model: [UInt64: [SequenceNumber]] = [:]
+            for number in 1...120_000 {
+                let value =
+                    number.isMultiple(of: 10)
+                    ? UInt64.random(in: 0..<500, using: &generator) : generator.next()
+                index.append(Fingerprint(value: value), startsBlock: false)
+                model[value, default: []].append(SequenceNumber(UInt64(number)))
+            }
+            #expect(index.crowdedOut > 500, "no way was ever full")
+            for (value, numbers) in model {
+                let fingerprint = Fingerprint(value: value)
+                guard index.candidates(for: fingerprint) == numbers,
+                    index.firstCandidate(for: fingerprint) == numbers.first,
+                    index.candidateCount(for: fingerprint) == numbers.count
+                else {
+                    Issue.record("\(value): \(index.candidates(for: fingerprint)), not \(numbers)")
+                    return
+                }
+            }
+        }
+    }
+
+    @Test("ids that share a way under one seed do not under another")
+    func seeds() {
+        withSeed { generator in
+            let known = IdIndexHash.Key(seed: 0)
+            let secret = IdIndexHash.Key(seed: generator.next())
+            // All in one sixteenth of one of sixteen shards, to whoever knows the seed.
+            func way(_ fingerprint: Fingerprint, _ key: IdIndexHash.Key) -> UInt64 {
+                let hash = IdIndexHash(fingerprint, key: key, shardBits: 4)
+                return UInt64(hash.shard) << 4 | UInt64(hash.place >> 28)
+            }
+            var crafted: [Fingerprint] = []
+            while crafted.count < 500 {
+                let fingerprint = Fingerprint(value: generator.next())
+                if way(fingerprint, known) == 0 { crafted.append(fingerprint) }
+            }
+            let ways = Dictionary(grouping: crafted) { way($0, secret) }
+            #expect(ways.count > 150)
+            #expect(ways.values.map(\.count).max() ?? 0 < 20)
+        }
+    }
+
     @Test("loaded segments give the same index as appending did")
     func load() throws {
         try withSeed { generator in
-            var index = IdIndex()
+            var index = IdIndex(seed: 7)
             var isStart: [Bool] = []
             for number in 1...3 * 4096 + 100 {
                 isStart.append(number == 1 || UInt64.random(in: 0..<50, using: &generator) == 0)
@@ -92,7 +159,7 @@ struct IdIndexTests {
     @Test("segments are loaded whole, in order and at a segment's end only")
     func loadRefused() throws {
         let bytes = [UInt8](repeating: 1, count: IdSegment.byteCount)
-        var index = IdIndex()
+        var index = IdIndex(seed: 7)
         #expect(throws: FormatError.self) { try index.load(segment: bytes, number: 1) }
         #expect(throws: FormatError.self) {
             try index.load(segment: Array(bytes.dropLast()), number: 0)
@@ -107,7 +174,7 @@ struct IdIndexTests {
     @Test("the block of a number is found, across segments too")
     func blocks() {
         withSeed { generator in
-            var index = IdIndex()
+            var index = IdIndex(seed: 7)
             var starts: [UInt64] = []
             while index.count < 10_000 {
                 starts.append(index.count + 1)
@@ -135,7 +202,7 @@ struct IdIndexTests {
 
     @Test("a bitmap without a beginning within 1,024 numbers gives no block")
     func noBeginning() {
-        var index = IdIndex()
+        var index = IdIndex(seed: 7)
         for number in 1...2000 { index.append(fingerprint(number), startsBlock: number == 1) }
         #expect(index.blockStart(containing: 1024) == 1)
         #expect(index.blockStart(containing: 1025) == nil)
@@ -143,7 +210,7 @@ struct IdIndexTests {
 
     @Test("an open segment continues on its own and becomes the stored bytes")
     func openSegment() {
-        var index = IdIndex()
+        var index = IdIndex(seed: 7)
         for number in 1...5000 { index.append(fingerprint(number), startsBlock: number % 5 == 0) }
         var segment = index.openSegment
         #expect(segment.number == 1)

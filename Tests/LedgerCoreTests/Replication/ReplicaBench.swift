@@ -54,7 +54,7 @@ final class ReplicaBench {
         _ event: (inout ReplicaStateMachine, MonotonicInstant) -> [ReplicaAction]
     ) -> [ReplicaAction] {
         let actions = event(&machine, now)
-        for case .answer(let token, _) in actions {
+        for token in actions.answeredTokens {
             #expect(answered.insert(token).inserted, "\(token) was answered twice")
         }
         return actions
@@ -257,11 +257,36 @@ extension [ReplicaAction] {
     }
 
     var outcomes: [SubmissionOutcome] {
-        compactMap { if case .answer(_, let outcome) = $0 { outcome } else { nil } }
+        compactMap {
+            switch $0 {
+            case .answer(_, let outcome): outcome
+            case .reject(_, let reason): .notSealed(reason)
+            default: nil
+            }
+        }
     }
 
     var answeredTokens: [SubmissionToken] {
-        compactMap { if case .answer(let token, _) = $0 { token } else { nil } }
+        compactMap {
+            switch $0 {
+            case .answer(let token, _): token
+            case .reject(let submission, _): submission.token
+            default: nil
+            }
+        }
+    }
+
+    /// What the own sealing machine is told to ask itself before it is said.
+    var rejected: [SubmissionToken] {
+        compactMap { if case .reject(let submission, _) = $0 { submission.token } else { nil } }
+    }
+
+    var withdrawn: [SubmissionToken] {
+        compactMap { if case .withdraw(let token) = $0 { token } else { nil } }
+    }
+
+    var recalled: [SubmissionToken] {
+        compactMap { if case .recall(_, let token) = $0 { token } else { nil } }
     }
 
     var reports: [ReplicaEvent] {

@@ -7,19 +7,23 @@ struct MachineBench {
     var machine: SealingStateMachine
     var now: Int64 = 0
     var wallIsTrusted = true
+    /// What the wall clock says instead.
+    var wall: WallClockReading?
     private var nextToken: UInt64 = 1
 
     /// A machine that has loaded an empty ledger.
     init(settings: SealingSettings = SealingSettings()) {
         machine = SealingStateMachine(settings: settings)
-        _ = machine.loaded(LedgerState(), at: moment)
+        _ = machine.loaded(LedgerState(indexSeed: 7), at: moment)
     }
 
     var moment: Moment {
         Moment(
             now: MonotonicInstant(nanoseconds: now),
-            wall: wallIsTrusted
-                ? .trusted(milliseconds: 1_700_000_000_000 + now / 1_000_000) : .untrusted)
+            wall: wall != nil
+                ? wall ?? .untrusted
+                : wallIsTrusted
+                    ? .trusted(milliseconds: 1_700_000_000_000 + now / 1_000_000) : .untrusted)
     }
 
     mutating func pass(milliseconds: Int64) {
@@ -75,6 +79,12 @@ struct MachineBench {
         machine.transmissionEnded(proposal: proposal.id, result, at: moment)
     }
 
+    /// A look-up has found the same thing for all.
+    mutating func lookedUp(_ lookUp: LookUp, _ result: LookUpResult) -> [SealingAction] {
+        machine.lookedUp(
+            lookUp.block, lookUp.items.map { ($0.submission.token, result) }, at: moment)
+    }
+
     /// Seals one event whole.
     mutating func seal(_ id: String, revision: Int64) {
         if let proposal = send(id) {
@@ -105,15 +115,11 @@ extension [SealingAction] {
     }
 
     var transmitted: Proposal? {
-        lazy.compactMap { if case .transmit(let proposal, _) = $0 { proposal } else { nil } }.first
+        lazy.compactMap { if case .transmit(let proposal) = $0 { proposal } else { nil } }.first
     }
 
     var observation: ObservationID? {
-        lazy.compactMap { if case .observe(let id, _) = $0 { id } else { nil } }.first
-    }
-
-    var observesElsewhere: Bool {
-        contains { if case .observe(_, let elsewhere) = $0 { elsewhere } else { false } }
+        lazy.compactMap { if case .observe(let id) = $0 { id } else { nil } }.first
     }
 
     var readsBlocks: Bool {
@@ -125,7 +131,11 @@ extension [SealingAction] {
     }
 
     var lookedUp: [Submission] {
-        compactMap { if case .lookUp(let submission, _) = $0 { submission } else { nil } }
+        lookUps.flatMap { $0.items.map(\.submission) }
+    }
+
+    var lookUps: [LookUp] {
+        compactMap { if case .lookUp(let lookUp) = $0 { lookUp } else { nil } }
     }
 
     var outcomes: [SubmissionOutcome] {

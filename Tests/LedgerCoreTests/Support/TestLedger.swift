@@ -8,6 +8,7 @@ struct TestLedger {
     var segments: [UInt64: [UInt8]] = [:]
     var head = Head.empty
     var checkpoint: Checkpoint?
+    var known = KnownHead()
 
     /// All entries in order.
     private(set) var entries: [[UInt8]] = []
@@ -39,7 +40,7 @@ struct TestLedger {
     /// Writes blocks, tiles, segments and head from the entries.
     private mutating func store() {
         var stack = TileStack()
-        var index = IdIndex()
+        var index = IdIndex(seed: 7)
         var position = 0
         for size in sizes {
             var value: [UInt8] = []
@@ -118,6 +119,7 @@ struct TestLedger {
         let keys = blocks.keys.sorted()
         var verifier = LedgerVerifier(
             first: start, last: last.map { SequenceNumber($0) } ?? head.sequence, head: head,
+            known: known,
             base: withBase ? try base(LedgerVerifier.baseSize(first: start)) : nil,
             checkpoint: checkpoint,
             firstBlockBeyondHead: keys.first { $0 > head.sequence.rawValue }

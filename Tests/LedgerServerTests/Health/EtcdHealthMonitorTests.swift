@@ -1,4 +1,5 @@
 import EtcdGateway
+import Foundation
 import Logging
 import ServiceLifecycle
 import Synchronization
@@ -14,6 +15,7 @@ struct EtcdHealthMonitorTests {
         let asked = Atomic<Int>(0)
         let deadlines = Mutex<[Duration]>([])
         let samples = Mutex<[(UInt64, Int64)]>([])
+        let rounds = Mutex<[EtcdRound]>([])
 
         func set(_ endpoint: EtcdEndpoint, _ answer: Result<EtcdMemberStatus, EtcdError>) {
             answers.withLock { $0[endpoint] = answer }
@@ -54,9 +56,10 @@ struct EtcdHealthMonitorTests {
             probe: { [members] endpoint, deadline throws(EtcdError) in
                 try members.answer(endpoint, deadline)
             },
-            onClockSample: { [members] member, seconds, _ in
-                members.samples.withLock { $0.append((member, seconds)) }
-            }, sleep: sleep)
+            onClockSample: { [members] status, seconds, _ in
+                members.samples.withLock { $0.append((status.memberID, seconds)) }
+            }, onRound: { [members] round in members.rounds.withLock { $0.append(round) } },
+            sleep: sleep)
     }
 
     @Test("Each member is judged by its own answer")
@@ -119,6 +122,48 @@ struct EtcdHealthMonitorTests {
         members.set(endpoints[1], .success(EtcdSamples.status(of: endpoints[1])))
         await monitor.check(timeout: .seconds(1))
         #expect(monitor.unsafeVersion == nil)
+    }
+
+    @Test(
+        "Whoever seals is told after each round of refused releases and of alarms, and when they are over"
+    )
+    func rounds() async {
+        let monitor = monitor()
+        func round() async -> EtcdRound? {
+            await monitor.check(timeout: .seconds(1))
+            return members.rounds.withLock { $0.last }
+        }
+        // Nobody answers: nothing is known.
+        var last = await round()
+        #expect(last?.hasNoSpace == nil && last?.refusedRelease == nil)
+        members.set(
+            endpoints[1], .success(EtcdSamples.status(of: endpoints[1], version: "3.5.1")))
+        last = await round()
+        #expect(last?.hasNoSpace == false && last?.refusedRelease == "3.5.1")
+        members.set(
+            endpoints[1],
+            .success(
+                EtcdSamples.status(of: endpoints[1], errors: ["memberID:1 alarm:NOSPACE "])))
+        last = await round()
+        #expect(last?.hasNoSpace == true && last?.refusedRelease == nil)
+        // A member that is gone has no say, whatever it said last.
+        members.set(endpoints[1], .failure(EtcdSamples.unreachable()))
+        members.set(endpoints[0], .success(EtcdSamples.status(of: endpoints[0])))
+        last = await round()
+        #expect(last?.hasNoSpace == false)
+    }
+
+    @Test("A member of a refused release that does not answer is gone after a minute")
+    func unsafeVersionGone() {
+        var member = EtcdMemberHealth(endpoint: endpoints[0])
+        let start = Date(timeIntervalSince1970: 1_700_000_000)
+        member.record(
+            .success(EtcdSamples.status(of: endpoints[0], version: "3.5.2")), after: .zero,
+            at: start)
+        #expect(member.unsafeVersion(at: start + 3_600) == "3.5.2")
+        member.record(.failure(EtcdSamples.unreachable()), after: .zero, at: start + 20)
+        #expect(member.unsafeVersion(at: start + 59) == "3.5.2")
+        #expect(member.unsafeVersion(at: start + 61) == nil)
     }
 
     @Test("The clock of every member that answers is handed on")

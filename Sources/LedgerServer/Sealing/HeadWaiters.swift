@@ -31,25 +31,3 @@ struct HeadWaiters {
         return reached.values.map(\.1)
     }
 }
-
-/// The streams that are not read further until a batch has taken their events.
-struct StreamWaiters {
-    private var waiters: [StreamID: CheckedContinuation<Void, Never>] = [:]
-
-    /// A stream has one reader, so at most one waits.
-    mutating func add(_ stream: StreamID, _ continuation: CheckedContinuation<Void, Never>) {
-        waiters[stream] = continuation
-    }
-
-    mutating func resume(
-        where mayRead: (StreamID) -> Bool
-    ) -> [CheckedContinuation<Void, Never>] {
-        if waiters.isEmpty { return [] }
-        var resumed: [CheckedContinuation<Void, Never>] = []
-        for (stream, continuation) in waiters where mayRead(stream) {
-            waiters[stream] = nil
-            resumed.append(continuation)
-        }
-        return resumed
-    }
-}
