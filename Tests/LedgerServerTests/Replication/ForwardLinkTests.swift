@@ -54,7 +54,7 @@ struct ForwardLinkTests {
                 settings: .init(
                     security: .plaintext, peerName: nil, secret: SharedSecret(token: Self.token),
                     maxMessageBytes: 1 << 20),
-                clock: SystemClock(maxSkewMilliseconds: 1, memberCount: 1))
+                clock: SystemClock(maxSkewMilliseconds: 1, members: EtcdMembers(endpoints: [])))
             let reason = Mutex("")
             await link.run { event in
                 if until(event) { link.close() }
@@ -124,7 +124,7 @@ struct ForwardLinkTests {
                 to: hint, greeting: .with { $0.sealerID = "one" },
                 settings: .init(
                     security: .plaintext, peerName: nil, secret: secret, maxMessageBytes: 1 << 20),
-                clock: SystemClock(maxSkewMilliseconds: 1, memberCount: 1))
+                clock: SystemClock(maxSkewMilliseconds: 1, members: EtcdMembers(endpoints: [])))
             let wasUp = Mutex(false)
             await link.run { event in
                 guard case .up = event else { return }
