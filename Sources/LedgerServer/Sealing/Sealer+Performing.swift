@@ -59,6 +59,7 @@ extension Sealer {
             state.withLock { $0.lastAnswering = response.header.endpoint }
             noticed(store.transactions.hint(ofLostRace: response))
             result = store.transactions.result(of: response)
+            keep(proposal, result)
         } catch {
             log(error, of: proposal)
             result = store.transactions.result(of: error)
@@ -66,6 +67,13 @@ extension Sealer {
         return sendCollecting { state, moment in
             state.machine.transmissionEnded(proposal: proposal.id, result, at: moment)
         }
+    }
+
+    /// Who follows the ledger, or asks for what was just sealed, finds it here.
+    private func keep(_ proposal: Proposal, _ result: TransmissionResult) {
+        guard case .applied = result else { return }
+        blocks.newest.keep(
+            first: proposal.first, bytes: proposal.block, events: proposal.records.count)
     }
 
     private func log(_ error: EtcdError, of proposal: Proposal) {
@@ -107,7 +115,9 @@ extension Sealer {
     ) async -> [SealingAction] {
         let result: CatchUpResult<[BlockDigest]> = await Self.catchUp {
             () async throws(LedgerStoreError) in
-            try await LedgerLoader(self.store).blocks(after: known, upTo: observation)
+            try await LedgerLoader(self.store.urgent).blocks(after: known, upTo: observation) {
+                self.blocks.newest.keep(first: $0.first, bytes: $0.bytes, events: $1.leaves.count)
+            }
         }
         return sendCollecting { state, moment in state.machine.blocksRead(result, at: moment) }
     }
@@ -122,7 +132,7 @@ extension Sealer {
             ])
         let result: CatchUpResult<(LedgerState, BlockDigest)> = await Self.catchUp {
             () async throws(LedgerStoreError) in
-            let loader = LedgerLoader(self.store)
+            let loader = LedgerLoader(self.store.urgent)
             let first = try await loader.block(after: known.head.sequence)
             return (try await loader.load(upTo: observation, from: known), first)
         }
@@ -181,13 +191,16 @@ extension Sealer {
                 let observed = try await store.observe(
                     options: EtcdRequestOptions(deadline: begin.advanced(by: .seconds(2))))
                 recordClock(observed.header, since: begin)
-                let state = try await LedgerLoader(store).load(upTo: observed.observation)
+                let known = try provisional(before: observed.observation)
+                let state = try await LedgerLoader(store.urgent).load(
+                    upTo: observed.observation, from: known)
                 loaded(state, took: begin.duration(to: .now))
                 return
             } catch {
                 switch error.code {
                 case .unavailable:
                     noteQuorum(lost: true)
+                    await loadProvisionally()
                 case .unsupportedFormat:
                     throw error
                 case .inconsistent(let reason):
@@ -212,6 +225,7 @@ extension Sealer {
             metadata: ["head": "\(loaded.head.sequence)", "duration": "\(duration)"])
         send { state, moment in
             state.lostQuorum = false
+            state.provisional = nil
             return state.machine.loaded(loaded, at: moment)
         }
     }

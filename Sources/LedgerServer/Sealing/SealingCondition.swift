@@ -11,10 +11,20 @@ struct SealingCondition: Equatable {
     var isClockTrusted: Bool
     /// What is submitted here goes to another replica.
     var isForwarding: Bool
+    /// While loading: up to which number one member's copy is read.
+    var provisional: SequenceNumber?
 
     var status: (state: ServingState, readsServed: Bool, message: String) {
-        if isStopping { return (.stopping, !isLoading, "the replica is stopping") }
+        if isStopping {
+            return (.stopping, !isLoading || provisional != nil, "the replica is stopping")
+        }
         if let fence { return (.fenced, true, "sealing has stopped: \(fence)") }
+        if isLoading, let provisional {
+            return (
+                .readOnly, true,
+                "etcd has no quorum; events up to number \(provisional) are read from one member"
+            )
+        }
         if isLoading {
             return (
                 .starting, false,
@@ -47,13 +57,13 @@ struct SealingCondition: Equatable {
 extension Sealer {
     /// Shows the present condition on the board when it has changed.
     func report(_ state: inout State, at moment: Moment) {
-        let number = state.machine.state?.head.sequence.rawValue ?? 0
+        let number = state.readable?.head.sequence.rawValue ?? 0
         let condition = SealingCondition(
             isLoading: state.machine.isLoading, fence: state.machine.fence,
             isStopping: state.machine.isStopping,
             isInDoubt: state.machine.isInDoubt(at: moment.now),
             lostQuorum: state.lostQuorum, isClockTrusted: moment.wall != .untrusted,
-            isForwarding: state.isForwarding)
+            isForwarding: state.isForwarding, provisional: state.provisional?.head.sequence)
         metrics.queueEvents.set(Double(state.machine.queuedEvents))
         if condition == state.lastReported {
             if board.current.lastSequenceNumber != number {
