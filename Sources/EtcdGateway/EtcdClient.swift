@@ -30,6 +30,21 @@ package final class EtcdClient: Sendable {
         }
     }
 
+    /// A client of the same members, with the same login, on connections and a thread of its own: what it reads
+    /// never waits for this one's requests, nor they for it.
+    ///
+    /// - Parameters:
+    ///   - configuration: Its user and password do not count.
+    package init(
+        sharingLoginOf other: EtcdClient, configuration: EtcdConfiguration, logger: Logger,
+        observer: (any EtcdRequestObserver)? = nil
+    ) throws(EtcdError) {
+        try configuration.validate()
+        executor = try RequestExecutor(configuration, logger: logger)
+        self.observer = observer
+        login = other.login
+    }
+
     /// The configured members.
     package var endpoints: [EtcdEndpoint] { executor.endpoints }
 

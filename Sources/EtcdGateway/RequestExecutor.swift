@@ -11,6 +11,7 @@ final class RequestExecutor: Sendable {
     private let selector: Mutex<EndpointSelector>
     private let requestTimeout: Duration
     private let connectTimeout: Duration
+    private let asksOthersAfterTimeout: Bool
     private let logger: Logger
     let endpoints: [EtcdEndpoint]
 
@@ -21,6 +22,7 @@ final class RequestExecutor: Sendable {
         self.selector = Mutex(selector)
         requestTimeout = configuration.requestTimeout
         connectTimeout = configuration.connectTimeout
+        asksOthersAfterTimeout = configuration.asksOthersAfterTimeout
         self.logger = logger
     }
 
@@ -52,7 +54,7 @@ final class RequestExecutor: Sendable {
             do throws(EtcdError) {
                 return try await send(call, token: token, attempt, decode)
             } catch {
-                guard Self.mayTryAnother(after: error, call.operation) else { throw error }
+                guard mayTryAnother(after: error, call.operation) else { throw error }
                 tried.append(attempt.endpoint)
                 last = error
             }
@@ -151,7 +153,7 @@ extension RequestExecutor {
 
     /// What was not sent can go elsewhere. A read can, too, after anything that speaks of the
     /// member and not of the request.
-    private static func mayTryAnother(
+    private func mayTryAnother(
         after error: EtcdError, _ operation: EtcdCall.Operation
     ) -> Bool {
         switch error.code {
@@ -161,6 +163,7 @@ extension RequestExecutor {
         if error.failureClass == .notSent { return true }
         guard operation.isRead, error.failureClass != .rejected else { return false }
         if let status = error.httpStatus { return status == 200 || status >= 500 }
+        if error.code == .timeout { return asksOthersAfterTimeout }
         return error.code != .tooLarge
     }
 

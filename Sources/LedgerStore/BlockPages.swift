@@ -1,30 +1,35 @@
 package import EtcdGateway
 package import LedgerCore
 
-/// Walks through stored blocks page by page, with pages as large as an answer may be.
+/// Walks through stored blocks page by page, with pages bounded by bytes.
 ///
-/// A block has between 100 bytes and 1 MiB, so the number of blocks in a page follows the largest one seen; a
-/// page that turns out too large is asked for again in small pieces.
+/// A block has between 100 bytes and 1 MiB, and nothing tells before it is read. What is known is that an event has at
+/// most 64 KiB and a block at most 1 MiB: so a page asks for at most 8 blocks, or for the blocks of at most 120 numbers,
+/// which are never more than 9 MiB, whatever is stored.
 package struct BlockPages: Sendable {
-    private static let pageBytes = 4 << 20
-    private static let safeLimit = 4
-    private static let largestLimit = 2_048
+    /// So many blocks of any kind may be asked for.
+    private static let mostBlocks = 8
+    /// The blocks that begin at so many numbers may be asked for: events of 64 KiB, and 1 MiB for those of the last
+    /// block that lie beyond.
+    private static let mostNumbers: UInt64 = 120
 
     private let store: LedgerStore
     private let through: SequenceNumber
     private let serializable: Bool
     private var next: SequenceNumber
-    private var limit: Int
+    package private(set) var sizer: PageSizer
+    /// How many numbers a block had lately: what tells which of the two bounds allows more.
+    private var numbersPerBlock: UInt64 = 1
 
     /// - Parameters:
     ///   - from: the number at which the first block begins.
     ///   - through: blocks that begin beyond this number are not read.
-    ///   - limit: the blocks of the first page; later ones follow the sizes seen.
+    ///   - sizer: what another walk has learned of these blocks' sizes.
     package init(
         _ store: LedgerStore, from: SequenceNumber, through: SequenceNumber,
-        serializable: Bool = false, limit: Int = 16
+        serializable: Bool = false, sizer: PageSizer = PageSizer()
     ) {
-        self.limit = limit
+        self.sizer = sizer
         self.store = store
         self.through = through
         self.serializable = serializable
@@ -32,33 +37,49 @@ package struct BlockPages: Sendable {
     }
 
     /// The next blocks, or an empty array when there are none.
+    ///
+    /// - Parameter options: without a deadline, each attempt may take as long as the client's requests may.
     package mutating func nextPage(
-        options: EtcdRequestOptions
+        options: EtcdRequestOptions = .init()
     ) async throws(LedgerStoreError) -> [StoredBlock] {
-        guard next <= through else { return [] }
-        let page: [StoredBlock]
-        do throws(LedgerStoreError) {
-            page = try await read(limit, options: options)
-        } catch {
-            guard error.cause?.code == .tooLarge, limit > Self.safeLimit else { throw error }
-            limit = Self.safeLimit
-            page = try await read(limit, options: options)
+        while next <= through {
+            let bound = numberBound
+            let page = try await readPage(through: bound ?? through, options: options)
+            guard let first = page.first, let last = page.last else {
+                guard let bound, bound < through else { break }
+                // The last block reaches beyond so many numbers: any number of them is in few blocks.
+                numbersPerBlock = Self.mostNumbers
+                continue
+            }
+            next = last.first.next
+            if page.count > 1 {
+                numbersPerBlock = max(
+                    1, first.first.distance(to: last.first) / UInt64(page.count - 1))
+            }
+            return page
         }
-        guard let last = page.last else {
-            next = through.next
-            return []
-        }
-        next = last.first.next
-        let largest = page.map(\.bytes.count).max() ?? 1
-        limit = min(max(Self.pageBytes / max(1, largest), Self.safeLimit), Self.largestLimit)
-        return page
+        next = through.next
+        return []
     }
 
-    private func read(
-        _ limit: Int, options: EtcdRequestOptions
+    /// Up to where the next page goes; nil where its number of blocks is bound enough.
+    private var numberBound: SequenceNumber? {
+        guard sizer.limit > Self.mostBlocks,
+            Self.mostNumbers / numbersPerBlock > UInt64(Self.mostBlocks)
+        else { return nil }
+        return min(through, SequenceNumber(next.rawValue + Self.mostNumbers - 1))
+    }
+
+    private mutating func readPage(
+        through bound: SequenceNumber, options: EtcdRequestOptions
     ) async throws(LedgerStoreError) -> [StoredBlock] {
-        try await store.blocks(
-            from: next, through: through, limit: limit, serializable: serializable,
-            options: options)
+        let (store, next, serializable) = (self.store, self.next, self.serializable)
+        let mostKeys = numberBound == nil ? Self.mostBlocks : Int(Self.mostNumbers)
+        return try await sizer.page(mostKeys: mostKeys, bytes: \.bytes.count) {
+            limit async throws(LedgerStoreError) in
+            try await store.blocks(
+                from: next, through: bound, limit: min(limit, mostKeys),
+                serializable: serializable, options: options)
+        }
     }
 }

@@ -1,37 +1,41 @@
-import EtcdGateway
+package import EtcdGateway
 package import LedgerCore
 
 /// Reads what a replica must know before it may seal, when it starts and when it has fallen behind
 /// (DESIGN.md, "Starting"; PROTOCOL.md 10, 11 and 23).
 package struct LedgerLoader: Sendable {
-    /// A segment has 33 kB and a tile 8 kB: pages of 2 MB.
-    private static let segmentPage = 64
-    private static let tilePage = 256
-
     private let store: LedgerStore
-    /// How long one read of a page may take.
-    private let pageTimeout: Duration
+    /// The member whose own copy is read; nil reads what the quorum has.
+    private let copyOf: EtcdEndpoint?
 
-    package init(_ store: LedgerStore, pageTimeout: Duration = .seconds(10)) {
+    /// - Parameter member: whose own copy is read, without a quorum; nil reads what the quorum has.
+    package init(_ store: LedgerStore, copyOf member: EtcdEndpoint? = nil) {
         self.store = store
-        self.pageTimeout = pageTimeout
+        copyOf = member
     }
 
-    private var options: EtcdRequestOptions {
-        EtcdRequestOptions(deadline: .now.advanced(by: pageTimeout))
-    }
+    private var isSerializable: Bool { copyOf != nil }
+    private var options: EtcdRequestOptions { EtcdRequestOptions(only: copyOf) }
 
     /// Reads the blocks after a number up to an observed head, decoded and hashed.
+    ///
+    /// - Parameter seen: called with each block that is sound in itself.
     package func blocks(
-        after known: SequenceNumber, upTo observation: LedgerObservation
+        after known: SequenceNumber, upTo observation: LedgerObservation,
+        seen: (StoredBlock, BlockDigest) -> Void = { _, _ in }
     ) async throws(LedgerStoreError) -> [BlockDigest] {
         var pages = BlockPages(
-            store, from: known.next, through: observation.head.sequence)
+            store, from: known.next, through: observation.head.sequence,
+            serializable: isSerializable)
         var digests: [BlockDigest] = []
         while true {
             let page = try await pages.nextPage(options: options)
             if page.isEmpty { return digests }
-            for block in page { digests.append(try digest(block)) }
+            for block in page {
+                let digest = try digest(block)
+                digests.append(digest)
+                seen(block, digest)
+            }
         }
     }
 
@@ -62,7 +66,9 @@ package struct LedgerLoader: Sendable {
         try await loadSegments(into: &index, size: size, progress: progress)
         // The newest segment's last block can reach beyond the segment: begin with it, not after it.
         let tailStart = try tailStart(in: index, covered: SequenceNumber(index.count))
-        var pages = BlockPages(store, from: tailStart, through: observation.head.sequence)
+        var pages = BlockPages(
+            store, from: tailStart, through: observation.head.sequence,
+            serializable: isSerializable)
         var leaves: [Digest] = []
         var firstLeaf = tailStart.rawValue
         var lastEventHash: EventHash?
@@ -126,9 +132,15 @@ package struct LedgerLoader: Sendable {
         let width = UInt64(IdSegment.width)
         let end = size / width
         var next = index.count / width
+        var sizer = PageSizer(unitBytes: IdSegment.byteCount)
         while next < end {
-            let page = try await store.segments(
-                from: next, end: end, limit: Self.segmentPage, options: options)
+            let first = next
+            let page = try await sizer.page(mostKeys: Int(end - first), bytes: \.value.count) {
+                limit async throws(LedgerStoreError) in
+                try await store.segments(
+                    from: first, end: end, limit: limit, serializable: isSerializable,
+                    options: options)
+            }
             guard !page.isEmpty else { throw missingSegment(next) }
             for pair in page {
                 guard pair.key == store.keys.ids(next) else { throw missingSegment(next) }
@@ -167,9 +179,9 @@ package struct LedgerLoader: Sendable {
             let width = UInt64(TileID.width)
             var next = tiles.size / width
             let end = size / width
+            var sizer = PageSizer(unitBytes: Tile.byteCount)
             while next < end {
-                let page = try await store.tiles(
-                    level: 0, from: next, end: end, limit: Self.tilePage, options: options)
+                let page = try await self.tiles(level: 0, from: next, end: end, &sizer)
                 guard !page.isEmpty else { throw missingTile(level: 0, next) }
                 for tile in page {
                     let skipped = Int(tiles.size - tile.index * width)
@@ -191,12 +203,12 @@ package struct LedgerLoader: Sendable {
         size: UInt64, tail: [Digest]
     ) async throws(LedgerStoreError) -> TileStack {
         var loaded: [Tile] = []
+        var sizer = PageSizer(unitBytes: Tile.byteCount)
         for run in TileRun.covering(TileStack.tilesToLoad(size: size)) {
             var next = run.first
             while next < run.end {
-                let page = try await store.tiles(
-                    level: run.level, from: next, end: run.end, limit: Self.tilePage,
-                    options: options)
+                let page = try await tiles(
+                    level: run.level, from: next, end: run.end, &sizer)
                 guard !page.isEmpty else { throw missingTile(level: run.level, next) }
                 loaded += page
                 next += UInt64(page.count)
@@ -206,6 +218,17 @@ package struct LedgerLoader: Sendable {
             return try TileStack(size: size, tiles: loaded, tail: tail)
         } catch {
             throw .inconsistent(.malformed("tiles: \(error.message)"))
+        }
+    }
+
+    private func tiles(
+        level: Int, from first: UInt64, end: UInt64, _ sizer: inout PageSizer
+    ) async throws(LedgerStoreError) -> [Tile] {
+        try await sizer.page(mostKeys: Int(end - first), bytes: \.bytes.count) {
+            limit async throws(LedgerStoreError) in
+            try await store.tiles(
+                level: level, from: first, end: end, limit: limit, serializable: isSerializable,
+                options: options)
         }
     }
 

@@ -5,12 +5,24 @@ package import LedgerCore
 package struct LedgerStore: Sendable {
     package let store: any KeyValueStore
     package let transactions: LedgerTransactions
+    /// Where more than a head is read; nil reads it where everything is read.
+    package let bulk: BulkReads?
+    private var priority = Places.Priority.ordinary
 
     package var keys: LedgerKeys { transactions.keys }
 
-    package init(store: any KeyValueStore, keys: LedgerKeys) {
+    package init(store: any KeyValueStore, keys: LedgerKeys, bulk: BulkReads? = nil) {
         self.store = store
+        self.bulk = bulk
         transactions = LedgerTransactions(keys: keys)
+    }
+
+    /// The same store for who cannot seal or serve before it has read: its pages do not wait behind listings and
+    /// verifications.
+    package var urgent: LedgerStore {
+        var store = self
+        store.priority = .urgent
+        return store
     }
 
     // MARK: Head
@@ -22,11 +34,15 @@ package struct LedgerStore: Sendable {
         package let header: EtcdResponseHeader
     }
 
-    /// Reads counter and head in one linearizable transaction.
+    /// Reads counter and head in one transaction.
+    ///
+    /// - Parameter serializable: as one member has them, which may be behind; answered without a quorum. Nothing may be
+    ///   sealed on it, and it proves no absence.
     package func observe(
-        options: EtcdRequestOptions
+        serializable: Bool = false, options: EtcdRequestOptions
     ) async throws(LedgerStoreError) -> Observed {
-        let response = try await perform(transactions.observing(), options: options)
+        let response = try await perform(
+            transactions.observing(serializable: serializable), options: options)
         return Observed(
             observation: try transactions.observation(from: response),
             hint: transactions.hint(ofRead: response), header: response.header)
@@ -62,7 +78,7 @@ package struct LedgerStore: Sendable {
     ) async throws(LedgerStoreError) -> [UInt8]? {
         let request = EtcdRangeRequest(
             key: keys.block(first), serializable: serializable)
-        return try await range(request, options: options).kvs.first?.value
+        return try await range(request, .block, options: options).kvs.first?.value
     }
 
     /// Stored blocks in ascending order, beginning with the first that starts at `from` or later and ending
@@ -107,20 +123,24 @@ package struct LedgerStore: Sendable {
 
     /// Stored ids segments `from` up to but excluding `end`, at most `limit` of them.
     package func segments(
-        from: UInt64, end: UInt64, limit: Int, options: EtcdRequestOptions
+        from: UInt64, end: UInt64, limit: Int, serializable: Bool = false,
+        options: EtcdRequestOptions
     ) async throws(LedgerStoreError) -> [EtcdKeyValue] {
         let request = EtcdRangeRequest(
-            key: keys.ids(from), rangeEnd: keys.ids(end), limit: Int64(limit))
+            key: keys.ids(from), rangeEnd: keys.ids(end), limit: Int64(limit),
+            serializable: serializable)
         return try await range(request, options: options).kvs
     }
 
     /// Stored tiles of one level, `from` up to but excluding `end`, at most `limit` of them.
     package func tiles(
-        level: Int, from: UInt64, end: UInt64, limit: Int, options: EtcdRequestOptions
+        level: Int, from: UInt64, end: UInt64, limit: Int, serializable: Bool = false,
+        options: EtcdRequestOptions
     ) async throws(LedgerStoreError) -> [Tile] {
         let request = EtcdRangeRequest(
             key: keys.tile(TileID(level: level, index: from)),
-            rangeEnd: keys.tile(TileID(level: level, index: end)), limit: Int64(limit))
+            rangeEnd: keys.tile(TileID(level: level, index: end)), limit: Int64(limit),
+            serializable: serializable)
         let pairs = try await range(request, options: options).kvs
         var tiles: [Tile] = []
         for (offset, pair) in pairs.enumerated() {
@@ -137,25 +157,28 @@ package struct LedgerStore: Sendable {
         return tiles
     }
 
-    /// Stored tiles of one level as they are, `from` and later, at most `limit` of them.
+    /// Stored tiles of one level as they are, `from` and later, a page of them.
     package func tileValues(
-        level: Int, from: UInt64, limit: Int, options: EtcdRequestOptions
+        level: Int, from: UInt64, sizer: inout PageSizer
     ) async throws(LedgerStoreError) -> [(TileID, [UInt8])] {
         let bounds = keys.tiles(level: level, from: from)
-        let request = EtcdRangeRequest(
-            key: bounds.key, rangeEnd: bounds.rangeEnd, limit: Int64(limit))
-        return try await range(request, options: options).kvs.compactMap { pair in
-            keys.tileID(pair.key).map { ($0, pair.value) }
+        let pairs = try await sizer.page(bytes: \.value.count) {
+            limit async throws(LedgerStoreError) in
+            let request = EtcdRangeRequest(
+                key: bounds.key, rangeEnd: bounds.rangeEnd, limit: Int64(limit))
+            return try await range(request, options: .init()).kvs
         }
+        return pairs.compactMap { pair in keys.tileID(pair.key).map { ($0, pair.value) } }
     }
 
     // MARK: Performing
 
-    func range(
-        _ request: EtcdRangeRequest, options: EtcdRequestOptions
+    private func range(
+        _ request: EtcdRangeRequest, _ kind: BulkReads.Kind = .page, options: EtcdRequestOptions
     ) async throws(LedgerStoreError) -> EtcdRangeResponse {
         do throws(EtcdError) {
-            return try await store.range(request, options: options)
+            guard let bulk else { return try await store.range(request, options: options) }
+            return try await bulk.range(request, kind, priority, options: options)
         } catch {
             throw .unavailable(error)
         }

@@ -39,3 +39,13 @@ package struct LedgerStoreError: Error, Sendable, CustomStringConvertible {
         }
     }
 }
+
+extension LedgerStoreError {
+    /// Whether less might have been answered: the answer was too long, or did not come in time. etcd that cannot be
+    /// reached, or that refuses, is another matter.
+    var mayBeTooLarge: Bool {
+        guard let cause else { return false }
+        return cause.code == .tooLarge
+            || (cause.code == .timeout && cause.failureClass != .notSent)
+    }
+}

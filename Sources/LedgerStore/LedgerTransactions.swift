@@ -80,11 +80,15 @@ package struct LedgerTransactions: Sendable {
 
     // MARK: Observing
 
-    /// Counter, head, format and hint in one linearizable read; with `beyond`, also the first block key after that
-    /// number's, for verification while others seal (PROTOCOL.md 17).
-    package func observing(firstBlockKeyAfter beyond: SequenceNumber? = nil) -> EtcdTransaction {
+    /// Counter, head, format and hint in one read, linearizable by default; with `beyond`, also the
+    /// first block key after that number's, for verification while others seal (PROTOCOL.md 17).
+    ///
+    /// - Parameter serializable: every read of the transaction is: only then does a member answer it by itself.
+    package func observing(
+        firstBlockKeyAfter beyond: SequenceNumber? = nil, serializable: Bool = false
+    ) -> EtcdTransaction {
         var reads = [keys.counter, keys.head, keys.format, keys.sealer].map {
-            EtcdRangeRequest(key: $0)
+            EtcdRangeRequest(key: $0, serializable: serializable)
         }
         if let beyond {
             let beyondBlocks = keys.blocks(from: beyond.next)

@@ -7,6 +7,8 @@ final class CuttingProxy: Sendable {
     private struct State {
         var keepsAnswers = false
         var connections = 0
+        /// The answers of the first so many connections are kept back for good.
+        var silenced = 0
     }
 
     private let listener: LoopbackListener
@@ -21,11 +23,17 @@ final class CuttingProxy: Sendable {
         state = shared
         listener = try LoopbackListener { client in
             guard let server = LoopbackConnection(to: target.port) else { return }
-            shared.state.withLock { $0.connections += 1 }
+            let number = shared.state.withLock { state in
+                state.connections += 1
+                return state.connections
+            }
             Thread.detachNewThread {
                 while let bytes = server.read() {
                     // What is kept back is lost: the connection is of no use afterwards.
-                    if !shared.state.withLock({ $0.keepsAnswers }) { client.write(bytes) }
+                    let isKept = shared.state.withLock { state in
+                        state.keepsAnswers || number <= state.silenced
+                    }
+                    if !isKept { client.write(bytes) }
                 }
                 client.disconnect()
             }
@@ -44,6 +52,12 @@ final class CuttingProxy: Sendable {
     /// From now on requests pass and answers do not, or both do.
     func keepAnswers(_ keepsAnswers: Bool) {
         state.state.withLock { $0.keepsAnswers = keepsAnswers }
+    }
+
+    /// The connections that are open now stay open and are never answered again, as if the machine at their other
+    /// end were gone; new ones can be made.
+    func silenceOpenConnections() {
+        state.state.withLock { $0.silenced = $0.connections }
     }
 
     /// Breaks all connections; new ones can be made.

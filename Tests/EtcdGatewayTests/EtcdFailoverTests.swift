@@ -214,4 +214,66 @@ struct EtcdFailoverTests {
             await owner.shutdown()
         }
     }
+
+    @Test("a connection that nothing is heard on is given up, though it always carries requests")
+    func silentConnection() async throws {
+        try await withCluster(size: 1) { cluster in
+            let proxy = try CuttingProxy(to: cluster.endpoints[0])
+            defer { proxy.stop() }
+            var configuration = cluster.configuration
+            configuration.endpoints = [proxy.endpoint]
+            configuration.requestTimeout = .milliseconds(400)
+            configuration.connectTimeout = .seconds(20)
+            let client = try makeClient(configuration)
+            try await eventually("an answer") {
+                (try? await client.range(EtcdRangeRequest(key: key))) != nil
+            }
+            let before = proxy.connections
+            proxy.silenceOpenConnections()
+            // Of these callers some always wait for an answer, as in a service that is busy.
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for caller in 0..<4 {
+                    group.addTask {
+                        try await Task.sleep(for: .milliseconds(caller * 100))
+                        while (try? await client.range(EtcdRangeRequest(key: key))) == nil {
+                            try Task.checkCancellation()
+                        }
+                    }
+                }
+                group.addTask {
+                    try await eventually("a new connection") { proxy.connections > before }
+                }
+                try await group.waitForAll()
+            }
+            await client.shutdown()
+        }
+    }
+
+    @Test("large reads have connections of their own, and the same login")
+    func separateConnections() async throws {
+        let cluster = try await EtcdCluster.start(size: 1, restrictedTo: "own/")
+        let observer = RecordingObserver()
+        do {
+            let configuration = patient(cluster.configuration)
+            let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            let client = try EtcdClient(
+                configuration: configuration, logger: logger, observer: observer)
+            let bulk = try EtcdClient(
+                sharingLoginOf: client, configuration: configuration, logger: logger,
+                observer: observer)
+            let request = EtcdRangeRequest(key: Array("own/key".utf8))
+            _ = try await client.range(request)
+            _ = try await bulk.range(request)
+            #expect(observer.results.count { $0.hasPrefix("authenticate") } == 1)
+            #expect(client.poolStatistics.active + client.poolStatistics.idle == 1)
+            #expect(bulk.poolStatistics.active + bulk.poolStatistics.idle == 1)
+            await bulk.shutdown()
+            _ = try await client.range(request)
+            await client.shutdown()
+            await cluster.stop()
+        } catch {
+            await cluster.stop()
+            throw error
+        }
+    }
 }

@@ -124,7 +124,10 @@ extension Integration {
         @Test("reads that wait for etcd end with their callers' deadlines")
         func reads() async throws {
             try await withCluster(size: 1) { cluster in
-                let settings = ["LEDGER_CACHE_BYTES": "0", "ETCD_REQUEST_TIMEOUT_MS": "10000"]
+                let settings = [
+                    "LEDGER_CACHE_BYTES": "0", "LEDGER_FOLLOW_BYTES": "0",
+                    "ETCD_REQUEST_TIMEOUT_MS": "10000",
+                ]
                 try await withLedger(on: cluster, settings: settings) { ledger in
                     #expect(await ledger.calls.submit(.sample("one")).isSealed)
                     await cluster.pause(0)

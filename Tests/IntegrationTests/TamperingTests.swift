@@ -29,7 +29,8 @@ extension Integration {
         func changes() async throws {
             let cluster = try await EtcdCluster.sharedForLedgers()
             let settings = [
-                "LEDGER_CACHE_BYTES": "0", "LEDGER_MAX_BATCH_EVENTS": "150",
+                "LEDGER_CACHE_BYTES": "0", "LEDGER_FOLLOW_BYTES": "0",
+                "LEDGER_MAX_BATCH_EVENTS": "150",
                 "LEDGER_COMMIT_DEADLINE_MS": "20000", "LEDGER_RESOLVE_DEADLINE_MS": "30000",
             ]
             try await withLedger(on: cluster, settings: settings) { ledger in

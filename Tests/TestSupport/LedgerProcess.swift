@@ -20,20 +20,28 @@ package final class LedgerProcess: Sendable {
     ///
     /// - Parameters:
     ///   - settings: On top of the cluster's and `patientSettings`; an empty value unsets.
-    package convenience init(on cluster: EtcdCluster, settings: [String: String] = [:]) throws {
+    ///   - wrapper: A command that becomes the program which follows it, or runs it.
+    package convenience init(
+        on cluster: EtcdCluster, settings: [String: String] = [:], wrapper: [String] = []
+    ) throws {
         try self.init(
-            in: cluster.folder, settings: cluster.environment.merging(settings) { $1 })
+            in: cluster.folder, settings: cluster.environment.merging(settings) { $1 },
+            wrapper: wrapper)
     }
 
     /// Starts the service without a cluster.
-    package init(in folder: URL, settings: [String: String]) throws {
+    package init(
+        in folder: URL, settings: [String: String], wrapper: [String] = []
+    ) throws {
         let name = "ledger-\(UUID().uuidString.prefix(8))"
         let home = folder.appending(path: name)
         try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
         var environment = Self.patientSettings.merging(settings) { $1 }.filter { !$1.isEmpty }
         environment["PATH"] = ProcessInfo.processInfo.environment["PATH"]
+        let command = wrapper + [Self.program.path]
         process = try ChildProcess(
-            Self.program, environment: environment, in: home,
+            URL(fileURLWithPath: wrapper.isEmpty ? Self.program.path : "/usr/bin/env"),
+            arguments: wrapper.isEmpty ? [] : command, environment: environment, in: home,
             log: folder.appending(path: "\(name).log"))
         pidFile = folder.appending(path: "\(name).pid")
         try "\(process.processID)".write(to: pidFile, atomically: true, encoding: .utf8)

@@ -25,6 +25,9 @@ package struct EtcdConfiguration: Sendable {
     package var requestTimeout = Duration.milliseconds(1000)
     /// The longest wait for name resolution, TCP and TLS together.
     package var connectTimeout = Duration.milliseconds(500)
+    /// Whether a read that one member did not answer in time is asked of another one. Who reads pages decides for
+    /// himself: a page that takes too long may be too large for any.
+    package var asksOthersAfterTimeout = true
     /// The longest answer that is read, in bytes of its body.
     package var maxResponseBytes = 16 * 1024 * 1024
 

@@ -42,6 +42,8 @@ package enum EtcdErrorCode: String, Hashable, Sendable {
     case tooLarge
     /// An answer that is not what etcd sends.
     case malformedAnswer
+    /// Too many requests of this kind are under way and wait here; this one was not sent.
+    case busy
     /// The client was shut down.
     case shutDown
     /// The settings cannot work: no endpoint, an unreadable file.

@@ -15,4 +15,12 @@ package struct EtcdPoolStatistics: Hashable, Sendable {
         self.idle = idle
         self.waitCount = waitCount
     }
+
+    /// Two clients' connections together.
+    package static func + (left: Self, right: Self) -> Self {
+        Self(
+            maxConnections: left.maxConnections + right.maxConnections,
+            active: left.active + right.active, idle: left.idle + right.idle,
+            waitCount: left.waitCount + right.waitCount)
+    }
 }

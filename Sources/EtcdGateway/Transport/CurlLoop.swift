@@ -18,8 +18,8 @@ import Glibc
     /// For each member that owes answers, since when.
     private var silentSince: [EtcdEndpoint: ContinuousClock.Instant] = [:]
     private var waitCount: Int64 = 0
-    /// How many sockets libcurl has open; kept by its callbacks.
-    var openSockets = 0
+    /// The sockets that libcurl has open; kept by its callbacks.
+    fileprivate var sockets: Set<Int32> = []
 
     /// More handles than this are not kept.
     private static let mostIdleTransfers = 128
@@ -156,17 +156,30 @@ extension CurlLoop {
     private func abandon(
         _ transfer: CurlTransfer, _ reason: TransferFailure.Reason, _ message: String
     ) {
-        if let endpoint = transfer.request?.endpoint, transfer.bodyWasOffered,
-            !transfer.heardAnything
-        {
-            // A member that leaves everything unanswered may be gone without a word, and its
-            // connection dead for good: the next request shall make a new one.
-            let since = min(silentSince[endpoint] ?? transfer.startedAt, transfer.startedAt)
-            silentSince[endpoint] = since
-            if .now - since >= settings.longestSilence { transfer.forbidReuse() }
-        }
+        noteSilence(of: transfer)
         unsafe curl_multi_remove_handle(multi, transfer.easy)
         transfer.fail(reason, message)
+    }
+
+    /// A member that leaves everything unanswered may be gone without a word, and its connection dead for good: the
+    /// next request shall make a new one.
+    ///
+    /// Other requests may lie on that connection, and new ones would follow them there for as long as it has any. So
+    /// its socket is shut down, and libcurl finds that it has ended.
+    private func noteSilence(of transfer: CurlTransfer) {
+        guard let endpoint = transfer.request?.endpoint, let connection = transfer.connection,
+            transfer.bodyWasOffered, !transfer.heardAnything,
+            !active.values.contains(where: {
+                $0.heardAnything && $0.request?.endpoint == endpoint
+            })
+        else { return }
+        let since = min(silentSince[endpoint] ?? transfer.startedAt, transfer.startedAt)
+        silentSince[endpoint] = since
+        guard .now - since >= settings.longestSilence else { return }
+        silentSince[endpoint] = nil
+        for socket in sockets where SocketOptions.ports(of: socket) == connection {
+            SocketOptions.shutDown(socket)
+        }
     }
 
     private func recycle(_ transfer: CurlTransfer) {
@@ -207,7 +220,7 @@ extension CurlLoop {
     /// take; libcurl's own time-outs do not cover the wait for another's connection.
     private func deadline(_ transfer: CurlTransfer) -> ContinuousClock.Instant? {
         guard let request = transfer.request else { return nil }
-        return transfer.connectionPort == nil ? request.connectDeadline : request.deadline
+        return transfer.connection == nil ? request.connectDeadline : request.deadline
     }
 
     private func endOverdue(at now: ContinuousClock.Instant) {
@@ -216,7 +229,7 @@ extension CurlLoop {
             active[id] = nil
             abandon(
                 transfer, .deadline,
-                transfer.connectionPort == nil ? "no connection in time" : "no answer in time")
+                transfer.connection == nil ? "no connection in time" : "no answer in time")
             recycle(transfer)
         }
     }
@@ -230,17 +243,18 @@ extension CurlLoop {
     }
 
     private func publishStatistics() {
-        var ports: Set<Int> = []
+        var connections: Set<ConnectionPorts> = []
         for transfer in active.values {
-            if let port = transfer.connectionPort {
-                ports.insert(port)
+            if let connection = transfer.connection {
+                connections.insert(connection)
             } else if !transfer.isCountedAsWaiting {
                 transfer.isCountedAsWaiting = true
                 waitCount += 1
             }
         }
         statistics.update(
-            active: ports.count, idle: max(0, openSockets - ports.count), waitCount: waitCount)
+            active: connections.count, idle: max(0, sockets.count - connections.count),
+            waitCount: waitCount)
     }
 }
 
@@ -267,8 +281,10 @@ private let onOpen: ledger_curl_open_callback = { context, _, address in
         address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue),
         address.pointee.protocol)
     if let context = unsafe context, descriptor >= 0 {
+        SocketOptions.limitSilence(descriptor)
         // The loop outlives all connections: see `makeTransfer`.
-        unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().openSockets += 1
+        _ = unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().sockets.insert(
+            descriptor)
     }
     return descriptor
 }
@@ -276,7 +292,8 @@ private let onOpen: ledger_curl_open_callback = { context, _, address in
 private let onClose: ledger_curl_close_callback = { context, descriptor in
     if let context = unsafe context {
         // The loop outlives all connections: see `makeTransfer`.
-        unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().openSockets -= 1
+        _ = unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().sockets.remove(
+            descriptor)
     }
     return Glibc.close(descriptor)
 }

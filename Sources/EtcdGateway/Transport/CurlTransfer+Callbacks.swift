@@ -28,9 +28,10 @@ let onHeader: ledger_curl_data_callback = { bytes, size, count, context in
     return size * count
 }
 
-let onStart: ledger_curl_start_callback = { context, _, _, _, localPort in
+let onStart: ledger_curl_start_callback = { context, _, _, remotePort, localPort in
     guard let transfer = unsafe CurlTransfer.behind(context),
-        transfer.isAssigned(toConnectionAt: Int(localPort))
+        transfer.isAssigned(
+            to: ConnectionPorts(local: Int(localPort), remote: Int(remotePort)))
     else { return CURL_PREREQFUNC_ABORT }
     return CURL_PREREQFUNC_OK
 }

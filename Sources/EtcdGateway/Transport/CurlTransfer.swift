@@ -1,6 +1,12 @@
 internal import CCurlShims
 import Glibc
 
+/// A connection by its two ports: the own one, and the member's.
+struct ConnectionPorts: Hashable {
+    var local: Int
+    var remote: Int
+}
+
 /// One easy handle of libcurl with what its callbacks need; used for one request after another.
 ///
 /// Lives on libcurl's thread and nowhere else. The handle knows this object by an unretained
@@ -11,8 +17,8 @@ import Glibc
     /// What is being sent, nil between two requests.
     private(set) var request: TransferRequest?
     private(set) var startedAt: ContinuousClock.Instant
-    /// The local port of the connection that carries the request, once there is one.
-    private(set) var connectionPort: Int?
+    /// The connection that carries the request, once there is one.
+    private(set) var connection: ConnectionPorts?
     /// Whether libcurl asked for any part of the body.
     private(set) var bodyWasOffered = false
     /// Whether a line of the answer has come.
@@ -58,7 +64,7 @@ import Glibc
     func begin(_ request: TransferRequest, at now: ContinuousClock.Instant) -> Bool {
         self.request = request
         startedAt = now
-        connectionPort = nil
+        connection = nil
         bodyWasOffered = false
         heardAnything = false
         answerIsTooLong = false
@@ -70,7 +76,6 @@ import Glibc
         return set(CURLOPT_URL, "\(request.endpoint)\(request.path)")
             && setOffset(CURLOPT_POSTFIELDSIZE_LARGE, request.body.count)
             && set(CURLOPT_TIMEOUT_MS, max(1, (request.deadline - now).wholeMilliseconds))
-            && set(CURLOPT_FORBID_REUSE, 0)
     }
 
     /// Ends the request with what libcurl made of it.
@@ -92,11 +97,6 @@ import Glibc
             .failure(
                 TransferFailure(
                     reason: reason, bodyWasOffered: bodyWasOffered, message: message)))
-    }
-
-    /// Has libcurl close the connection once no other request uses it.
-    func forbidReuse() {
-        _ = set(CURLOPT_FORBID_REUSE, 1)
     }
 
     private func end(_ result: Result<HTTPAnswer, TransferFailure>) {
@@ -121,8 +121,8 @@ extension CurlTransfer {
     ///
     /// - Returns: False where this would be a second time: libcurl would repeat a request of
     ///   which a part was sent, which only the caller may decide to do.
-    func isAssigned(toConnectionAt port: Int) -> Bool {
-        connectionPort = port
+    func isAssigned(to connection: ConnectionPorts) -> Bool {
+        self.connection = connection
         return !bodyWasOffered
     }
 
@@ -207,7 +207,9 @@ extension CurlTransfer {
             isSet = isSet && set(CURLOPT_SSLCERT, path)
         }
         if let path = settings.clientKeyPath { isSet = isSet && set(CURLOPT_SSLKEY, path) }
-        return isSet
+        // Without a pass phrase OpenSSL asks for one at the terminal, and holds up every request meanwhile. With
+        // an empty one an encrypted key is a file that cannot be used.
+        return isSet && set(CURLOPT_KEYPASSWD, "")
     }
 
     private func setUpConnection(_ settings: CurlSettings) -> Bool {
@@ -217,6 +219,12 @@ extension CurlTransfer {
             && set(CURLOPT_TCP_KEEPIDLE, 10)
             && set(CURLOPT_TCP_KEEPINTVL, 5)
             && set(CURLOPT_PIPEWAIT, 1)
+            // A name is resolved anew for each connection: a member that comes back under another address would
+            // stay out of reach for as long as the old one is remembered. Connections are made rarely.
+            && set(CURLOPT_DNS_CACHE_TIMEOUT, 0)
+            // A transfer that ends while its name is being resolved must not hold up all the others until the
+            // resolver gives up, which is libcurl's way by default.
+            && set(CURLOPT_QUICK_EXIT, 1)
             && set(CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeoutMilliseconds)
             && set(CURLOPT_MAXLIFETIME_CONN, settings.connectionMaxLifetimeSeconds)
             && set(CURLOPT_MAXAGE_CONN, settings.connectionMaxIdleSeconds)

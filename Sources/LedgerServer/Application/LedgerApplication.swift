@@ -41,7 +41,6 @@ package struct LedgerApplication: Sendable {
             next: metrics, hasUser: configuration.etcd.username != nil, logger: logger)
         let client = try EtcdClient(
             configuration: configuration.etcd, logger: logger, observer: troubles)
-        metrics.observeConnections { client.poolStatistics }
         let members = EtcdMembers(endpoints: client.endpoints)
         let clock = SystemClock(
             maxSkewMilliseconds: configuration.maxClockSkew.nanoseconds / 1_000_000,
@@ -57,10 +56,12 @@ package struct LedgerApplication: Sendable {
                 members.answered(status.endpoint, askedAt: clock.now - Nanoseconds(roundTrip))
             }, onRound: { rounds.take($0) })
         board = StatusBoard()
-        let store = LedgerStore(
-            store: AttentiveStore(client: client, members: members),
-            keys: LedgerKeys(prefix: configuration.prefix))
-        let blocks = BlockReader(store: store, cacheBytes: configuration.cacheBytes)
+        let reading = try Reading(
+            configuration: configuration, client: client,
+            heads: AttentiveStore(client: client, members: members), observer: troubles,
+            metrics: metrics, logger: logger)
+        metrics.observeConnections { client.poolStatistics + reading.client.poolStatistics }
+        let (store, blocks) = (reading.store, reading.blocks)
         sealer = Sealer(
             settings: configuration.sealing, client: client, store: store, blocks: blocks,
             clock: clock, members: members, board: board, metrics: metrics, logger: logger,
@@ -73,7 +74,8 @@ package struct LedgerApplication: Sendable {
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)
         let reader = EventReader(
-            sealer: sealer, store: store, blocks: blocks, observer: observer)
+            sealer: sealer, pages: reading.pages, blocks: blocks, observer: observer,
+            memory: reading.memory)
         let replication = try Replication(
             configuration: configuration, address: address, sealer: sealer, client: client,
             store: store, reader: reader, observer: observer, blocks: blocks, watch: watch,
@@ -123,7 +125,10 @@ package struct LedgerApplication: Sendable {
         if let internalPort { metrics.observe(internalPort.statistics, ofPort: "internal") }
         // Stopped from the last to the first.
         services = [
-            EtcdConnection { await client.shutdown() }, monitor, sealer, observer, replica, admin,
+            EtcdConnection {
+                await reading.client.shutdown()
+                await client.shutdown()
+            }, monitor, sealer, observer, replica, admin,
         ]
         services += [certificate, replication.certificate].compactMap { $0 }
         services += internalPort.map { [$0] } ?? []

@@ -125,6 +125,7 @@ extension ServiceConfiguration {
             .maxAnswerBytes, default: maxAnswerBytes, 1_048_576...1 << 36, unit: "bytes")
         cacheBytes = reader.integer(
             .cacheBytes, default: cacheBytes, 0...1 << 30, unit: "bytes")
+        readReadingBounds(reader)
         readEdge(reader)
     }
 
@@ -150,6 +151,20 @@ extension ServiceConfiguration {
         edge.maxAge = maxAge > .zero ? maxAge : nil
         edge.ageGrace = reader.seconds(.connectionMaxAgeGrace, default: 60, 1...3_600)
         connectionMaxIdle = reader.seconds(.connectionMaxIdle, default: 1_800, 1...86_400)
+    }
+
+    /// How much is read from etcd, and kept of it.
+    private mutating func readReadingBounds(_ reader: SettingReader) {
+        maxBulkReads = reader.integer(
+            .maxBulkReads, default: maxBulkReads, 1...64, unit: "reads")
+        maxBlockReads = reader.integer(
+            .maxBlockReads, default: maxBlockReads, 1...1_024, unit: "reads")
+        maxWaitingReads = reader.integer(
+            .maxWaitingReads, default: maxWaitingReads, 1...1_048_576, unit: "reads")
+        maxListingBytes = reader.integer(
+            .maxListingBytes, default: maxListingBytes, 1 << 20...1 << 34, unit: "bytes")
+        followBytes = reader.integer(
+            .followBytes, default: followBytes, 0...1 << 30, unit: "bytes")
     }
 
     /// Where only the commit deadline is set, above the default of the resolve deadline, twice the

@@ -110,6 +110,17 @@ package struct ServiceConfiguration: Sendable {
     package var edge = EdgeLimits()
     /// `LEDGER_CACHE_BYTES`, 0...2^30: stored blocks that are kept in memory for reads.
     package var cacheBytes = 16 << 20
+    /// `LEDGER_MAX_BULK_READS`, 1...64: pages of at most 9 MiB, mostly 1 MiB, that are read from etcd at a time.
+    package var maxBulkReads = 2
+    /// `LEDGER_MAX_BLOCK_READS`, 1...1024: single blocks that are read from etcd at a time.
+    package var maxBlockReads = 16
+    /// `LEDGER_MAX_WAITING_READS`, 1...1048576: reads of each of the two kinds that wait for their turn, for five
+    /// seconds at most.
+    package var maxWaitingReads = 4_096
+    /// `LEDGER_MAX_LISTING_BYTES`, 1,048,576...2^34: stored blocks that all open listings hold for their callers.
+    package var maxListingBytes = 64 << 20
+    /// `LEDGER_FOLLOW_BYTES`, 0...2^30: memory for the newest blocks, which all who follow share.
+    package var followBytes = 16 << 20
 
     /// `LEDGER_ORIGIN`: the name in checkpoints, 1...255 bytes without white space and `+`.
     package var origin = "localhost/immutable-ledger"

@@ -1,19 +1,20 @@
 import EtcdGateway
+import GRPCCore
 package import LedgerCore
 package import LedgerStore
-import Synchronization
 
-/// Reads sealed events by number: from the cache, then from the member's own copy, and only when that finds
-/// nothing from the quorum (DESIGN.md, "Reading"). Equal reads at the same time are one.
+/// Reads sealed events by number: from memory, then from the member's own copy, and only when that finds nothing from
+/// the quorum (DESIGN.md, "Reading"). Equal reads at the same time are one.
 package final class BlockReader: Sendable {
-    private typealias Events = Result<[SealedEntry], LedgerRPCError>
-
     private let store: LedgerStore
     private let cache: BlockCache
-    private let reading = Mutex<[SequenceNumber: [CheckedContinuation<Events, Never>]]>([:])
+    /// The newest blocks, which whoever seals or follows puts there.
+    package let newest: NewestBlocks
+    private let reading = SharedReads<SequenceNumber, [SealedEntry]>()
 
-    package init(store: LedgerStore, cacheBytes: Int) {
+    package init(store: LedgerStore, cacheBytes: Int, newest: NewestBlocks) {
         self.store = store
+        self.newest = newest
         cache = BlockCache(maxBytes: cacheBytes)
     }
 
@@ -34,26 +35,14 @@ package final class BlockReader: Sendable {
 
     /// All events of the block that begins at a number.
     package func events(of first: SequenceNumber) async throws(LedgerRPCError) -> [SealedEntry] {
+        if let events = try kept(first) { return events }
+        return try await reading.value(for: first) { [self] in await read(first) }
+    }
+
+    /// The events of a block that is in memory; nil where it is not.
+    func kept(_ first: SequenceNumber) throws(LedgerRPCError) -> [SealedEntry]? {
         if let events = cache.events(of: first) { return events }
-        let isFirst = reading.withLock { reading in
-            if reading[first] != nil { return false }
-            reading[first] = []
-            return true
-        }
-        guard isFirst else {
-            // The other reader may have been cancelled: its failure is not ours.
-            if let events = await join(first) { return events }
-            return try await read(first)
-        }
-        let result: Events
-        do throws(LedgerRPCError) {
-            result = .success(try await read(first))
-        } catch {
-            result = .failure(error)
-        }
-        let others = reading.withLock { $0.removeValue(forKey: first) } ?? []
-        for other in others { other.resume(returning: result) }
-        return try result.get()
+        return try newest.events(of: first)
     }
 
     /// Decodes a stored block and checks the chain within it.
@@ -69,56 +58,49 @@ package final class BlockReader: Sendable {
         }
     }
 
-    /// Waits for the reader that is at work on the block; nil when it failed or has just ended.
-    private func join(_ first: SequenceNumber) async -> [SealedEntry]? {
-        let result = await withCheckedContinuation { continuation in
-            let isOver = reading.withLock { reading in
-                guard reading[first] != nil else { return true }
-                reading[first]?.append(continuation)
-                return false
-            }
-            if isOver { continuation.resume(returning: Events.failure(.unavailable(""))) }
+    private func read(_ first: SequenceNumber) async -> Result<[SealedEntry], LedgerRPCError> {
+        do throws(LedgerRPCError) {
+            let bytes = try await stored(first)
+            let events = try Self.decode(bytes, first: first)
+            cache.insert(events, of: first, bytes: bytes.count)
+            return .success(events)
+        } catch {
+            return .failure(error)
         }
-        return (try? result.get()) ?? cache.events(of: first)
     }
 
-    private func read(_ first: SequenceNumber) async throws(LedgerRPCError) -> [SealedEntry] {
+    private func stored(_ first: SequenceNumber) async throws(LedgerRPCError) -> [UInt8] {
         do throws(LedgerStoreError) {
-            var bytes: [UInt8]?
             do throws(LedgerStoreError) {
-                bytes = try await store.block(first: first, serializable: true, options: .init())
+                let own = try await store.block(first: first, serializable: true, options: .init())
+                if let own { return own }
             } catch {
-                bytes = nil
+                if error.isFinal { throw error }
             }
-            if bytes == nil {
-                bytes = try await store.block(first: first, serializable: false, options: .init())
-            }
-            guard let bytes else {
+            let certain = try await store.block(first: first, serializable: false, options: .init())
+            guard let certain else {
                 throw LedgerStoreError(.inconsistent(.missingBlock(first)))
             }
-            let events = try Self.decoded(bytes, first)
-            cache.insert(events, of: first, bytes: bytes.count)
-            return events
+            return certain
         } catch {
             throw error.asRPCError
-        }
-    }
-
-    private static func decoded(
-        _ bytes: [UInt8], _ first: SequenceNumber
-    ) throws(LedgerStoreError) -> [SealedEntry] {
-        do throws(LedgerRPCError) {
-            return try decode(bytes, first: first)
-        } catch {
-            throw .inconsistent(.malformed(error.message))
         }
     }
 }
 
 extension LedgerStoreError {
+    /// Whether asking once more, in another way, is of no use: the read was cancelled, or is one too many.
+    var isFinal: Bool {
+        cause?.code == .busy || cause?.code == .cancelled || cause?.code == .shutDown
+    }
+
     /// What a caller of a read is told.
     var asRPCError: LedgerRPCError {
         switch code {
+        case .unavailable where cause?.code == .busy:
+            LedgerRPCError(
+                .resourceExhausted, .overloaded, "too many reads are under way; try again later",
+                retryDelay: .seconds(1))
         case .unavailable:
             .unavailable(
                 "etcd did not answer; try again", retryAfter: .milliseconds(100))

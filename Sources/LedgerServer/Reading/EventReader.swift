@@ -1,25 +1,25 @@
 import EtcdGateway
 package import LedgerCore
-package import LedgerStore
+import LedgerStore
 
 /// Answers the reading calls (the API's rules for reads).
 package struct EventReader: Sendable {
     /// How long a read waits for this replica's index to reach a number that the head has passed already.
     private static let catchUpTimeout = Duration.seconds(2)
 
-    /// How many blocks a listing reads at once.
-    private static let listedBlocks = 64
-
     private let sealer: Sealer
-    private let store: LedgerStore
+    private let pages: PageReader
     private let blocks: BlockReader
     private let observer: HeadObserver
+    private let memory: ListingMemory
 
     package init(
-        sealer: Sealer, store: LedgerStore, blocks: BlockReader, observer: HeadObserver
+        sealer: Sealer, pages: PageReader, blocks: BlockReader, observer: HeadObserver,
+        memory: ListingMemory
     ) {
+        self.memory = memory
         self.sealer = sealer
-        self.store = store
+        self.pages = pages
         self.blocks = blocks
         self.observer = observer
     }
@@ -53,7 +53,7 @@ package struct EventReader: Sendable {
 
     /// The head as it is now, with an index that covers it.
     package func coveredHead() async throws -> SequenceNumber {
-        guard sealer.coveredNumber != nil else { throw Self.starting }
+        guard sealer.coveredNumber != nil else { throw notCovering }
         let head = try await linearizableHead()
         try await waitUntilCovered(head)
         return head
@@ -83,7 +83,7 @@ package struct EventReader: Sendable {
             throw LedgerRPCError.invalidArgument(
                 field: "first", "must not be above last")
         }
-        let covered = sealer.coveredNumber ?? .zero
+        let covered = sealer.readableNumber ?? .zero
         let needsHead = last == 0 || last > covered.rawValue
         let head = needsHead ? try await coveredHead() : covered
         let through = last == 0 ? head : SequenceNumber(rawValue: last)
@@ -97,53 +97,17 @@ package struct EventReader: Sendable {
         return from...through
     }
 
-    /// The events from a number on, as many as one page of blocks holds, but none beyond `last`.
-    ///
-    /// - Throws: `CORRUPT` where the next block is not stored, or is not that block.
-    package func page(
-        from number: SequenceNumber, through last: SequenceNumber
-    ) async throws -> [SealedEntry] {
-        guard let first = sealer.blockStart(of: number) else { throw Self.starting }
-        let stored: [StoredBlock]
-        do throws(LedgerStoreError) {
-            stored = try await pageOfBlocks(from: first, through: last)
-        } catch {
-            throw error.asRPCError
-        }
-        var events: [SealedEntry] = []
-        var next = first
-        for block in stored where block.first == next {
-            let decoded = try BlockReader.decode(block.bytes, first: block.first)
-            next = block.first.advanced(by: UInt64(decoded.count))
-            events += decoded.filter { (number...last).contains($0.entry.sequenceNumber) }
-        }
-        guard !events.isEmpty else {
-            throw LedgerRPCError.corrupt("the block that should hold number \(number) is missing")
-        }
-        return events
+    /// Reads a range piece by piece.
+    package func listing(_ range: ClosedRange<SequenceNumber>) -> EventListing {
+        EventListing(
+            .init(sealer: sealer, pages: pages, blocks: blocks, memory: memory), range)
     }
 
-    /// From the member's own copy, and only when that lacks the first block from the quorum.
-    private func pageOfBlocks(
-        from first: SequenceNumber, through last: SequenceNumber
-    ) async throws(LedgerStoreError) -> [StoredBlock] {
-        let options = EtcdRequestOptions()
-        var local = BlockPages(
-            store, from: first, through: last, serializable: true, limit: Self.listedBlocks)
-        if let page = try? await local.nextPage(options: options), page.first?.first == first {
-            return page
-        }
-        var certain = BlockPages(store, from: first, through: last, limit: Self.listedBlocks)
-        return try await certain.nextPage(options: options)
-    }
-
-    /// The newest number that can be read here; nil until the ledger was read.
-    package var coveredNumber: SequenceNumber? { sealer.coveredNumber }
-
-    /// Waits for events after a number.
-    package func waitForMore(after number: SequenceNumber) async throws {
-        await sealer.waitUntilCovered(number.next)
+    /// Waits for events after a number, and returns the number of the newest.
+    package func head(after number: SequenceNumber) async throws -> SequenceNumber {
+        let head = await observer.feed.head(after: number)
         try Task.checkCancellation()
+        return head
     }
 
     /// Looks for new events of other replicas more often while `body` runs.
@@ -153,8 +117,16 @@ package struct EventReader: Sendable {
 
     // MARK: Private
 
-    private static var starting: LedgerRPCError {
+    static var starting: LedgerRPCError {
         .unavailable("the ledger is still being loaded; try again", retryAfter: .milliseconds(200))
+    }
+
+    /// Why a question about the present cannot be answered by a replica that has not read the ledger from the quorum.
+    private var notCovering: LedgerRPCError {
+        guard let found = sealer.readableNumber else { return Self.starting }
+        return .unavailable(
+            "etcd has no quorum: only events up to number \(found) can be read; try again",
+            retryAfter: .seconds(1))
     }
 
     private func find(_ id: EventID) async throws -> SealedEntry? {
@@ -167,8 +139,9 @@ package struct EventReader: Sendable {
 
     /// Makes sure that the number is at or below the head, and indexed.
     private func require(_ number: SequenceNumber) async throws {
-        guard let covered = sealer.coveredNumber else { throw Self.starting }
-        if number <= covered { return }
+        guard let readable = sealer.readableNumber else { throw Self.starting }
+        if number <= readable { return }
+        guard sealer.coveredNumber != nil else { throw notCovering }
         let head = try await linearizableHead()
         guard number <= head else {
             throw LedgerRPCError.notFound("number \(number) is beyond the head, number \(head)")

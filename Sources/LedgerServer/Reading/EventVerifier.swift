@@ -11,8 +11,10 @@ import SwiftProtobuf
 package final class EventVerifier: Sendable {
     /// The most runs that wait for their turn.
     private static let maxWaiting = 8
-    private static let pageTimeout = Duration.seconds(10)
-    private static let tilePage: UInt64 = 64
+    /// How long counter and head may take.
+    private static let headTimeout = Duration.seconds(10)
+    /// The tiles that are kept.
+    private static let mostTiles = 256
 
     private let store: LedgerStore
     private let loader: LedgerLoader
@@ -51,8 +53,6 @@ package final class EventVerifier: Sendable {
         }
     }
 
-    private var options: EtcdRequestOptions { .init(deadline: .now.advanced(by: Self.pageTimeout)) }
-
     private func run(first: UInt64, last: UInt64) async throws -> Ledger_VerifyEventsResponse {
         let (head, known, beyond) = try await heads()
         let wrongHead = known.finding(at: head)
@@ -81,7 +81,8 @@ package final class EventVerifier: Sendable {
         // Before the store is asked: it never shows less.
         let known = self.known().flatMap { $0.sequence > .zero ? $0 : nil }
         do throws(LedgerStoreError) {
-            let (observation, beyond) = try await store.observeBeyond(options: options)
+            let (observation, beyond) = try await store.observeBeyond(
+                options: .init(deadline: .now.advanced(by: Self.headTimeout)))
             return (observation.head, KnownHead(head: known), beyond)
         } catch {
             guard case .inconsistent(let reason) = error.code else { throw error }
@@ -127,6 +128,7 @@ package final class EventVerifier: Sendable {
     private func feed(_ verifier: inout LedgerVerifier, head: Head) async throws {
         var source: BlockSource?
         var tiles: [TileID: [UInt8]] = [:]
+        var tileSizer = PageSizer(unitBytes: Tile.byteCount)
         while true {
             try Task.checkCancellation()
             switch verifier.need {
@@ -134,35 +136,31 @@ package final class EventVerifier: Sendable {
                 return
             case .block(let number):
                 if source == nil { source = try await blocks(holding: number, head: head) }
-                if let block = try await source?.next(options: options) {
+                if let block = try await source?.next() {
                     verifier.consume(block: block.first, value: block.bytes)
                 } else {
                     verifier.consumeEndOfBlocks()
                 }
             case .tile(let id):
                 if tiles[id] == nil {
-                    if tiles.count > Int(Self.tilePage) * 4 { tiles = [:] }
-                    try await read(tilesFrom: id, into: &tiles)
+                    if tiles.count >= Self.mostTiles { tiles = [:] }
+                    let found = try await store.tileValues(
+                        level: id.level, from: id.index, sizer: &tileSizer)
+                    for (found, value) in found { tiles[found] = value }
                 }
                 verifier.consume(tile: id, value: tiles[id])
             case .segment(let number):
                 let found = try await store.segments(
-                    from: number, end: number + 1, limit: 1, options: options)
+                    from: number, end: number + 1, limit: 1, options: .init())
                 verifier.consume(segment: number, value: found.first?.value)
             }
         }
     }
 
     private func blocks(holding number: SequenceNumber, head: Head) async throws -> BlockSource {
-        let start = try await store.newestBlockStart(atOrBelow: number, options: options)
+        let start = try await store.newestBlockStart(atOrBelow: number, options: .init())
         return BlockSource(
             pages: BlockPages(store, from: start ?? .first, through: head.sequence))
-    }
-
-    private func read(tilesFrom id: TileID, into tiles: inout [TileID: [UInt8]]) async throws {
-        let found = try await store.tileValues(
-            level: id.level, from: id.index, limit: Int(Self.tilePage), options: options)
-        for (found, value) in found { tiles[found] = value }
     }
 
     private func response(
@@ -199,12 +197,12 @@ private struct BlockSource {
         self.pages = pages
     }
 
-    mutating func next(options: EtcdRequestOptions) async throws -> StoredBlock? {
+    mutating func next() async throws -> StoredBlock? {
         if page.isEmpty {
             let worked = readAt.duration(to: .now)
             try await Task.sleep(for: min(worked / 2, .milliseconds(50)))
             readAt = .now
-            page = try await pages.nextPage(options: options)[...]
+            page = try await pages.nextPage()[...]
         }
         return page.popFirst()
     }

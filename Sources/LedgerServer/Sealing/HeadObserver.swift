@@ -30,6 +30,8 @@ package final class HeadObserver: Service, Sendable {
     private static let failingInterval = Duration.milliseconds(200)
     private static let timeout = Duration.seconds(1)
 
+    /// Tells those who follow the ledger of new events.
+    let feed = HeadFeed()
     private let state = Mutex(State())
     private let store: LedgerStore
     private let sealer: Sealer
@@ -79,12 +81,22 @@ package final class HeadObserver: Service, Sendable {
         return try await body()
     }
 
+    /// How many follow now.
+    package var followerCount: Int { state.withLock { $0.followers } }
+
     package func run() async throws {
         defer { finish() }
         try await cancelWhenGracefulShutdown {
             try await withThrowingDiscardingTaskGroup { group in
                 group.addTask {
                     for await _ in self.questions { await self.round() }
+                }
+                group.addTask {
+                    await self.feed.run {
+                        await self.sealer.waitUntilCovered($0)
+                    } covered: {
+                        self.sealer.coveredNumber
+                    }
                 }
                 group.addTask {
                     while !Task.isCancelled {

@@ -60,6 +60,7 @@ extension Sealer {
             recordClock(response.header, since: begin)
             noticed(store.transactions.hint(ofLostRace: response))
             result = store.transactions.result(of: response)
+            keep(proposal, result)
         } catch {
             members.ended(transmission, error, at: clock.now)
             log(error, of: proposal)
@@ -69,6 +70,13 @@ extension Sealer {
             if case .noSpace = result { state.fullAt = .now }
             return state.machine.transmissionEnded(proposal: proposal.id, result, at: moment)
         }
+    }
+
+    /// Who follows the ledger, or asks for what was just sealed, finds it here.
+    private func keep(_ proposal: Proposal, _ result: TransmissionResult) {
+        guard case .applied = result else { return }
+        blocks.newest.keep(
+            first: proposal.first, bytes: proposal.block, events: proposal.records.count)
     }
 
     private func log(_ error: EtcdError, of proposal: Proposal) {
@@ -109,7 +117,9 @@ extension Sealer {
     ) async -> [SealingAction] {
         let result: CatchUpResult<[BlockDigest]> = await Self.catchUp {
             () async throws(LedgerStoreError) in
-            try await LedgerLoader(self.store).blocks(after: known, upTo: observation)
+            try await LedgerLoader(self.store.urgent).blocks(after: known, upTo: observation) {
+                self.blocks.newest.keep(first: $0.first, bytes: $0.bytes, events: $1.leaves.count)
+            }
         }
         return sendCollecting { state, moment in state.machine.blocksRead(result, at: moment) }
     }
@@ -124,7 +134,7 @@ extension Sealer {
             ])
         let result: CatchUpResult<(LedgerState, BlockDigest)> = await Self.catchUp {
             () async throws(LedgerStoreError) in
-            let loader = LedgerLoader(self.store)
+            let loader = LedgerLoader(self.store.urgent)
             let first = try await loader.block(after: known.head.sequence)
             // The known state has its index already.
             return (try await loader.load(upTo: observation, from: known, indexSeed: 0), first)
@@ -196,14 +206,17 @@ extension Sealer {
                 let observed = try await store.observe(
                     options: EtcdRequestOptions(deadline: begin.advanced(by: .seconds(2))))
                 recordClock(observed.header, since: begin)
-                let state = try await LedgerLoader(store).load(
-                    upTo: observed.observation, indexSeed: .random(in: .min ... .max))
+                let known = try provisional(before: observed.observation)
+                let state = try await LedgerLoader(store.urgent).load(
+                    upTo: observed.observation, from: known,
+                    indexSeed: .random(in: .min ... .max))
                 loaded(state, took: begin.duration(to: .now))
                 return
             } catch {
                 switch error.code {
                 case .unavailable:
                     headIsUnreadable(error)
+                    await loadProvisionally()
                 case .unsupportedFormat:
                     throw error
                 case .inconsistent(let reason):
@@ -226,7 +239,10 @@ extension Sealer {
         logger.notice(
             "the ledger was read",
             metadata: ["head": "\(loaded.head.sequence)", "duration": "\(duration)"])
-        send { state, moment in state.machine.loaded(loaded, at: moment) }
+        send { state, moment in
+            state.provisional = nil
+            return state.machine.loaded(loaded, at: moment)
+        }
     }
 
     // MARK: Members

@@ -9,6 +9,12 @@ extension Sealer {
         state.withLock { $0.machine.state?.head.sequence }
     }
 
+    /// The newest number that can be read here: as `coveredNumber`, or as far as a single member's copy went where this
+    /// replica has started without a quorum. Nil until either was read.
+    package var readableNumber: SequenceNumber? {
+        state.withLock { $0.readable?.head.sequence }
+    }
+
     /// What this replica knows of counter and head; nil until the ledger was read.
     package var knownObservation: LedgerObservation? {
         state.withLock { $0.machine.state?.observation }
@@ -16,12 +22,12 @@ extension Sealer {
 
     /// Where the block begins that holds a number; nil where the index does not cover it.
     package func blockStart(of number: SequenceNumber) -> SequenceNumber? {
-        state.withLock { $0.machine.state?.index.blockStart(containing: number) }
+        state.withLock { $0.readable?.index.blockStart(containing: number) }
     }
 
     /// The numbers of the events that may have this id; empty where there are none up to the covered number.
     package func candidates(for fingerprint: Fingerprint) -> [SequenceNumber] {
-        state.withLock { $0.machine.state?.index.candidates(for: fingerprint) ?? [] }
+        state.withLock { $0.readable?.index.candidates(for: fingerprint) ?? [] }
     }
 
     /// Somebody read counter and head; `known` was the replica's own knowledge before that read began.

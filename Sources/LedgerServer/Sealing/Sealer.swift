@@ -30,6 +30,11 @@ package final class Sealer: Service, Sendable {
         var ability = VersionedAbility(version: 0, ability: .loading)
         var reporting: Reporting?
         var isForwarding = false
+        /// One member's copy of the ledger, for reads alone, until it was read from the quorum.
+        var provisional: LedgerState?
+
+        /// What reads go by.
+        var readable: LedgerState? { machine.state ?? provisional }
     }
 
     /// Whether this replica may seal, numbered so that of two reports the newer one counts.

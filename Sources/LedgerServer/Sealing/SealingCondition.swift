@@ -13,11 +13,19 @@ struct SealingCondition: Equatable {
     var refusedRelease: String?
     /// What is submitted here goes to another replica.
     var isForwarding: Bool
+    /// While loading: up to which number one member's copy is read.
+    var provisional: SequenceNumber?
 
     var status: (state: ServingState, readsServed: Bool, message: String) {
         switch obstacle {
         case .stopping:
-            (.stopping, !isLoading, "the replica is stopping")
+            (.stopping, !isLoading || provisional != nil, "the replica is stopping")
+        case .starting where provisional != nil:
+            (
+                .readOnly, true,
+                "etcd has no quorum; events up to number \(provisional ?? .zero) are read from one "
+                    + "member"
+            )
         case .starting:
             (
                 .starting, false,
@@ -71,11 +79,12 @@ struct SealingCondition: Equatable {
 extension Sealer {
     /// Shows the present condition on the board when it has changed.
     func report(_ state: inout State, at moment: Moment) {
-        let number = state.machine.state?.head.sequence.rawValue ?? 0
+        let number = state.readable?.head.sequence.rawValue ?? 0
         let condition = SealingCondition(
             obstacle: state.machine.obstacle(at: moment), fence: state.machine.fence,
             isUnreadable: state.machine.unreadable != nil, isLoading: state.machine.isLoading,
-            refusedRelease: state.refusedRelease, isForwarding: state.isForwarding)
+            refusedRelease: state.refusedRelease, isForwarding: state.isForwarding,
+            provisional: state.provisional?.head.sequence)
         metrics.queueEvents.set(Double(state.machine.queuedEvents))
         let lookUps = state.machine.lookUpCounts
         metrics.setLookUps(.duplicates, running: lookUps.running, waiting: lookUps.waiting)

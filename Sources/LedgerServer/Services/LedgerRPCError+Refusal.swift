@@ -84,7 +84,8 @@ extension LedgerRPCError {
                 .unavailable, isSubmission ? .notSealed : .unavailable,
                 "the connection is closed for its age: open another one", retry: .milliseconds(1))
         case .resets:
-            error(.unavailable, .overloaded, "the connection has reset too many calls", retry: later)
+            error(
+                .unavailable, .overloaded, "the connection has reset too many calls", retry: later)
         case .cutOff:
             error(.unavailable, .unavailable, "the call was cut off")
         }

@@ -54,12 +54,15 @@ package struct ReadHandler: Sendable {
     private func write(
         _ range: ClosedRange<SequenceNumber>, to writer: RPCWriter<Ledger_SealedEvent>
     ) async throws {
-        var next = range.lowerBound
-        while next <= range.upperBound {
+        try await write(reader.listing(range), to: writer)
+    }
+
+    private func write(
+        _ listing: EventListing, to writer: RPCWriter<Ledger_SealedEvent>
+    ) async throws {
+        while let events = try await listing.nextEvents() {
             try Task.checkCancellation()
-            let page = try await reader.page(from: next, through: range.upperBound)
-            try await writer.write(contentsOf: page.map { Ledger_SealedEvent($0) })
-            next = next.advanced(by: UInt64(page.count))
+            try await writer.write(contentsOf: events.map { Ledger_SealedEvent($0) })
         }
     }
 
@@ -68,12 +71,12 @@ package struct ReadHandler: Sendable {
         from first: SequenceNumber, to writer: RPCWriter<Ledger_SealedEvent>
     ) async throws {
         try await reader.following {
-            var next = first
+            var head = try await reader.head(after: first.previous)
+            let listing = reader.listing(first...head)
             while true {
-                try await reader.waitForMore(after: next.previous)
-                guard let head = reader.coveredNumber else { continue }
-                try await write(next...head, to: writer)
-                next = head.next
+                listing.extend(to: head)
+                try await write(listing, to: writer)
+                head = try await reader.head(after: head)
             }
         }
     }

@@ -1,0 +1,48 @@
+import Glibc
+
+/// What is asked of libcurl's sockets beside libcurl.
+enum SocketOptions {
+    /// How long a peer's machine may leave bytes unacknowledged, or probes unanswered: one that is gone, or has a new
+    /// address, leaves the old connection behind without a word. A peer that is merely busy acknowledges.
+    private static let longestSilenceMilliseconds: Int32 = 1_500
+
+    /// Has the system end a connection whose other end is gone.
+    static func limitSilence(_ socket: Int32) {
+        var value = longestSilenceMilliseconds
+        // The pointer is to a local variable of the size that is named. Where the system does not know the option,
+        // the requests' own deadlines remain.
+        _ = unsafe setsockopt(
+            socket, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, &value,
+            socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// The two ports of a connected socket; nil where it is not connected.
+    static func ports(of socket: Int32) -> ConnectionPorts? {
+        guard let local = unsafe port(socket, getsockname),
+            let remote = unsafe port(socket, getpeername)
+        else {
+            return nil
+        }
+        return ConnectionPorts(local: local, remote: remote)
+    }
+
+    /// Ends a connection in both directions; who uses the socket finds it ended, and closes it.
+    static func shutDown(_ socket: Int32) {
+        _ = shutdown(socket, Int32(SHUT_RDWR))
+    }
+
+    private static func port(
+        _ socket: Int32,
+        _ name: (Int32, UnsafeMutablePointer<sockaddr>?, UnsafeMutablePointer<socklen_t>?) -> Int32
+    ) -> Int? {
+        var address = sockaddr_in6()
+        var length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+        // The system writes at most `length` bytes to the variable; both families have the port at the same place.
+        let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+                unsafe name(socket, pointer, &length)
+            }
+        }
+        return result == 0 ? Int(UInt16(bigEndian: address.sin6_port)) : nil
+    }
+}
