@@ -15,7 +15,8 @@ from stubs import messages, services
 from wire import Wire, call_headers, message
 
 MEBIBYTE = 1 << 20
-SUBMIT, SUBMIT_STREAM = "/ledger.ImmutableLedger/SubmitEvent", "/ledger.ImmutableLedger/SubmitEvents"
+SUBMIT = "/ledger.ImmutableLedger/SubmitEvent"
+SUBMIT_STREAM = "/ledger.ImmutableLedger/SubmitEvents"
 CHECK = "/grpc.health.v1.Health/Check"
 REFUSED_STREAM = 7
 MAX_CONNECTIONS, MAX_CONCURRENT_CALLS = 1_024, 1_024

@@ -186,8 +186,8 @@ class Run:
 
 
 def canonical(code: str) -> str:
-    """A code's name as gRPC spells it: libraries write CANCELLED, Canceled, StatusCode.CANCELLED."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code.removeprefix("StatusCode.")).upper()
+    """A code's name as gRPC spells it; libraries also write Canceled and DeadlineExceeded."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code).upper()
     return {"CANCELED": "CANCELLED"}.get(words, words)
 
 
