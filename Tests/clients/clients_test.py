@@ -102,15 +102,21 @@ def build_go(folder: pathlib.Path) -> list:
 
 def build_java(folder: pathlib.Path) -> list:
     """The command that runs the client built with grpc-java."""
+    import google.rpc
+
+    # As Google publishes them, which is what the libraries' own classes want.
+    published = pathlib.Path(next(iter(google.rpc.__path__))).parents[1]
     source, classes = folder / "source", folder / "classes"
     source.mkdir(parents=True)
-    subprocess.run(
-        ["protoc", f"--plugin=protoc-gen-grpc-java={shutil.which('grpc_java_plugin')}",
-         f"--proto_path={ROOT / 'protos'}", f"--java_out={source}", f"--grpc-java_out={source}",
-         "ledger.proto", "grpc/health/v1/health.proto", "google/rpc/status.proto",
-         "google/rpc/error_details.proto"],
-        check=True,
-    )  # fmt: skip
+    for root, files in (
+        (ROOT / "protos", ["ledger.proto", "grpc/health/v1/health.proto"]),
+        (published, ["google/rpc/status.proto", "google/rpc/error_details.proto"]),
+    ):
+        subprocess.run(
+            ["protoc", f"--plugin=protoc-gen-grpc-java={shutil.which('grpc_java_plugin')}",
+             f"--proto_path={root}", f"--java_out={source}", f"--grpc-java_out={source}", *files],
+            check=True,
+        )  # fmt: skip
     for file in source.rglob("*.java"):
         # An annotation that no JDK has any more.
         text = file.read_text()
@@ -186,8 +192,8 @@ class Run:
 
 
 def canonical(code: str) -> str:
-    """A code's name as gRPC spells it: libraries write CANCELLED, Canceled, StatusCode.CANCELLED."""
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code.removeprefix("StatusCode.")).upper()
+    """A code's name as gRPC spells it; libraries also write Canceled and DeadlineExceeded."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", code).upper()
     return {"CANCELED": "CANCELLED"}.get(words, words)
 
 

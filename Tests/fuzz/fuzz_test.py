@@ -209,7 +209,8 @@ def main() -> int:
     seed = random.SystemRandom().getrandbits(32) if options.seed is None else options.seed
     print(f"fuzz: --seed {seed}", flush=True)
     # A crash says where by its first line and its attack; symbols would take seconds each time.
-    settings = {"SWIFT_BACKTRACE": "enable=no"}
+    # With a token, those who attack the internal port are strangers to it.
+    settings = {"SWIFT_BACKTRACE": "enable=no", "LEDGER_INTERNAL_TOKEN": "secret-" + "x" * 32}
     with (
         running_cluster(size=1) as cluster,
         running_service(options.bin, cluster, **settings) as service,

@@ -73,7 +73,8 @@ MALFORMED = {
 # Instead of the field of that name.
 REPLACED = {
     "GET": (":method", "GET"), "an empty method": (":method", ""), "a method that is no UTF-8":
-    (":method", b"\xff"), "another scheme": (":scheme", "ftp"), "no authority": (":authority", None),
+    (":method", b"\xff"), "another scheme": (":scheme", "ftp"), "no authority":
+    (":authority", None),
     "an authority that is no UTF-8": (":authority", b"\xff\xfe"), "an empty authority":
     (":authority", ""), "no content type": ("content-type", None),
     "JSON": ("content-type", "application/json"), "gRPC of JSON":

@@ -286,10 +286,18 @@ def random_framing(target: Target, rng: random.Random) -> None:
 def random_forwarding(target: Target, rng: random.Random) -> None:
     with Wire(target.port) as wire:
         wire.open(1, call_headers(target.path))
+        greeting = field(1, b"\x08\x01" + field(2, b"ledger/") + rng.randbytes(8))
+        event = field(2, field(1, b"\x08\x01" + field(3, rng.randbytes(100))))
+        hello = field(3, b"\x08\x01" + field(2, rng.randbytes(rng.choice([0, 31, 32, 33, 5_000]))))
+        proof = field(4, field(1, rng.randbytes(rng.choice([0, 32, 64]))))
+        # Half of them begin as a replica would.
+        if rng.random() < 0.5:
+            wire.data(1, message(hello), end=False)
         for _ in range(rng.randrange(1, 20)):
-            greeting = field(1, b"\x08\x01" + field(2, b"ledger/") + rng.randbytes(8))
-            event = field(2, field(1, b"\x08\x01" + field(3, rng.randbytes(100))))
-            wire.data(1, message(mutated(rng, rng.choice([greeting, event]))), end=False)
+            content = rng.choice([greeting, event, hello, proof])
+            if rng.random() < 0.7:
+                content = mutated(rng, content)
+            wire.data(1, message(content), end=False)
         wire.data(1, b"", end=True)
         if wire.wait(1).status is None:
             raise Finding(f"Forward: {wire.answer(1)}")

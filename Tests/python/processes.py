@@ -190,7 +190,7 @@ class EtcdCluster:
 
 
 class Service:
-    """One ledger-service. Its ports are free ones at the first start, and the same at later ones."""
+    """One ledger-service. Its ports are free ones at first, and the same at later starts."""
 
     def __init__(self, binaries: pathlib.Path, cluster: EtcdCluster, settings: dict[str, str]):
         self._program = binaries.resolve() / "ledger-service"

@@ -61,8 +61,9 @@ public final class Checks {
   static ErrorInfo info(Throwable error) {
     for (Any detail : details(error)) {
       try {
-        if (detail.is(ErrorInfo.class) && detail.unpack(ErrorInfo.class).getDomain().equals("ledger"))
-          return detail.unpack(ErrorInfo.class);
+        if (!detail.is(ErrorInfo.class)) continue;
+        ErrorInfo found = detail.unpack(ErrorInfo.class);
+        if (found.getDomain().equals("ledger")) return found;
       } catch (InvalidProtocolBufferException broken) {
         break;
       }
