@@ -283,7 +283,7 @@ def unread_answers(run: Run) -> Measured:
 
 
 @bound("a call's metadata", "`LEDGER_MAX_METADATA_BYTES`", "16384",
-       '`ledger_grpc_refused_total{reason="metadata"}`')  # fmt: skip
+       '`ledger_grpc_refused_total{reason="metadata_too_large"}`')  # fmt: skip
 def metadata(run: Run) -> Measured:
     with run.service() as service, run.measured(service) as found, connected(service) as wire:
         for number in range(500):
