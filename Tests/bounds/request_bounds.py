@@ -283,7 +283,7 @@ def unread_answers(run: Run) -> Measured:
 
 
 @bound("a call's metadata", "`LEDGER_MAX_METADATA_BYTES`", "16384",
-       '`ledger_grpc_refused_total{reason="metadata"}`')  # fmt: skip
+       '`ledger_grpc_refused_total{reason="metadata_bytes"}`')  # fmt: skip
 def metadata(run: Run) -> Measured:
     with run.service() as service, run.measured(service) as found, connected(service) as wire:
         for number in range(500):
@@ -313,7 +313,7 @@ def header_table(run: Run) -> Measured:
 
 
 @bound("a compressed message", "`LEDGER_MAX_PAYLOAD_BYTES`", "49152",
-       '`ledger_grpc_refused_total{reason="message_too_large"}`')  # fmt: skip
+       '`ledger_grpc_refused_total{reason="message_bytes"}`')  # fmt: skip
 def compression(run: Run) -> Measured:
     size = 64 * MEBIBYTE
     bomb = gzip.compress(b"\x0a\x01x\x12" + b"\x80\x80\x80\x20" + bytes(size))
