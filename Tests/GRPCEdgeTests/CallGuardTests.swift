@@ -202,6 +202,23 @@ struct CallGuardTests {
         #expect(throws: RefusedCall.self) { try bench.channel.throwIfErrorCaught() }
     }
 
+    @Test("a half-sent submission is left to the service to refuse, which is told that reading is over")
+    func submissionTimeout() throws {
+        let bench = try GuardBench()
+        let completions = Completions()
+        try bench.channel.pipeline.syncOperations.addHandler(completions)
+        try bench.send(GuardBench.headers(GuardBench.submission))
+        try bench.send([0, 0])
+        let before = completions.count
+        bench.connection.sweep(at: .now() + .seconds(11))
+        guard case .data(let marker, true)? = try bench.handedOn().last else {
+            Issue.record("nothing was handed on")
+            return
+        }
+        #expect(EdgeMarker(Array(marker.dropFirst(5))) == .broken(.requestTimeout))
+        #expect(completions.count == before + 1)
+    }
+
     @Test("an open stream may be quiet for as long as it likes")
     func quietStream() throws {
         let bench = try GuardBench()
@@ -251,5 +268,17 @@ struct CallGuardTests {
     @Test("a status in trailers is escaped where it is not printable ASCII")
     func escaping() {
         #expect(RefusalStatus.percentEncoded("100% é\n") == "100%25 %C3%A9%0A")
+    }
+}
+
+/// Counts how often reading was over.
+private final class Completions: ChannelInboundHandler {
+    typealias InboundIn = HTTP2Frame.FramePayload
+
+    private(set) var count = 0
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        count += 1
+        context.fireChannelReadComplete()
     }
 }

@@ -88,8 +88,7 @@ final class CallGuard: ChannelDuplexHandler {
     func sweep(at now: NIODeadline) {
         guard let context else { return }
         if let since = incompleteSince, now - since > table.requestTimeout {
-            incompleteSince = nil
-            fail(.requestTimeout, context)
+            failOutsideOfReading(.requestTimeout, context)
         }
         if let answeredAt, now - answeredAt > Self.lingering {
             self.answeredAt = nil
@@ -111,7 +110,13 @@ final class CallGuard: ChannelDuplexHandler {
     /// The connection is to be closed soon.
     func endForAge() {
         guard let context, !hasSentEnd else { return }
-        fail(.connectionAged, context)
+        failOutsideOfReading(.connectionAged, context)
+    }
+
+    /// What is handed on is given to the service only when a turn of reading is over.
+    private func failOutsideOfReading(_ refusal: Refusal, _ context: ChannelHandlerContext) {
+        fail(refusal, context)
+        context.fireChannelReadComplete()
     }
 
     // MARK: From the caller
