@@ -100,10 +100,18 @@ package final class EventListing {
                 return try await source.blocks.events(of: start)
             }
             heldBytes = PageSizer.defaultTarget
-            let read = try await source.pages.page(from: start, through: last, sizer: sizer)
-            sizer = read.sizer
-            page = hold(read.blocks)
+            try await readPage(from: start)
         }
+        return try openBlock(start)
+    }
+
+    private func readPage(from start: SequenceNumber) async throws {
+        let read = try await source.pages.page(from: start, through: last, sizer: sizer)
+        sizer = read.sizer
+        page = hold(read.blocks)
+    }
+
+    private func openBlock(_ start: SequenceNumber) throws -> [SealedEntry] {
         guard let block = page.popFirst(), block.first == start else {
             throw LedgerRPCError.corrupt("the block that should hold number \(next) is missing")
         }
