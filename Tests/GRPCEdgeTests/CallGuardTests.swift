@@ -202,7 +202,7 @@ struct CallGuardTests {
         #expect(throws: RefusedCall.self) { try bench.channel.throwIfErrorCaught() }
     }
 
-    @Test("a half-sent submission is left to the service to refuse, which is told that reading is over")
+    @Test("a half-sent submission is refused by the service, which is told that reading is over")
     func submissionTimeout() throws {
         let bench = try GuardBench()
         let completions = Completions()
