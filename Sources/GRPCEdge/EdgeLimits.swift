@@ -3,7 +3,7 @@ package struct EdgeLimits: Sendable, Hashable {
     /// `LEDGER_MAX_CONNECTIONS`: open connections of the port.
     package var maxConnections = 1_024
     /// `LEDGER_MAX_CALLS`: open calls of all its connections.
-    package var maxCalls = 16_384
+    package var maxCalls = 8_192
     /// `LEDGER_MAX_CONCURRENT_CALLS`: open calls of one connection.
     package var maxConcurrentCalls = 1_024
     /// `LEDGER_MAX_RESETS`: calls that one connection may reset in 30 seconds; then it is closed.
@@ -11,7 +11,7 @@ package struct EdgeLimits: Sendable, Hashable {
     /// `LEDGER_MAX_CONNECTION_BYTES`: bytes of requests that one connection has sent and that the service has not taken.
     package var maxConnectionBytes = 16 << 20
     /// `LEDGER_MAX_REQUEST_BYTES`: the same of all connections together.
-    package var maxRequestBytes = 256 << 20
+    package var maxRequestBytes = 128 << 20
     /// `LEDGER_MAX_METADATA_BYTES`: a call's headers, counted as HTTP/2 does (names, values and 32 bytes each).
     package var maxMetadataBytes = 16_384
     /// Up to here a message that is too large for an event is one bad event among good ones; a longer one ends the call.

@@ -158,7 +158,7 @@ def large_halves(run: Run) -> Measured:
 
 
 @bound(
-    "bytes of incomplete requests, all connections", "`LEDGER_MAX_REQUEST_BYTES`", "268435456",
+    "bytes of incomplete requests, all connections", "`LEDGER_MAX_REQUEST_BYTES`", "134217728",
     '`ledger_grpc_request_bytes`, `ledger_grpc_refused_total{reason="request_bytes"}`',
 )  # fmt: skip
 def request_bytes(run: Run) -> Measured:
@@ -238,7 +238,7 @@ def open_many(run: Run, limit: int, settings: dict) -> Measured:
     return found
 
 
-@bound("open calls, all connections", "`LEDGER_MAX_CALLS`", "16384",
+@bound("open calls, all connections", "`LEDGER_MAX_CALLS`", "8192",
        '`ledger_grpc_calls`, `ledger_grpc_refused_total{reason="calls"}`')  # fmt: skip
 def calls(run: Run) -> Measured:
     found = open_many(run, 3_000, {"LEDGER_MAX_CALLS": "3000"})
@@ -246,10 +246,10 @@ def calls(run: Run) -> Measured:
     return found
 
 
-@bound("open calls, all connections", "`LEDGER_MAX_CALLS`", "16384",
+@bound("open calls, all connections", "`LEDGER_MAX_CALLS`", "8192",
        '`ledger_grpc_calls`, `ledger_grpc_refused_total{reason="calls"}`', quick=False)  # fmt: skip
 def all_calls(run: Run) -> Measured:
-    return open_many(run, 16_384, {})
+    return open_many(run, 8_192, {})
 
 
 @bound("events of a stream whose answers are not read", "`LEDGER_MAX_STREAM_BYTES`,"

@@ -103,7 +103,7 @@ package struct ServiceConfiguration: Sendable {
     /// caller has not taken.
     package var maxStreamBytes = 4 << 20
     /// `LEDGER_MAX_ANSWER_BYTES`, 1,048,576...2^36: the same of all streams together.
-    package var maxAnswerBytes = 256 << 20
+    package var maxAnswerBytes = 128 << 20
     /// `LEDGER_CONNECTION_MAX_IDLE`, 1...86400 s: a caller's connection without a call is closed after this.
     package var connectionMaxIdle = Duration.seconds(1_800)
     /// What the two gRPC ports take from their peers.
