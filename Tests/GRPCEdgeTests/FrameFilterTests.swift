@@ -50,7 +50,7 @@ struct FrameFilterTests {
 
     @Test(
         "acknowledgements come with the peer's settings, and its own are taken out",
-        arguments: 1...60)
+        arguments: 1...40)
     func acknowledged(parts: Int) throws {
         let peer =
             Self.preface + Self.settings + Self.data + Self.ack + Self.data + Self.ack + Self.ack
@@ -68,14 +68,15 @@ struct FrameFilterTests {
         #expect(try passed(start, parts: parts).bytes == start + Self.ack + Self.ack)
     }
 
-    @Test("pings are answered here, however many they are", arguments: 1...60)
+    // Few and short cases: whatever keeps a processor busy here delays tests with real deadlines in the same process.
+    @Test("pings are answered here, however they come", arguments: [1, 8, 9, 17, 18, 50, 1_000])
     func pings(parts: Int) throws {
         let start = Self.preface + Self.settings
-        let peer = start + (0..<300).flatMap { _ in Self.ping + Self.data }
+        let peer = start + (0..<20).flatMap { _ in Self.ping + Self.data }
         let result = try passed(peer, parts: parts)
         #expect(
-            result.bytes == start + Self.ack + Self.ack + (0..<300).flatMap { _ in Self.data })
-        #expect(result.answers == (0..<300).flatMap { _ in Self.pong })
+            result.bytes == start + Self.ack + Self.ack + (0..<20).flatMap { _ in Self.data })
+        #expect(result.answers == (0..<20).flatMap { _ in Self.pong })
     }
 
     @Test("a pong goes through: it answers the library's own ping")
