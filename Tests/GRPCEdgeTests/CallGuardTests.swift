@@ -219,6 +219,16 @@ struct CallGuardTests {
         #expect(completions.count == before + 1)
     }
 
+    @Test("at the end of a connection's age no submission that was handed on is called not sealed")
+    func agedSubmission() throws {
+        let bench = try GuardBench()
+        try bench.send(GuardBench.headers(GuardBench.unarySubmission))
+        try bench.send(Wire.message([1]), endStream: true)
+        bench.connection.sweep(at: .now() + .seconds(1_861))
+        #expect(try bench.status()?.first(name: "grpc-message") == "cutOff")
+        #expect(throws: RefusedCall.self) { try bench.channel.throwIfErrorCaught() }
+    }
+
     @Test("an open stream may be quiet for as long as it likes")
     func quietStream() throws {
         let bench = try GuardBench()

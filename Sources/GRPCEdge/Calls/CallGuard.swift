@@ -134,7 +134,7 @@ final class CallGuard: ChannelDuplexHandler {
             if headers.endStream {
                 take(ByteBuffer(), endStream: true, shape, framing, context)
             } else {
-                refuse(.repeatedHeaders, context)
+                fail(.repeatedHeaders, context)
             }
         case (.data(let frame), .open(let shape, let framing)):
             guard case .byteBuffer(let bytes) = frame.data else { return }
@@ -289,9 +289,9 @@ final class CallGuard: ChannelDuplexHandler {
 
     /// Lets the service say what is wrong where it can, so that the answers before it stand; else says it.
     private func fail(_ refusal: Refusal, _ context: ChannelHandlerContext) {
-        guard let shape = phase.shape, shape.takesMarkers, !isEndHandedOn else {
-            return refuse(refusal, context)
-        }
+        guard let shape = phase.shape, shape.takesMarkers else { return refuse(refusal, context) }
+        // The service has the whole request and may have sealed it: nothing certain can be said here.
+        if isEndHandedOn { return refuse(.cutOff, context) }
         table.statistics.count(refusal)
         incompleteSince = nil
         end(with: EdgeMarker.broken(refusal).framed, shape, context)

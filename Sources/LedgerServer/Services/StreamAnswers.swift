@@ -56,7 +56,6 @@ package final class StreamAnswers: Sendable {
         /// Bytes of the events whose answers are not written, those of `byteCounts` and those being written.
         var held = 0
         var first = 0
-        var readyCount = 0
         var isReadingOver = false
         var isGivenUp = false
         var readError: (any Error)?
