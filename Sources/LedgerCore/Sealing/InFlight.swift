@@ -16,8 +16,8 @@ struct InFlight: Sendable {
     }
 
     let proposal: Proposal
-    private(set) var submissions: [Submission]
-    private var answered: Set<SubmissionToken> = []
+    /// In the order of the proposal's records. Who among them is answered by now, the book tells.
+    let submissions: [Submission]
     let plannedAt: MonotonicInstant
     let sentAt: MonotonicInstant
     /// When the transaction's fate begins to be resolved by reading, should there be no answer by then.
@@ -31,8 +31,6 @@ struct InFlight: Sendable {
     var resolution = Resolution.awaitingAnswer
     /// How often the transaction was sent again.
     var resent = 0
-    /// When the first caller has to be told that the outcome is unknown; nil when all were answered.
-    private(set) var earliestAnswer: MonotonicInstant?
     var pause = Nanoseconds.milliseconds(5)
 
     init(
@@ -43,51 +41,20 @@ struct InFlight: Sendable {
         plannedAt = plan.plannedAt
         self.sentAt = sentAt
         self.resolveAt = resolveAt
-        earliestAnswer = submissions.map(\.answerBy).min()
     }
 
-    /// The submissions whose callers still wait.
-    var unanswered: [Submission] {
-        answered.isEmpty ? submissions : submissions.filter { !answered.contains($0.token) }
-    }
-
+    /// When something has to be done to learn the transaction's fate.
     var nextWake: MonotonicInstant? {
-        let next: MonotonicInstant? =
-            switch resolution {
-            case .awaitingAnswer: resolveAt
-            case .observing: nil
-            case .pausing(let until): until
-            }
-        guard let earliestAnswer, let next else { return earliestAnswer ?? next }
-        return min(earliestAnswer, next)
+        switch resolution {
+        case .awaitingAnswer: resolveAt
+        case .observing: nil
+        case .pausing(let until): until
+        }
     }
 
     /// Whether no transmission can be applied any more, but for what "no space" may hide.
     var everyTransmissionEnded: Bool {
         openTransmissions == 0 && !mayStillApply
-    }
-
-    /// Whether the caller of one of its submissions has been answered.
-    func isAnswered(_ token: SubmissionToken) -> Bool {
-        answered.contains(token)
-    }
-
-    /// The caller is answered before the transaction's fate is known; from now on its event never enters a new
-    /// transaction (PROTOCOL.md 6).
-    mutating func abandon(_ token: SubmissionToken) -> Bool {
-        guard submissions.contains(where: { $0.token == token }) else { return false }
-        guard answered.insert(token).inserted else { return false }
-        earliestAnswer = unanswered.map(\.answerBy).min()
-        return true
-    }
-
-    /// All whose time is up are abandoned together.
-    mutating func abandonOverdue(at now: MonotonicInstant) -> [SubmissionToken] {
-        guard let earliestAnswer, earliestAnswer <= now else { return [] }
-        let overdue = unanswered.filter { $0.answerBy <= now }.map(\.token)
-        answered.formUnion(overdue)
-        self.earliestAnswer = unanswered.map(\.answerBy).min()
-        return overdue
     }
 }
 

@@ -33,9 +33,10 @@ extension SealingStateMachine {
     }
 
     /// Somebody read counter and head, while `known` was this replica's head already when the read began.
-    package mutating func noticed(
-        _ observation: LedgerObservation, knownBefore known: LedgerObservation, at moment: Moment
-    ) -> [SealingAction] {
+    mutating func noticed(
+        _ observation: LedgerObservation, knownBefore known: LedgerObservation,
+        _ book: inout SubmissionBook, at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         storeIsUnavailable = false
         unreadable = nil
         malformedInARow = 0
@@ -44,16 +45,16 @@ extension SealingStateMachine {
         if observation.revision < known.revision
             || observation.head.sequence < known.head.sequence
         {
-            return fence(rolledBack(to: observation))
+            return fence(rolledBack(to: observation), &book, at: now)
         }
         guard let state, observation.revision >= state.revision else { return [] }
         switch compare(observation) {
         case .unchanged:
-            return startBatch(at: moment)
+            return []
         case .ahead, .rewritten:
-            return catchUp(to: observation, inDoubt: nil, at: moment)
+            return catchUp(to: observation, inDoubt: nil, &book, at: now)
         case .rolledBack:
-            return fence(rolledBack(to: observation))
+            return fence(rolledBack(to: observation), &book, at: now)
         }
     }
 
@@ -61,43 +62,38 @@ extension SealingStateMachine {
     ///
     /// A transfer can be damaged once; a store that stays like this was changed by somebody else, and nothing is
     /// sealed on it any more (PROTOCOL.md 9).
-    package mutating func noticedMalformed(
-        _ reason: LedgerInconsistency, at moment: Moment
-    ) -> [SealingAction] {
+    mutating func noticedMalformed(
+        _ reason: LedgerInconsistency, _ book: inout SubmissionBook, at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         switch phase {
         case .loading, .fenced: return []
         case .idle, .building, .committing, .catchingUp: break
         }
         malformedInARow += 1
-        return malformedInARow < Self.believedFailures ? [] : fence(reason)
+        return malformedInARow < Self.believedFailures ? [] : fence(reason, &book, at: now)
     }
 
-    /// Somebody read that the ledger has a format which this version does not know: from now on nothing is sealed here.
-    package mutating func foundFormat(_ found: String) -> [SealingAction] {
-        contradicted(by: .unknownFormat(found))
-    }
-
-    /// Something proves that the store is not the ledger that was sealed.
-    package mutating func contradicted(by reason: LedgerInconsistency) -> [SealingAction] {
-        switch phase {
-        case .loading, .fenced: []
-        case .idle, .building, .committing, .catchingUp: fence(reason)
-        }
+    /// Something proves that the store is not the ledger that was sealed; while loading, loading ends with it.
+    mutating func contradicted(
+        by reason: LedgerInconsistency, _ book: inout SubmissionBook, at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
+        isLoading ? [] : fence(reason, &book, at: now)
     }
 
     /// The counter was seen while a transaction is open, by its own failed comparison or by a read.
     mutating func observed(
-        _ observation: LedgerObservation, by inFlight: InFlight, at moment: Moment
-    ) -> [SealingAction] {
+        _ observation: LedgerObservation, by inFlight: InFlight, _ book: inout SubmissionBook,
+        at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         phase = .committing(inFlight)
         switch compare(observation) {
         case .unchanged, .rolledBack:
             // Unchanged only comes from a failed comparison: a key that the transaction was to create exists
             // although the counter has not reached it.
-            return fence(rolledBack(to: observation))
+            return fence(rolledBack(to: observation), &book, at: now)
         case .ahead, .rewritten:
             // The comparison can never succeed any more. The blocks tell whether it did.
-            return catchUp(to: observation, inDoubt: inFlight, at: moment)
+            return catchUp(to: observation, inDoubt: inFlight, &book, at: now)
         }
     }
 
@@ -107,18 +103,19 @@ extension SealingStateMachine {
     }
 
     private mutating func catchUp(
-        to observation: LedgerObservation, inDoubt: InFlight?, at moment: Moment
-    ) -> [SealingAction] {
+        to observation: LedgerObservation, inDoubt: InFlight?, _ book: inout SubmissionBook,
+        at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         guard let state else { return [] }
         let catchUp = CatchUp(observation: observation, inDoubt: inDoubt)
         phase = .catchingUp(catchUp)
         if observation.head.sequence == state.head.sequence {
-            return blocksRead([], at: moment)
+            return blocksRead([], &book, at: now)
         }
         return [read(catchUp, from: state)]
     }
 
-    private func read(_ catchUp: CatchUp, from state: LedgerState) -> SealingAction {
+    private func read(_ catchUp: CatchUp, from state: LedgerState) -> ReplicaEffect {
         let target = catchUp.observation
         let distance = target.head.sequence.rawValue - state.head.sequence.rawValue
         return distance > Self.reloadDistance
@@ -129,75 +126,76 @@ extension SealingStateMachine {
     // MARK: Results
 
     /// The blocks after the known head were read.
-    package mutating func blocksRead(
-        _ result: CatchUpResult<[BlockDigest]>, at moment: Moment
-    ) -> [SealingAction] {
+    mutating func blocksRead(
+        _ result: CatchUpResult<[BlockDigest]>, _ book: inout SubmissionBook,
+        at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         guard case .catchingUp = phase else { return [] }
         switch result {
-        case .success(let blocks): return blocksRead(blocks, at: moment)
-        case .unavailable: return catchUpFailed(nil, at: moment)
-        case .inconsistent(let reason): return catchUpFailed(reason, at: moment)
+        case .success(let blocks): return blocksRead(blocks, &book, at: now)
+        case .unavailable: return catchUpFailed(nil, &book, at: now)
+        case .inconsistent(let reason): return catchUpFailed(reason, &book, at: now)
         }
     }
 
     private mutating func blocksRead(
-        _ blocks: [BlockDigest], at moment: Moment
-    ) -> [SealingAction] {
+        _ blocks: [BlockDigest], _ book: inout SubmissionBook, at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         guard case .catchingUp(let catchUp) = phase, let known = state else { return [] }
         if let first = blocks.first, first.first.rawValue == known.head.sequence.rawValue + 1,
             first.previousHash != known.head.eventHash
         {
-            return fence(rolledBack(to: catchUp.observation))
+            return fence(rolledBack(to: catchUp.observation), &book, at: now)
         }
         do throws(LedgerInconsistency) {
             try state?.follow(blocks, to: catchUp.observation)
         } catch {
-            return catchUpFailed(error, at: moment)
+            return catchUpFailed(error, &book, at: now)
         }
-        return caughtUp(catchUp, firstBlock: blocks.first, at: moment)
+        return caughtUp(catchUp, firstBlock: blocks.first, &book, at: now)
     }
 
     /// The state at the observed head was read by way of the ids segments, together with the block that begins
     /// right after the head known before.
-    package mutating func reloaded(
-        _ result: CatchUpResult<(LedgerState, BlockDigest)>, at moment: Moment
-    ) -> [SealingAction] {
+    mutating func reloaded(
+        _ result: CatchUpResult<(LedgerState, BlockDigest)>, _ book: inout SubmissionBook,
+        at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         guard case .catchingUp(let catchUp) = phase, let known = state else { return [] }
         switch result {
         case .success((let reached, let firstBlock)):
             guard firstBlock.first.rawValue == known.head.sequence.rawValue + 1,
                 firstBlock.previousHash == known.head.eventHash
-            else { return fence(rolledBack(to: catchUp.observation)) }
+            else { return fence(rolledBack(to: catchUp.observation), &book, at: now) }
             state = reached
-            return caughtUp(catchUp, firstBlock: firstBlock, at: moment)
+            return caughtUp(catchUp, firstBlock: firstBlock, &book, at: now)
         case .unavailable:
-            return catchUpFailed(nil, at: moment)
+            return catchUpFailed(nil, &book, at: now)
         case .inconsistent(let reason):
-            return catchUpFailed(reason, at: moment)
+            return catchUpFailed(reason, &book, at: now)
         }
     }
 
     private mutating func caughtUp(
-        _ catchUp: CatchUp, firstBlock: BlockDigest?, at moment: Moment
-    ) -> [SealingAction] {
+        _ catchUp: CatchUp, firstBlock: BlockDigest?, _ book: inout SubmissionBook,
+        at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         storeAnswered()
         phase = .idle
-        guard let inDoubt = catchUp.inDoubt else {
-            return startBatch(at: moment) + reportIfDrained()
-        }
+        guard let inDoubt = catchUp.inDoubt else { return [] }
         // The event hashes are a chain: the same last hash means the same events, in the same order.
         if let firstBlock, firstBlock.lastEventHash == inDoubt.proposal.head.eventHash {
             limiter.record(
-                moment.now - inDoubt.sentAt, events: inDoubt.submissions.count,
-                bytes: inDoubt.proposal.block.count, at: moment.now)
-            return answerSealed(inDoubt, at: moment.now) + startBatch(at: moment)
-                + reportIfDrained()
+                now - inDoubt.sentAt, events: inDoubt.submissions.count,
+                bytes: inDoubt.proposal.block.count, at: now)
+            answerSealed(inDoubt, &book, at: now)
+            return []
         }
         // It can never apply. Each event is looked up again by id when the next batch is built: sealed by another
-        // replica meanwhile, it is a duplicate (PROTOCOL.md 2). Abandoned ones do not come back (6).
-        queue.prepend(inDoubt.unanswered)
-        backOff(at: moment.now)
-        return [.reportLostRace] + startBatch(at: moment) + reportIfDrained()
+        // replica meanwhile, it is a duplicate (PROTOCOL.md 2).
+        book.requeue(inDoubt.submissions)
+        backOff(at: now)
+        return [.report(.lostRace)]
     }
 
     /// Without the hint, a replica that loses races waits a random time that grows with each: otherwise many that
@@ -210,25 +208,25 @@ extension SealingStateMachine {
     }
 
     private mutating func catchUpFailed(
-        _ reason: LedgerInconsistency?, at moment: Moment
-    ) -> [SealingAction] {
+        _ reason: LedgerInconsistency?, _ book: inout SubmissionBook, at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         guard case .catchingUp(var catchUp) = phase else { return [] }
         if let reason {
             catchUp.failures += 1
-            if catchUp.failures >= Self.believedFailures { return fence(reason) }
+            if catchUp.failures >= Self.believedFailures { return fence(reason, &book, at: now) }
         } else {
             storeIsUnavailable = true
         }
-        catchUp.retryAt = moment.now + .milliseconds(20)
+        catchUp.retryAt = now + .milliseconds(20)
         phase = .catchingUp(catchUp)
         return []
     }
 
-    mutating func retryOverdue(
-        _ catchUp: inout CatchUp, at now: MonotonicInstant
-    ) -> [SealingAction] {
-        guard let retryAt = catchUp.retryAt, retryAt <= now, let state else { return [] }
+    mutating func retryOverdue(_ current: CatchUp, at now: MonotonicInstant) -> [ReplicaEffect] {
+        guard let retryAt = current.retryAt, retryAt <= now, let state else { return [] }
+        var catchUp = current
         catchUp.retryAt = nil
+        phase = .catchingUp(catchUp)
         return [read(catchUp, from: state)]
     }
 }

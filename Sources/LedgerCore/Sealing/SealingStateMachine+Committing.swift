@@ -13,86 +13,101 @@ extension SealingStateMachine {
     // MARK: Building
 
     /// Builds the next batch when nothing is under way and something may be sealed.
-    mutating func startBatch(at moment: Moment) -> [SealingAction] {
-        guard case .idle = phase, let state, !queue.isEmpty else { return [] }
-        var actions = expireQueue(at: moment.now)
-        if let pausedUntil, pausedUntil > moment.now { return actions }
+    mutating func startBatch(_ book: inout SubmissionBook, at moment: Moment) -> [ReplicaEffect] {
+        guard case .idle = phase, let state, book.queuedCount > 0 else { return [] }
+        expire(&book, at: moment.now)
+        if let pausedUntil, pausedUntil > moment.now { return [] }
         pausedUntil = nil
-        if isGathering(at: moment.now) { return actions }
+        if isGathering(book, at: moment.now) { return [] }
         gatheringUntil = nil
         let hindrance = hindrance(at: moment)
         guard hindrance == nil, case .trusted(let wall) = moment.wall else {
-            return actions
-                + queue.removeAll { _ in true }
-                .map { rejection($0, hindrance ?? .clockUntrusted) } + reportIfDrained()
+            for submission in book.queued(where: { _ in true }) {
+                book.ended(
+                    submission.token, .notSealed(hindrance ?? .clockUntrusted), at: moment.now)
+            }
+            return []
         }
-        actions += rejectHopeless(at: moment.now)
-        let limits = SubmissionQueue.Limits(events: limiter.maxEvents, bytes: limiter.maxBytes)
-        let (batch, hits) = queue.takeBatch(limits) { submission in
-            state.index.candidates(for: submission.fingerprint)
-                .filter { $0 > submission.clearedThrough }
+        rejectHopeless(&book, at: moment.now)
+        let limits = SubmissionBook.BatchLimits(
+            events: limiter.maxEvents, bytes: limiter.maxBytes)
+        let (batch, hits) = book.takeBatch(limits) { tracked in
+            state.index.candidates(for: tracked.submission.fingerprint)
+                .filter { $0 > tracked.clearedThrough }
         }
-        for (submission, found) in hits {
+        for (token, found) in hits {
             lookUps.add(
-                submission.token,
-                block: found.first.flatMap { state.index.blockStart(containing: $0) })
+                token, block: found.first.flatMap { state.index.blockStart(containing: $0) })
         }
-        actions += startLookUps()
-        guard !batch.isEmpty else { return actions }
+        let effects = startLookUps(&book, at: moment.now)
+        guard !batch.isEmpty else { return effects }
         arrivals.batchPlanned(at: moment.now)
         let plan = BatchPlan(
             id: nextProposal, submissions: batch, base: BatchBase(state),
             sealedTimestamp: max(wall, state.head.sealedTimestamp), plannedAt: moment.now)
         nextProposal += 1
-        goneWhileBuilding = []
         phase = .building(plan)
-        return actions + [.propose(plan)]
+        return effects + [.propose(plan)]
+    }
+
+    private func expire(_ book: inout SubmissionBook, at now: MonotonicInstant) {
+        for submission in book.expired(at: now) {
+            book.ended(submission.token, .notSealed(expiryReason), at: now)
+        }
     }
 
     /// Rejects what has waited so long that a commit of the usual length would break its deadline.
-    private mutating func rejectHopeless(at now: MonotonicInstant) -> [SealingAction] {
+    private func rejectHopeless(_ book: inout SubmissionBook, at now: MonotonicInstant) {
         let hopeless = Nanoseconds(limiter.expectedCommit(at: now).count / 2)
         let patience = Nanoseconds.milliseconds(5)
-        guard let earliest = queue.earliestExpiry, earliest <= now + hopeless else { return [] }
-        return queue.removeAll { submission in
-            submission.commitBy <= now + hopeless && now - submission.receivedAt > patience
-        }.map { rejection($0, .deadlineExceeded) }
+        guard let earliest = book.queueExpiry, earliest <= now + hopeless else { return }
+        let late = book.queued { tracked in
+            tracked.submission.commitBy <= now + hopeless
+                && now - tracked.submission.receivedAt > patience
+        }
+        for submission in late {
+            book.ended(submission.token, .notSealed(.deadlineExceeded), at: now)
+        }
     }
 
     /// The batch is computed; its transaction is sent.
-    package mutating func proposed(_ proposal: Proposal, at moment: Moment) -> [SealingAction] {
+    mutating func proposed(
+        _ proposal: Proposal, _ book: inout SubmissionBook, at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         guard case .building(let plan) = phase, plan.id == proposal.id else { return [] }
-        let now = moment.now
         let contract = plan.submissions.map { $0.receivedAt + settings.commitDeadline }.min() ?? now
         // At the contract's end, through another member: waiting for the transfer's own time-out would make
         // every slow commit unknown (PROTOCOL.md 15).
-        var inFlight = InFlight(
-            proposal, plan: plan, sentAt: now,
-            resolveAt: max(contract, now + Self.shortestPatience))
-        let gone = goneWhileBuilding.sorted { $0.rawValue < $1.rawValue }
-            .filter { inFlight.abandon($0) }
-        phase = .committing(inFlight)
-        return [.transmit(proposal)] + gone.map { .answer($0, .unknown) } + reportIfDrained()
+        phase = .committing(
+            InFlight(
+                proposal, plan: plan, sentAt: now,
+                resolveAt: max(contract, now + Self.shortestPatience)))
+        for submission in plan.submissions where book[submission.token]?.isGone ?? false {
+            book.finish(submission.token, .unknown)
+        }
+        return [.transmit(proposal)]
     }
 
     // MARK: Answers of etcd
 
     /// One transmission of the open transaction has ended.
-    package mutating func transmissionEnded(
-        proposal id: UInt64, _ result: TransmissionResult, at moment: Moment
-    ) -> [SealingAction] {
+    mutating func transmissionEnded(
+        proposal id: UInt64, _ result: TransmissionResult, _ book: inout SubmissionBook,
+        at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         switch phase {
         case .committing(let inFlight) where inFlight.proposal.id == id:
-            return transmissionEnded(inFlight, result, at: moment)
+            return transmissionEnded(inFlight, result, &book, at: now)
         case .catchingUp(var catchUp):
             guard let inDoubt = catchUp.inDoubt, inDoubt.proposal.id == id else { return [] }
             switch result {
             case .applied:
                 catchUp.inDoubt = nil
                 phase = .catchingUp(catchUp)
-                return answerSealed(inDoubt, at: moment.now) + reportIfDrained()
+                answerSealed(inDoubt, &book, at: now)
+                return []
             case .unknownFormat(let found):
-                return foundFormat(found)
+                return fence(.unknownFormat(found), &book, at: now)
             case .superseded, .refused, .noSpace, .unknown:
                 // The counter has moved already; these add nothing to that.
                 return []
@@ -103,28 +118,33 @@ extension SealingStateMachine {
     }
 
     private mutating func transmissionEnded(
-        _ current: InFlight, _ result: TransmissionResult, at moment: Moment
-    ) -> [SealingAction] {
+        _ current: InFlight, _ result: TransmissionResult, _ book: inout SubmissionBook,
+        at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         var inFlight = current
         inFlight.openTransmissions -= 1
         switch result {
         case .applied(let revision):
-            return settleSealed(inFlight, revision: revision, at: moment)
+            settleSealed(inFlight, revision: revision, &book, at: now)
+            return []
         case .superseded(let observation):
-            return observed(observation, by: inFlight, at: moment)
+            return observed(observation, by: inFlight, &book, at: now)
         case .unknownFormat(let found):
             // Its comparison failed, so this transmission was not applied.
             phase = .committing(inFlight)
             guard inFlight.everyTransmissionEnded, !inFlight.sawNoSpace else {
-                return foundFormat(found)
+                return fence(.unknownFormat(found), &book, at: now)
             }
             phase = .idle
-            return inFlight.unanswered.map { .answer($0.token, .notSealed(.unknownFormat)) }
-                + foundFormat(found)
+            for submission in inFlight.submissions {
+                book.ended(submission.token, .notSealed(.unknownFormat), at: now)
+            }
+            return fence(.unknownFormat(found), &book, at: now)
         case .refused:
             storeIsUnavailable = true
             if inFlight.everyTransmissionEnded, !inFlight.sawNoSpace {
-                return settleNotSealed(inFlight, because: nil, at: moment)
+                settleNotSealed(inFlight, because: nil, &book, at: now)
+                return []
             }
         case .noSpace:
             inFlight.sawNoSpace = true
@@ -133,13 +153,13 @@ extension SealingStateMachine {
             inFlight.mayStillApply = true
             storeIsUnavailable = true
         }
-        return resolve(inFlight, at: moment.now)
+        return resolve(inFlight, at: now)
     }
 
     /// Begins to read counter and head, unless that is under way.
     private mutating func resolve(
         _ current: InFlight, at now: MonotonicInstant
-    ) -> [SealingAction] {
+    ) -> [ReplicaEffect] {
         var inFlight = current
         switch inFlight.resolution {
         case .observing(let id, _):
@@ -161,7 +181,7 @@ extension SealingStateMachine {
         }
     }
 
-    private mutating func observe(_ current: InFlight) -> [SealingAction] {
+    private mutating func observe(_ current: InFlight) -> [ReplicaEffect] {
         var inFlight = current
         let id = ObservationID(rawValue: nextObservation)
         nextObservation += 1
@@ -171,9 +191,10 @@ extension SealingStateMachine {
     }
 
     /// A read of counter and head has ended.
-    package mutating func observed(
-        _ id: ObservationID, _ result: ObservationResult, at moment: Moment
-    ) -> [SealingAction] {
+    mutating func observed(
+        _ id: ObservationID, _ result: ObservationResult, _ book: inout SubmissionBook,
+        at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
         guard case .committing(var inFlight) = phase,
             case .observing(let current, let settles) = inFlight.resolution, current == id
         else { return [] }
@@ -182,9 +203,9 @@ extension SealingStateMachine {
             malformedInARow = 0
             unreadable = nil
         case .unknownFormat(let found):
-            return foundFormat(found)
+            return fence(.unknownFormat(found), &book, at: now)
         case .malformed(let reason):
-            let fencing = noticedMalformed(reason, at: moment)
+            let fencing = noticedMalformed(reason, &book, at: now)
             if !fencing.isEmpty { return fencing }
         case .unavailable: break
         }
@@ -192,14 +213,15 @@ extension SealingStateMachine {
         case .success(let observation) where isUnchanged(observation):
             if settles {
                 let reason: NotSealedReason? = inFlight.sawNoSpace ? .storageFull : nil
-                return settleNotSealed(inFlight, because: reason, at: moment)
+                settleNotSealed(inFlight, because: reason, &book, at: now)
+                return []
             }
-            return sendAgain(inFlight, at: moment.now)
+            return sendAgain(inFlight, at: now)
         case .success(let observation):
-            return observed(observation, by: inFlight, at: moment)
+            return observed(observation, by: inFlight, &book, at: now)
         case .unavailable, .malformed, .unknownFormat:
             storeIsUnavailable = true
-            inFlight.resolution = .pausing(until: moment.now + inFlight.pause)
+            inFlight.resolution = .pausing(until: now + inFlight.pause)
             inFlight.pause = min(inFlight.pause * 2, Self.longestPause)
             phase = .committing(inFlight)
             return []
@@ -210,7 +232,7 @@ extension SealingStateMachine {
     /// again, for its comparison can succeed only once.
     private mutating func sendAgain(
         _ current: InFlight, at now: MonotonicInstant
-    ) -> [SealingAction] {
+    ) -> [ReplicaEffect] {
         var inFlight = current
         guard inFlight.openTransmissions < Self.maxOpenTransmissions else {
             inFlight.resolution = .pausing(until: now + inFlight.pause)
@@ -228,55 +250,39 @@ extension SealingStateMachine {
     }
 
     /// Time has passed while a transaction is open.
-    mutating func resolveOverdue(
-        _ inFlight: inout InFlight, at now: MonotonicInstant
-    ) -> [SealingAction] {
+    mutating func resolveOverdue(_ inFlight: InFlight, at now: MonotonicInstant) -> [ReplicaEffect] {
         switch inFlight.resolution {
-        case .awaitingAnswer where inFlight.resolveAt <= now:
-            break
-        case .pausing(let until) where until <= now:
-            break
-        default:
-            return []
+        case .awaitingAnswer where inFlight.resolveAt <= now: observe(inFlight)
+        case .pausing(let until) where until <= now: observe(inFlight)
+        case .awaitingAnswer, .pausing, .observing: []
         }
-        let actions = observe(inFlight)
-        if case .committing(let updated) = phase { inFlight = updated }
-        return actions
-    }
-
-    /// Callers whose time is up are told that the outcome is unknown; resolving goes on without them.
-    mutating func answerOverdue(
-        _ inFlight: inout InFlight, at now: MonotonicInstant
-    ) -> [SealingAction] {
-        inFlight.abandonOverdue(at: now).map { .answer($0, .unknown) }
     }
 
     // MARK: Settling
 
     private mutating func settleSealed(
-        _ inFlight: InFlight, revision: Revision, at moment: Moment
-    ) -> [SealingAction] {
+        _ inFlight: InFlight, revision: Revision, _ book: inout SubmissionBook,
+        at now: MonotonicInstant
+    ) {
         limiter.record(
-            moment.now - inFlight.plannedAt, events: inFlight.submissions.count,
-            bytes: inFlight.proposal.block.count, at: moment.now)
+            now - inFlight.plannedAt, events: inFlight.submissions.count,
+            bytes: inFlight.proposal.block.count, at: now)
         state?.adopt(inFlight.proposal, revision: revision)
         storeAnswered()
         storeIsFull = false
         lostInARow = 0
-        gather(after: inFlight, at: moment.now)
+        gather(after: inFlight, book, at: now)
         phase = .idle
-        return answerSealed(inFlight, at: moment.now) + startBatch(at: moment) + reportIfDrained()
+        answerSealed(inFlight, &book, at: now)
     }
 
-    func answerSealed(_ inFlight: InFlight, at now: MonotonicInstant) -> [SealingAction] {
-        var actions: [SealingAction] = []
-        actions.reserveCapacity(inFlight.submissions.count + 1)
-        for (record, submission) in zip(inFlight.proposal.records, inFlight.submissions)
-        where !inFlight.isAnswered(submission.token) {
+    func answerSealed(
+        _ inFlight: InFlight, _ book: inout SubmissionBook, at now: MonotonicInstant
+    ) {
+        for (record, submission) in zip(inFlight.proposal.records, inFlight.submissions) {
             let latency = now - submission.receivedAt
-            actions.append(.answer(submission.token, .sealed(record.seal, latency: latency)))
+            book.ended(submission.token, .sealed(record.seal, latency: latency), at: now)
         }
-        return actions
     }
 
     /// Under load the next batch waits a little for company.
@@ -284,12 +290,14 @@ extension SealingStateMachine {
     /// A transaction costs etcd about a millisecond of processor time whatever it holds, so many small ones are what
     /// fills the members' processors: at this rate every batch finds several events anyway, and fewer, larger
     /// transactions leave time for all. Without load nothing ever waits.
-    private mutating func gather(after inFlight: InFlight, at now: MonotonicInstant) {
+    private mutating func gather(
+        after inFlight: InFlight, _ book: SubmissionBook, at now: MonotonicInstant
+    ) {
         guard arrivals.perSecond >= Self.busyRate, !isStopping else { return }
         let interval = settings.commitDeadline / Self.batchesPerContract
         // A commit that took longer has gathered enough, unless all that came was refused meanwhile.
         gatheringUntil =
-            queue.isEmpty ? now + interval / 2 : inFlight.plannedAt + interval
+            book.queuedCount == 0 ? now + interval / 2 : inFlight.plannedAt + interval
     }
 
     /// When the batch is built at the latest: who waits for an answer before going on would wait in vain for company
@@ -299,25 +307,27 @@ extension SealingStateMachine {
         return arrivals.pauseAt.map { min($0, gatheringUntil) } ?? gatheringUntil
     }
 
-    private func isGathering(at now: MonotonicInstant) -> Bool {
+    private func isGathering(_ book: SubmissionBook, at now: MonotonicInstant) -> Bool {
         guard let gatheringEnds, gatheringEnds > now else { return false }
-        return queue.count < limiter.maxEvents && queue.bytes < limiter.maxBytes
+        return book.queuedCount < limiter.maxEvents && book.queuedBytes < limiter.maxBytes
     }
 
     /// The transaction is certainly not applied. Its events are answered with the reason, or built into another
     /// transaction when there is none.
     private mutating func settleNotSealed(
-        _ inFlight: InFlight, because reason: NotSealedReason?, at moment: Moment
-    ) -> [SealingAction] {
+        _ inFlight: InFlight, because reason: NotSealedReason?, _ book: inout SubmissionBook,
+        at now: MonotonicInstant
+    ) {
         phase = .idle
-        let waiting = inFlight.unanswered
-        pausedUntil = moment.now + pause
+        pausedUntil = now + pause
         pause = min(pause * 2, .milliseconds(20))
-        if let reason {
-            return waiting.map { .answer($0.token, .notSealed(reason)) } + reportIfDrained()
+        guard let reason else {
+            book.requeue(inFlight.submissions)
+            return
         }
-        queue.prepend(waiting)
-        return expireQueue(at: moment.now) + reportIfDrained()
+        for submission in inFlight.submissions {
+            book.ended(submission.token, .notSealed(reason), at: now)
+        }
     }
 
     /// The store works: what waits may be tried at once.

@@ -16,12 +16,38 @@ package struct StreamID: Hashable, Sendable {
     }
 }
 
+/// Who waits for the outcomes of submissions. The core hands it back with each outcome and never calls it.
+package protocol SubmissionCaller: AnyObject, Sendable {
+    /// Tells outcomes of this caller's submissions, each once; from any thread, so it must be quick.
+    func settle(_ answers: [SubmissionAnswer])
+}
+
+/// What one caller is told of one submission.
+package struct SubmissionAnswer: Sendable {
+    package let submission: Submission
+    package let outcome: SubmissionOutcome
+
+    package init(_ submission: Submission, _ outcome: SubmissionOutcome) {
+        self.submission = submission
+        self.outcome = outcome
+    }
+}
+
 /// A validated event on its way into the ledger, encoded once, with the times by which it must be sealed or
-/// answered.
-package struct Submission: Sendable {
+/// answered. It never changes; what becomes of it stands in the `SubmissionBook`.
+package final class Submission: Sendable {
+    /// Who submitted it.
+    package enum Origin: Hashable, Sendable {
+        /// A caller of this replica.
+        case caller
+        /// Another replica has forwarded it, so it is sealed here or not at all (PROTOCOL.md 19).
+        case replica
+    }
+
     package let token: SubmissionToken
     /// The stream that it came in; nil for a unary call.
     package let stream: StreamID?
+    package let origin: Origin
     package let event: CertifiedEvent
     package let template: EntryTemplate
     package let fingerprint: Fingerprint
@@ -31,39 +57,51 @@ package struct Submission: Sendable {
     package let commitBy: MonotonicInstant
     /// At this time its caller is told that the outcome is unknown, should it be in a transaction then.
     package let answerBy: MonotonicInstant
-    /// The index was searched up to this number, and what was found there is another event.
-    package internal(set) var clearedThrough: SequenceNumber = .zero
+    /// Who is told of the outcome.
+    package let caller: any SubmissionCaller
+    /// How the caller calls it.
+    package let label: UInt64
 
     /// Prepares a validated event for sealing.
     ///
     /// - Parameter callerDeadline: when the caller stops waiting; answers are given 5 ms before it, or they
     ///   would never arrive (DESIGN.md, "Outcomes").
-    package init(
+    package convenience init(
         token: SubmissionToken, stream: StreamID?, event: CertifiedEvent, template: EntryTemplate,
-        receivedAt: MonotonicInstant, callerDeadline: MonotonicInstant?, settings: SealingSettings
+        receivedAt: MonotonicInstant, callerDeadline: MonotonicInstant?, settings: SealingSettings,
+        caller: any SubmissionCaller, label: UInt64 = 0
     ) {
         let answerMargin = Nanoseconds.milliseconds(-5)
         let latest = callerDeadline.map { $0 + answerMargin }
         let contract = receivedAt + settings.commitDeadline
         let resolved = receivedAt + settings.resolveDeadline
         self.init(
-            token: token, stream: stream, event: event, template: template, receivedAt: receivedAt,
-            commitBy: latest.map { min($0, contract) } ?? contract,
-            answerBy: latest.map { min($0, resolved) } ?? resolved)
+            token: token, stream: stream, origin: .caller, event: event, template: template,
+            receivedAt: receivedAt, commitBy: latest.map { min($0, contract) } ?? contract,
+            answerBy: latest.map { min($0, resolved) } ?? resolved, caller: caller, label: label)
     }
 
-    /// Prepares an event that another replica has forwarded, with the times that it carries.
+    /// Prepares an event with times that were reckoned elsewhere: one that another replica has forwarded.
     package init(
-        token: SubmissionToken, stream: StreamID?, event: CertifiedEvent, template: EntryTemplate,
-        receivedAt: MonotonicInstant, commitBy: MonotonicInstant, answerBy: MonotonicInstant
+        token: SubmissionToken, stream: StreamID?, origin: Origin, event: CertifiedEvent,
+        template: EntryTemplate, receivedAt: MonotonicInstant, commitBy: MonotonicInstant,
+        answerBy: MonotonicInstant, caller: any SubmissionCaller, label: UInt64
     ) {
         self.token = token
         self.stream = stream
+        self.origin = origin
         self.event = event
         self.template = template
         fingerprint = Fingerprint(of: event.eventID)
         self.receivedAt = receivedAt
         self.commitBy = commitBy
         self.answerBy = answerBy
+        self.caller = caller
+        self.label = label
     }
+
+    /// When something has to be done about it, while it waits.
+    var expiry: MonotonicInstant { min(commitBy, answerBy) }
+
+    var byteCount: Int { template.byteCount }
 }

@@ -56,6 +56,8 @@ package enum NotSealedReason: Hashable, Sendable {
     case starting
     /// The replica is about to stop.
     case stopping
+    /// The event was forwarded to a replica that does not seal.
+    case notSealing
     /// This replica's clock disagrees with most of the store's members.
     case clockUntrusted
     /// No majority of the store's members told its time lately, so that the clock cannot be believed.

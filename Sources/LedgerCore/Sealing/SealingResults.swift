@@ -1,30 +1,3 @@
-/// What the driver has to do next. Actions carry all that they need; their results come back as events.
-package enum SealingAction: Sendable {
-    /// Compute the batch's entries, then report `proposed`.
-    case propose(BatchPlan)
-    /// Send the proposal's transaction, then report `transmissionEnded`. It goes to none of the members with a
-    /// transmission that has not ended, of whichever transaction, while there is another one (PROTOCOL.md 15).
-    case transmit(Proposal)
-    /// Read counter and head in one linearizable transaction, begun now, then report `observed`. The same members are
-    /// avoided.
-    case observe(ObservationID)
-    /// Read the blocks from `after` + 1 up to the observed head, then report `blocksRead`.
-    case readBlocks(after: SequenceNumber, upTo: LedgerObservation)
-    /// Read what lies between a state and an observed head by way of the ids segments and tiles
-    /// (PROTOCOL.md 23), then report `reloaded`.
-    case reload(from: LedgerState, upTo: LedgerObservation)
-    /// Read the events that index hits point at and compare their ids, then report `lookedUp`.
-    case lookUp(LookUp)
-    /// Answer a caller. Each submission is answered exactly once.
-    case answer(SubmissionToken, SubmissionOutcome)
-    /// Say why nothing is sealed any more.
-    case reportFenced(LedgerInconsistency)
-    /// Another replica sealed first; the batch is built again.
-    case reportLostRace
-    /// Every accepted submission is answered and none will follow.
-    case reportDrained
-}
-
 /// Names one read of counter and head.
 package struct ObservationID: Hashable, Sendable {
     package var rawValue: UInt64
