@@ -144,9 +144,8 @@ let package = Package(
         .testTarget(
             name: "LedgerServerTests",
             dependencies: [
-                "LedgerServer", "LedgerAPI", "LedgerCore", "EtcdGateway", "EventLoopTasks",
-                grpcCore,
-                grpcTransport, grpcProtobuf, protobuf, lifecycle, logging, metrics,
+                "LedgerServer", "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway",
+                "EventLoopTasks", grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle, logging, metrics,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -23,14 +23,14 @@ extension EtcdClient {
     /// - Throws: An error whose `failureClass` says what is known of this transmission. `corrupt`
     ///   (a 200 that could not be read) must be resolved like `unknown`.
     package func transaction(
-        encoded transaction: EtcdEncodedTransaction, options: EtcdRequestOptions = .init()
+        encoded: EtcdEncodedTransaction, options: EtcdRequestOptions = .init()
     ) async throws(EtcdError) -> EtcdTransactionResponse {
-        let successKinds = transaction.successKinds
-        let failureKinds = transaction.failureKinds
+        let successKinds = encoded.transaction.success.map(\.kind)
+        let failureKinds = encoded.transaction.failure.map(\.kind)
         let kinds = successKinds + failureKinds
         let operation: EtcdCall.Operation =
             kinds.allSatisfy { $0 == .range } ? .readingTransaction : .transaction
-        return try await answer(operation, transaction.body, options) {
+        return try await answer(operation, encoded.body, options) {
             decoding, body throws(JSONFailure) in
             try decoding.transaction(
                 body, successKinds: successKinds, failureKinds: failureKinds)

@@ -70,20 +70,21 @@ package final class EtcdClient: Sendable {
         decode: RequestExecutor.Decode<Answer>
     ) async throws(EtcdError) -> Answer {
         let call = EtcdCall(operation: operation, body: body)
+        let end = options.timeout.map { ContinuousClock.now + $0 }
         return try await Self.observed(operation, observer) { () async throws(EtcdError) in
-            let token = try await self.login?.token(before: options.deadline)
+            let token = try await self.login?.token(before: end)
             do throws(EtcdError) {
                 return try await self.executor.run(
-                    call, token: token ?? nil, options: options, decode: decode)
+                    call, token: token ?? nil, options: options, before: end, decode: decode)
             } catch {
                 guard let login = self.login, Self.mayNeedLogin(error, token ?? nil) else {
                     throw error
                 }
                 login.refuse(token ?? nil)
             }
-            let newToken = try await self.login?.token(before: options.deadline)
+            let newToken = try await self.login?.token(before: end)
             return try await self.executor.run(
-                call, token: newToken ?? nil, options: options, decode: decode)
+                call, token: newToken ?? nil, options: options, before: end, decode: decode)
         }
     }
 
@@ -104,7 +105,9 @@ package final class EtcdClient: Sendable {
         do throws(EtcdError) {
             return .success(
                 try await observed(.authenticate, observer) { () async throws(EtcdError) in
-                    try await executor.run(call, token: nil, options: EtcdRequestOptions()) {
+                    try await executor.run(
+                        call, token: nil, options: EtcdRequestOptions(), before: nil
+                    ) {
                         decoding, body throws(JSONFailure) in try decoding.token(body)
                     }
                 })

@@ -40,14 +40,15 @@ final class RequestExecutor: Sendable {
     /// happened that forbids sending it again.
     func run<Answer>(
         _ call: EtcdCall, token: String?, options: EtcdRequestOptions,
-        decode: Decode<Answer>
+        before end: ContinuousClock.Instant?, decode: Decode<Answer>
     ) async throws(EtcdError) -> Answer {
         var tried: [EtcdEndpoint] = []
         var last: EtcdError?
         while true {
             let now = ContinuousClock.now
-            if let refusal = refusalToSend(options, at: now) { throw last ?? refusal }
-            guard let attempt = plan(call.operation, options, tried: tried, at: now) else {
+            if let refusal = refusalToSend(before: end, at: now) { throw last ?? refusal }
+            guard let attempt = plan(call.operation, options, before: end, tried: tried, at: now)
+            else {
                 throw last ?? Self.notSent(.unavailable, "there is no member to ask")
             }
             options.onAttempt?(attempt.endpoint)
@@ -111,7 +112,8 @@ extension RequestExecutor {
     }
 
     private func plan(
-        _ operation: EtcdCall.Operation, _ options: EtcdRequestOptions, tried: [EtcdEndpoint],
+        _ operation: EtcdCall.Operation, _ options: EtcdRequestOptions,
+        before end: ContinuousClock.Instant?, tried: [EtcdEndpoint],
         at now: ContinuousClock.Instant
     ) -> Attempt? {
         let choice = selector.withLock { selector -> (EtcdEndpoint, Bool)? in
@@ -125,12 +127,12 @@ extension RequestExecutor {
             return (endpoint, hasAlternative)
         }
         guard let (endpoint, hasAlternative) = choice else { return nil }
-        var deadline = options.deadline ?? now + requestTimeout
+        var deadline = end ?? now + requestTimeout
         if operation.isRead {
             deadline = min(deadline, now + requestTimeout)
             // Half of what is left, so that another member can still answer in time. A write
             // gets all of it: it cannot be sent to another member after this one.
-            if hasAlternative, let end = options.deadline {
+            if hasAlternative, let end {
                 deadline = min(deadline, now + (end - now) / 2)
             }
         }
@@ -140,12 +142,12 @@ extension RequestExecutor {
     }
 
     private func refusalToSend(
-        _ options: EtcdRequestOptions, at now: ContinuousClock.Instant
+        before end: ContinuousClock.Instant?, at now: ContinuousClock.Instant
     ) -> EtcdError? {
         if Task.isCancelled {
             return Self.notSent(.cancelled, "the request was cancelled before it was sent")
         }
-        if let deadline = options.deadline, deadline <= now {
+        if let end, end <= now {
             return Self.notSent(.timeout, "the deadline passed before the request was sent")
         }
         return nil

@@ -1,4 +1,3 @@
-package import EtcdGateway
 package import LedgerCore
 
 /// Walks through stored blocks page by page, with pages bounded by bytes.
@@ -37,14 +36,10 @@ package struct BlockPages: Sendable {
     }
 
     /// The next blocks, or an empty array when there are none.
-    ///
-    /// - Parameter options: without a deadline, each attempt may take as long as the client's requests may.
-    package mutating func nextPage(
-        options: EtcdRequestOptions = .init()
-    ) async throws(LedgerStoreError) -> [StoredBlock] {
+    package mutating func nextPage() async throws(LedgerStoreError) -> [StoredBlock] {
         while next <= through {
             let bound = numberBound
-            let page = try await readPage(through: bound ?? through, options: options)
+            let page = try await readPage(through: bound ?? through)
             guard let first = page.first, let last = page.last else {
                 guard let bound, bound < through else { break }
                 // The last block reaches beyond so many numbers: any number of them is in few blocks.
@@ -71,7 +66,7 @@ package struct BlockPages: Sendable {
     }
 
     private mutating func readPage(
-        through bound: SequenceNumber, options: EtcdRequestOptions
+        through bound: SequenceNumber
     ) async throws(LedgerStoreError) -> [StoredBlock] {
         let (store, next, serializable) = (self.store, self.next, self.serializable)
         let mostKeys = numberBound == nil ? Self.mostBlocks : Int(Self.mostNumbers)
@@ -79,7 +74,7 @@ package struct BlockPages: Sendable {
             limit async throws(LedgerStoreError) in
             try await store.blocks(
                 from: next, through: bound, limit: min(limit, mostKeys),
-                serializable: serializable, options: options)
+                serializable: serializable)
         }
     }
 }

@@ -11,6 +11,24 @@ package protocol KeyValueStore: Sendable {
     func transaction(
         _ transaction: EtcdTransaction, options: EtcdRequestOptions
     ) async throws(EtcdError) -> EtcdTransactionResponse
+
+    /// Performs a transaction once that was encoded before, and may be performed again.
+    func transaction(
+        encoded: EtcdEncodedTransaction, options: EtcdRequestOptions
+    ) async throws(EtcdError) -> EtcdTransactionResponse
+
+    /// Gets a lease that lasts for so many seconds at least.
+    func grantLease(
+        ttlSeconds: Int64, options: EtcdRequestOptions
+    ) async throws(EtcdError) -> EtcdLease
+
+    /// Renews a lease; nil where it has ended.
+    func keepAliveLease(
+        _ id: Int64, options: EtcdRequestOptions
+    ) async throws(EtcdError) -> Int64?
+
+    /// Ends a lease, and with it the keys that are bound to it.
+    func revokeLease(_ id: Int64, options: EtcdRequestOptions) async throws(EtcdError)
 }
 
 extension EtcdClient: KeyValueStore {}

@@ -1,21 +1,13 @@
-package import EtcdGateway
 package import LedgerCore
 
 /// Reads what a replica must know before it may seal, when it starts and when it has fallen behind
 /// (DESIGN.md, "Starting"; PROTOCOL.md 10, 11 and 23).
 package struct LedgerLoader: Sendable {
     private let store: LedgerStore
-    /// The member whose own copy is read; nil reads what the quorum has.
-    private let copyOf: EtcdEndpoint?
 
-    /// - Parameter member: whose own copy is read, without a quorum; nil reads what the quorum has.
-    package init(_ store: LedgerStore, copyOf member: EtcdEndpoint? = nil) {
+    package init(_ store: LedgerStore) {
         self.store = store
-        copyOf = member
     }
-
-    private var isSerializable: Bool { copyOf != nil }
-    private var options: EtcdRequestOptions { EtcdRequestOptions(only: copyOf) }
 
     /// Reads the blocks after a number up to an observed head, decoded and hashed.
     ///
@@ -25,11 +17,10 @@ package struct LedgerLoader: Sendable {
         seen: (StoredBlock, BlockDigest) -> Void = { _, _ in }
     ) async throws(LedgerStoreError) -> [BlockDigest] {
         var pages = BlockPages(
-            store, from: known.next, through: observation.head.sequence,
-            serializable: isSerializable)
+            store, from: known.next, through: observation.head.sequence)
         var digests: [BlockDigest] = []
         while true {
-            let page = try await pages.nextPage(options: options)
+            let page = try await pages.nextPage()
             if page.isEmpty { return digests }
             for block in page {
                 let digest = try digest(block)
@@ -44,10 +35,9 @@ package struct LedgerLoader: Sendable {
         after known: SequenceNumber
     ) async throws(LedgerStoreError) -> BlockDigest {
         let first = known.next
-        guard
-            let bytes = try await store.block(
-                first: first, serializable: false, options: options)
-        else { throw .inconsistent(.missingBlock(first)) }
+        guard let bytes = try await store.block(first: first) else {
+            throw .inconsistent(.missingBlock(first))
+        }
         return try digest(StoredBlock(first: first, bytes: bytes))
     }
 
@@ -67,15 +57,14 @@ package struct LedgerLoader: Sendable {
         // The newest segment's last block can reach beyond the segment: begin with it, not after it.
         let tailStart = try tailStart(in: index, covered: SequenceNumber(index.count))
         var pages = BlockPages(
-            store, from: tailStart, through: observation.head.sequence,
-            serializable: isSerializable)
+            store, from: tailStart, through: observation.head.sequence)
         var leaves: [Digest] = []
         var firstLeaf = tailStart.rawValue
         var lastEventHash: EventHash?
         var next = tailStart
         let firstLooseLeaf = size / UInt64(TileID.width) * UInt64(TileID.width) + 1
         while true {
-            let page = try await pages.nextPage(options: options)
+            let page = try await pages.nextPage()
             if page.isEmpty { break }
             for stored in page {
                 let block = try digest(stored)
@@ -135,17 +124,15 @@ package struct LedgerLoader: Sendable {
         var sizer = PageSizer(unitBytes: IdSegment.byteCount)
         while next < end {
             let first = next
-            let page = try await sizer.page(mostKeys: Int(end - first), bytes: \.value.count) {
+            let page = try await sizer.page(mostKeys: Int(end - first), bytes: \.bytes.count) {
                 limit async throws(LedgerStoreError) in
-                try await store.segments(
-                    from: first, end: end, limit: limit, serializable: isSerializable,
-                    options: options)
+                try await store.segments(from: first, end: end, limit: limit)
             }
             guard !page.isEmpty else { throw missingSegment(next) }
-            for pair in page {
-                guard pair.key == store.keys.ids(next) else { throw missingSegment(next) }
+            for stored in page {
+                guard stored.key == store.keys.ids(next) else { throw missingSegment(next) }
                 do throws(FormatError) {
-                    try append(IdSegment(number: next, decoding: pair.value), to: &index)
+                    try append(IdSegment(number: next, decoding: stored.bytes), to: &index)
                 } catch {
                     throw .inconsistent(.malformed("ids segment \(next): \(error.message)"))
                 }
@@ -226,9 +213,7 @@ package struct LedgerLoader: Sendable {
     ) async throws(LedgerStoreError) -> [Tile] {
         try await sizer.page(mostKeys: Int(end - first), bytes: \.bytes.count) {
             limit async throws(LedgerStoreError) in
-            try await store.tiles(
-                level: level, from: first, end: end, limit: limit, serializable: isSerializable,
-                options: options)
+            try await store.tiles(level: level, from: first, end: end, limit: limit)
         }
     }
 

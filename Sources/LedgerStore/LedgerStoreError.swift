@@ -41,6 +41,24 @@ package struct LedgerStoreError: Error, Sendable, CustomStringConvertible {
 }
 
 extension LedgerStoreError {
+    /// Whether too many reads were under way already.
+    package var isBusy: Bool { cause?.code == .busy }
+
+    /// Whether asking once more, in another way, is of no use: the read was cancelled, or is one too many.
+    package var isFinal: Bool {
+        isBusy || cause?.code == .cancelled || cause?.code == .shutDown
+    }
+
+    /// What a submission is told while this keeps counter and head from being read. Where etcd does not let this replica
+    /// in, nothing can be said of its quorum.
+    package var notSealedReason: NotSealedReason {
+        switch cause?.code {
+        case .unauthenticated, .permissionDenied, .invalidArgument, .tls, .configuration:
+            .storeUnavailable
+        default: .noQuorum
+        }
+    }
+
     /// Whether less might have been answered: the answer was too long, or did not come in time. etcd that cannot be
     /// reached, or that refuses, is another matter.
     var mayBeTooLarge: Bool {

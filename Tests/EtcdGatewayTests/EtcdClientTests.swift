@@ -331,9 +331,9 @@ struct EtcdClientTests {
             configuration: cluster.configuration,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, observer: observer)
         _ = try await client.range(
-            EtcdRangeRequest(key: key("a")), options: .init(deadline: .now + .seconds(20)))
+            EtcdRangeRequest(key: key("a")), options: .init(timeout: .seconds(20)))
         _ = try? await client.transaction(EtcdTransaction(success: [.put(key: [], value: [])]))
-        _ = try? await client.alarms(options: EtcdRequestOptions(deadline: .now))
+        _ = try? await client.alarms(options: EtcdRequestOptions(timeout: .zero))
         await client.shutdown()
         #expect(observer.results == ["range ok", "txn rejected", "alarm not_sent"])
     }

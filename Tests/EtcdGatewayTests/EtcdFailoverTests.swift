@@ -113,13 +113,13 @@ struct EtcdFailoverTests {
             let begin = ContinuousClock.now
             let error = await #expect(throws: EtcdError.self) {
                 _ = try await client.transaction(
-                    put, options: EtcdRequestOptions(deadline: begin + .milliseconds(100)))
+                    put, options: EtcdRequestOptions(timeout: .milliseconds(100)))
             }
             #expect(error?.failureClass == .unknown)
             #expect(error?.code == .timeout)
             #expect(.now - begin < .seconds(10))
             let read = try await client.range(
-                EtcdRangeRequest(key: key), options: .init(deadline: .now + .seconds(20)))
+                EtcdRangeRequest(key: key), options: .init(timeout: .seconds(20)))
             #expect(read.header?.endpoint != cluster.endpoints[follower])
             await cluster.resume(follower)
             let revision = try #require(read.header?.revision)
@@ -141,14 +141,14 @@ struct EtcdFailoverTests {
             await cluster.kill(1)
             await cluster.kill(2)
             let only = EtcdRequestOptions(
-                deadline: .now + .milliseconds(300), only: cluster.endpoints[0])
+                timeout: .milliseconds(300), only: cluster.endpoints[0])
             let error = await #expect(throws: EtcdError.self) {
                 _ = try await client.transaction(put, options: only)
             }
             #expect(error?.failureClass == .unknown)
             let copy = try await client.range(
                 EtcdRangeRequest(key: key, serializable: true),
-                options: EtcdRequestOptions(deadline: .now + .seconds(20)))
+                options: EtcdRequestOptions(timeout: .seconds(20)))
             #expect(copy.kvs.map(\.value) == [[1]])
             await client.shutdown()
         }

@@ -65,8 +65,7 @@ struct RequestEncodingTests {
         let encoded = EtcdEncodedTransaction(transaction)
         #expect(encoded.body == RequestEncoding.transaction(transaction))
         #expect(encoded.byteCount == encoded.body.count)
-        #expect(encoded.successKinds == [.put])
-        #expect(encoded.failureKinds == [.delete])
+        #expect(encoded.transaction == transaction)
     }
 
     @Test("writes the small requests")

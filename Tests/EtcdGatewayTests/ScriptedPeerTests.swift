@@ -39,7 +39,7 @@ struct ScriptedPeerTests {
         let encoded = EtcdEncodedTransaction(
             EtcdTransaction(success: [.put(key: [1], value: value)]))
         _ = try await client.transaction(
-            encoded: encoded, options: EtcdRequestOptions(deadline: .now + .seconds(30)))
+            encoded: encoded, options: EtcdRequestOptions(timeout: .seconds(30)))
         #expect(peer.requests.map(\.body) == [encoded.body])
         // libcurl asks `Expect: 100-continue` before a body of more than a megabyte, and waits a
         // second for the answer.

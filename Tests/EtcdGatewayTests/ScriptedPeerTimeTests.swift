@@ -12,7 +12,7 @@ struct ScriptedPeerTimeTests {
         let client = try ScriptedClient.make([peer.endpoint]) { $0.requestTimeout = .seconds(60) }
         let begin = ContinuousClock.now
         let error = await ScriptedClient.putError(
-            client, EtcdRequestOptions(deadline: begin + .milliseconds(60)))
+            client, EtcdRequestOptions(timeout: .milliseconds(60)))
         let duration = ContinuousClock.now - begin
         #expect(error?.failureClass == .unknown)
         #expect(error?.code == .timeout)
@@ -32,7 +32,7 @@ struct ScriptedPeerTimeTests {
         }
         let client = try ScriptedClient.make([peer.endpoint, other.endpoint])
         let response = try await client.range(
-            EtcdRangeRequest(key: [1]), options: .init(deadline: .now + .seconds(2)))
+            EtcdRangeRequest(key: [1]), options: .init(timeout: .seconds(2)))
         #expect(response.header?.endpoint == other.endpoint)
         await client.shutdown()
     }
@@ -59,7 +59,7 @@ struct ScriptedPeerTimeTests {
         let client = try ScriptedClient.make([peer.endpoint])
         let task = Task {
             try await client.transaction(
-                ScriptedClient.put, options: EtcdRequestOptions(deadline: .now + .seconds(60)))
+                ScriptedClient.put, options: EtcdRequestOptions(timeout: .seconds(60)))
         }
         try await eventually("the request's arrival") { peer.requests.count == 1 }
         let begin = ContinuousClock.now
@@ -77,7 +77,7 @@ struct ScriptedPeerTimeTests {
         defer { peer.stop() }
         let client = try ScriptedClient.make([peer.endpoint])
         let late = await ScriptedClient.putError(
-            client, EtcdRequestOptions(deadline: .now - .milliseconds(1)))
+            client, EtcdRequestOptions(timeout: .milliseconds(-1)))
         #expect(late?.failureClass == .notSent)
         #expect(late?.code == .timeout)
         let task = Task {
@@ -99,7 +99,7 @@ struct ScriptedPeerTimeTests {
         let client = try ScriptedClient.make([peer.endpoint])
         let task = Task {
             try await client.transaction(
-                ScriptedClient.put, options: EtcdRequestOptions(deadline: .now + .seconds(60)))
+                ScriptedClient.put, options: EtcdRequestOptions(timeout: .seconds(60)))
         }
         try await eventually("the request's arrival") { peer.requests.count == 1 }
         await client.shutdown()

@@ -115,7 +115,7 @@ struct BlockPagesTests {
         try writer.fill(to: 40_000, blocks: [1_000])
         let metered = MeteredStore(writer.store, bearableBytes: 100_000)
         let ledger = LedgerStore(store: metered, keys: writer.ledger.keys)
-        let observation = try await ledger.observe(options: .init()).observation
+        let observation = try await ledger.observe().observation
         let loaded = try await LedgerLoader(ledger).load(upTo: observation, indexSeed: 0)
         #expect(loaded.tiles == writer.known.tiles)
         #expect(loaded.index.count == 40_000)

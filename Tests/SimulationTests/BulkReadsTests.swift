@@ -12,12 +12,12 @@ struct BulkReadsTests {
         let (prompt, bulk) = (MeteredStore(writer.store), MeteredStore(writer.store))
         let ledger = LedgerStore(
             store: prompt, keys: writer.ledger.keys, bulk: BulkReads(store: bulk))
-        let (observation, beyond) = try await ledger.observeBeyond(options: .init())
+        let (observation, beyond) = try await ledger.observeBeyond()
         #expect(beyond == nil)
         #expect(
             try await LedgerLoader(ledger).load(upTo: observation, indexSeed: 0).index.count
                 == 5_000)
-        #expect(try await ledger.block(first: 1, serializable: true, options: .init()) != nil)
+        #expect(try await ledger.block(first: 1, serializable: true) != nil)
         #expect(prompt.reads.isEmpty)
         #expect(prompt.transactions == 2)
         #expect(bulk.transactions == 0)

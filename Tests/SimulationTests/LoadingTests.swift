@@ -8,7 +8,7 @@ struct LoadingTests {
     private func load(_ writer: LedgerWriter, from known: LedgerState? = nil) async throws
         -> LedgerState
     {
-        let observation = try await writer.ledger.observe(options: .init()).observation
+        let observation = try await writer.ledger.observe().observation
         return try await LedgerLoader(writer.ledger).load(
             upTo: observation, from: known, indexSeed: 7)
     }
@@ -89,7 +89,7 @@ struct LoadingTests {
         try writer.seal(["a"])
         writer.store.put(writer.ledger.keys.counter, Array(counter.utf8))
         await #expect(throws: LedgerStoreError.self) {
-            try await writer.ledger.observe(options: .init())
+            try await writer.ledger.observe()
         }
     }
 
@@ -99,7 +99,7 @@ struct LoadingTests {
         try writer.seal(["a"])
         writer.store.put(writer.ledger.keys.format, Array("2".utf8))
         do {
-            _ = try await writer.ledger.observe(options: .init())
+            _ = try await writer.ledger.observe()
             Issue.record("format 2 was read")
         } catch {
             guard case .unsupportedFormat("2") = error.code else {
@@ -109,7 +109,7 @@ struct LoadingTests {
         }
         writer.store.snapshot.keys[writer.ledger.keys.format] = nil
         await #expect(throws: LedgerStoreError.self) {
-            try await writer.ledger.observe(options: .init())
+            try await writer.ledger.observe()
         }
     }
 
@@ -120,7 +120,7 @@ struct LoadingTests {
         try writer.fill(to: 3_000, blocks: [30])
         var pages = BlockPages(writer.ledger, from: .first, through: 3_000)
         var read: UInt64 = 0
-        while case let page = try await pages.nextPage(options: .init()), !page.isEmpty {
+        while case let page = try await pages.nextPage(), !page.isEmpty {
             for block in page {
                 #expect(block.first.rawValue == read + 1)
                 read += UInt64(try Block.decodeChain(block.bytes, first: block.first).count)
@@ -134,10 +134,10 @@ struct LoadingTests {
     func beyondHead() async throws {
         var writer = LedgerWriter()
         try writer.seal(["a", "b"])
-        let clean = try await writer.ledger.observeBeyond(options: .init())
+        let clean = try await writer.ledger.observeBeyond()
         #expect(clean.firstBeyond == nil)
         writer.store.put(writer.ledger.keys.block(9), [0])
-        let found = try await writer.ledger.observeBeyond(options: .init())
+        let found = try await writer.ledger.observeBeyond()
         #expect(found.firstBeyond == 9)
         #expect(found.observation.head.sequence == 2)
     }

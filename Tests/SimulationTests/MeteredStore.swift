@@ -48,4 +48,26 @@ final class MeteredStore: KeyValueStore {
         transactionCount.add(1, ordering: .relaxed)
         return store.apply(transaction)
     }
+
+    func transaction(
+        encoded: EtcdEncodedTransaction, options: EtcdRequestOptions
+    ) async throws(EtcdError) -> EtcdTransactionResponse {
+        try await transaction(encoded.transaction, options: options)
+    }
+
+    func grantLease(
+        ttlSeconds: Int64, options: EtcdRequestOptions
+    ) async throws(EtcdError) -> EtcdLease {
+        try await store.grantLease(ttlSeconds: ttlSeconds)
+    }
+
+    func keepAliveLease(
+        _ id: Int64, options: EtcdRequestOptions
+    ) async throws(EtcdError) -> Int64? {
+        try await store.keepAliveLease(id)
+    }
+
+    func revokeLease(_ id: Int64, options: EtcdRequestOptions) async throws(EtcdError) {
+        try await store.revokeLease(id)
+    }
 }

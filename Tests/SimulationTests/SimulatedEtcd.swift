@@ -17,8 +17,14 @@ final class SimulatedEtcd: KeyValueStore {
         var revision: Int64 = 1
         /// When each lease ends, in virtual nanoseconds.
         var leases: [Int64: Int64] = [:]
+        /// How long a lease lasts that is renewed, in nanoseconds.
+        var lengths: [Int64: Int64] = [:]
         var nextLease: Int64 = 1
+        /// The virtual time.
+        var now: Int64 = 0
     }
+
+    static let endpoint = EtcdEndpoint(scheme: .https, host: "127.0.0.1", port: 2379)
 
     private let contents = Mutex(Contents())
 
@@ -52,12 +58,40 @@ final class SimulatedEtcd: KeyValueStore {
         apply(transaction)
     }
 
+    func transaction(
+        encoded: EtcdEncodedTransaction, options: EtcdRequestOptions = .init()
+    ) async throws(EtcdError) -> EtcdTransactionResponse {
+        apply(encoded.transaction)
+    }
+
     /// Writes a key as somebody with access to etcd could.
     func put(_ key: [UInt8], _ value: [UInt8]) {
         _ = apply(EtcdTransaction(success: [.put(key: key, value: value)]))
     }
 
     // MARK: Leases
+
+    func grantLease(
+        ttlSeconds: Int64, options: EtcdRequestOptions = .init()
+    ) async throws(EtcdError) -> EtcdLease {
+        let length = ttlSeconds * 1_000_000_000
+        let lease = grantLease(until: snapshot.now + length)
+        contents.withLock { $0.lengths[lease] = length }
+        return EtcdLease(id: lease, ttlSeconds: ttlSeconds)
+    }
+
+    func keepAliveLease(
+        _ id: Int64, options: EtcdRequestOptions = .init()
+    ) async throws(EtcdError) -> Int64? {
+        let (now, length) = contents.withLock { ($0.now, $0.lengths[id] ?? 0) }
+        return renewLease(id, until: now + length) ? length / 1_000_000_000 : nil
+    }
+
+    func revokeLease(
+        _ id: Int64, options: EtcdRequestOptions = .init()
+    ) async throws(EtcdError) {
+        contents.withLock { Self.end(id, in: &$0) }
+    }
 
     func grantLease(until end: Int64) -> Int64 {
         contents.withLock { contents in
@@ -80,13 +114,10 @@ final class SimulatedEtcd: KeyValueStore {
         }
     }
 
-    func revokeLease(_ lease: Int64) {
-        contents.withLock { Self.end(lease, in: &$0) }
-    }
-
     /// Ends every lease whose time is over; its keys vanish.
     func endLeases(at now: Int64) {
         contents.withLock { contents in
+            contents.now = now
             for (lease, end) in contents.leases.sorted(by: { $0.key < $1.key }) where end <= now {
                 Self.end(lease, in: &contents)
             }
@@ -156,6 +187,6 @@ final class SimulatedEtcd: KeyValueStore {
     private static func header(_ contents: Contents) -> EtcdResponseHeader {
         EtcdResponseHeader(
             clusterID: 1, memberID: 1, revision: contents.revision, raftTerm: 1, date: nil,
-            endpoint: EtcdEndpoint(scheme: .https, host: "127.0.0.1", port: 2379))
+            endpoint: endpoint)
     }
 }

@@ -136,7 +136,7 @@ extension SimulatedReplica {
                 return
             }
             ask(timeout: Self.electionTimeout) { [self] in
-                world.store.revokeLease(lease)
+                try await world.store.revokeLease(lease)
             } then: { [self] _ in
                 let counter = seen.observation.revision
                 send { $0.takeEnded(id, .lost(seen.hint, counter: counter), at: $1) }
@@ -163,7 +163,7 @@ extension SimulatedReplica {
     private func giveBack(_ lease: Int64) {
         let fails = chooseFault(2) == 1
         ask(timeout: Self.electionTimeout) { [self] in
-            if !fails { world.store.revokeLease(lease) }
+            if !fails { try await world.store.revokeLease(lease) }
         } then: { [self] _ in
             for peer in peers { peer.sayFarewell() }
         }

@@ -262,7 +262,7 @@ final class World<Choice: Chooser> {
         guard head.head.sequence > .zero else { return [] }
         var pages = BlockPages(ledger, from: .first, through: head.head.sequence)
         var entries: [Entry] = []
-        while case let page = try await pages.nextPage(options: .init()), !page.isEmpty {
+        while case let page = try await pages.nextPage(), !page.isEmpty {
             for block in page {
                 entries += try Block.decodeChain(block.bytes, first: block.first).map {
                     Entry($0.entry)
@@ -296,7 +296,7 @@ final class World<Choice: Chooser> {
             switch verifier.need {
             case .nothing: return verifier.finding
             case .block:
-                if blocks.isEmpty { blocks = try await pages.nextPage(options: .init())[...] }
+                if blocks.isEmpty { blocks = try await pages.nextPage()[...] }
                 if let block = blocks.popFirst() {
                     verifier.consume(block: block.first, value: block.bytes)
                 } else {

@@ -1,7 +1,8 @@
-/// By when, and by which member, a request is to be answered.
+/// How soon, and by which member, a request is to be answered.
 package struct EtcdRequestOptions: Sendable {
-    /// When the wait ends. Without one, each attempt may take `EtcdConfiguration.requestTimeout`.
-    package var deadline: ContinuousClock.Instant?
+    /// How long the wait lasts, from the call on. Without one, each attempt may take
+    /// `EtcdConfiguration.requestTimeout`.
+    package var timeout: Duration?
     /// Members that are asked only when there is no other.
     package var avoiding: Set<EtcdEndpoint>
     /// The one member to ask; there is no failover then.
@@ -10,10 +11,10 @@ package struct EtcdRequestOptions: Sendable {
     package var onAttempt: (@Sendable (EtcdEndpoint) -> Void)?
 
     package init(
-        deadline: ContinuousClock.Instant? = nil, avoiding: Set<EtcdEndpoint> = [],
+        timeout: Duration? = nil, avoiding: Set<EtcdEndpoint> = [],
         only: EtcdEndpoint? = nil, onAttempt: (@Sendable (EtcdEndpoint) -> Void)? = nil
     ) {
-        self.deadline = deadline
+        self.timeout = timeout
         self.avoiding = avoiding
         self.only = only
         self.onAttempt = onAttempt

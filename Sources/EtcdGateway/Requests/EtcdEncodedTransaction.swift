@@ -2,15 +2,12 @@
 package struct EtcdEncodedTransaction: Sendable {
     /// The request's body.
     let body: [UInt8]
-    /// What the answer must hold when the comparisons held.
-    let successKinds: [EtcdOperationKind]
-    /// What the answer must hold when they did not.
-    let failureKinds: [EtcdOperationKind]
+    /// What was encoded.
+    package let transaction: EtcdTransaction
 
     package init(_ transaction: EtcdTransaction) {
         body = RequestEncoding.transaction(transaction)
-        successKinds = transaction.success.map(\.kind)
-        failureKinds = transaction.failure.map(\.kind)
+        self.transaction = transaction
     }
 
     /// The length of the body in bytes: about 4/3 of the keys and values, and their names.

@@ -53,18 +53,17 @@ package struct LedgerApplication: Sendable {
                 clock.record(memberID: status.memberID, dateSeconds: date, roundTrip: roundTrip)
                 // One that knows a leader works together with the others again.
                 guard status.leader != 0 else { return }
-                members.answered(status.endpoint, askedAt: clock.now - Nanoseconds(roundTrip))
+                members.answered(status.endpoint, after: Nanoseconds(roundTrip))
             }, onRound: { rounds.take($0) })
         board = StatusBoard()
         let reading = try Reading(
-            configuration: configuration, client: client,
-            heads: AttentiveStore(client: client, members: members), observer: troubles,
+            configuration: configuration, client: client, members: members, observer: troubles,
             metrics: metrics, logger: logger)
         metrics.observeConnections { client.poolStatistics + reading.client.poolStatistics }
         let (store, blocks) = (reading.store, reading.blocks)
         sealer = Sealer(
-            settings: configuration.sealing, client: client, store: store, blocks: blocks,
-            clock: clock, members: members, board: board, metrics: metrics, logger: logger,
+            settings: configuration.sealing, store: store, blocks: blocks,
+            clock: clock, board: board, metrics: metrics, logger: logger,
             checkMembers: {
                 await monitor.check(timeout: .seconds(1))
                 return monitor.unsafeVersion == nil
@@ -77,8 +76,8 @@ package struct LedgerApplication: Sendable {
             sealer: sealer, pages: reading.pages, blocks: blocks, observer: observer,
             memory: reading.memory)
         let replication = try Replication(
-            configuration: configuration, address: address, sealer: sealer, client: client,
-            store: store, reader: reader, observer: observer, blocks: blocks, watch: watch,
+            configuration: configuration, address: address, sealer: sealer, store: store,
+            reader: reader, observer: observer, blocks: blocks, watch: watch,
             metrics: metrics,
             logger: logger)
         let replica = replication.replica

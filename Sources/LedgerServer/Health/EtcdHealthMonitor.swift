@@ -8,10 +8,9 @@ import Synchronization
 ///
 /// It also feeds the clock guard, and refuses releases of etcd that lose data.
 package final class EtcdHealthMonitor: Service, Sendable {
-    /// Asks one member, until the deadline at most.
+    /// Asks one member, for so long at most.
     package typealias Probe =
-        @Sendable (EtcdEndpoint, ContinuousClock.Instant) async throws(EtcdError) ->
-        EtcdMemberStatus
+        @Sendable (EtcdEndpoint, Duration) async throws(EtcdError) -> EtcdMemberStatus
     /// Takes a member's clock: who it is, whole seconds since 1970, and how long the request took.
     package typealias ClockSink = @Sendable (EtcdMemberStatus, Int64, Duration) -> Void
 
@@ -76,9 +75,9 @@ package final class EtcdHealthMonitor: Service, Sendable {
         self.init(
             endpoints: client.endpoints, interval: configuration.etcdHealthCheckInterval,
             pingTimeout: configuration.etcdPingTimeout, logger: logger,
-            probe: { endpoint, deadline throws(EtcdError) in
+            probe: { endpoint, timeout throws(EtcdError) in
                 try await client.status(
-                    of: endpoint, options: EtcdRequestOptions(deadline: deadline, only: endpoint))
+                    of: endpoint, options: EtcdRequestOptions(timeout: timeout, only: endpoint))
             }, onClockSample: onClockSample,
             // Who asks the leader saves the others a hop.
             onLeader: { client.prefer($0) }, onRound: onRound)
@@ -155,11 +154,10 @@ package final class EtcdHealthMonitor: Service, Sendable {
     /// Asks all members at once and records each answer as it comes.
     package func check(timeout: Duration) async {
         let began = ContinuousClock.now
-        let deadline = began + timeout
         await withTaskGroup(of: Void.self) { group in
             for (index, member) in members.enumerated() {
                 group.addTask {
-                    await self.check(index, member.endpoint, deadline)
+                    await self.check(index, member.endpoint, timeout)
                 }
             }
         }
@@ -167,12 +165,12 @@ package final class EtcdHealthMonitor: Service, Sendable {
     }
 
     private func check(
-        _ index: Int, _ endpoint: EtcdEndpoint, _ deadline: ContinuousClock.Instant
+        _ index: Int, _ endpoint: EtcdEndpoint, _ timeout: Duration
     ) async {
         let start = ContinuousClock.now
         let result: Result<EtcdMemberStatus, EtcdError>
         do throws(EtcdError) {
-            result = .success(try await probe(endpoint, deadline))
+            result = .success(try await probe(endpoint, timeout))
         } catch {
             // A check that the shutdown interrupted says nothing about the member.
             guard error.code != .cancelled, error.code != .shutDown else { return }

@@ -1,4 +1,3 @@
-import EtcdGateway
 import GRPCCore
 package import LedgerCore
 package import LedgerStore
@@ -72,12 +71,12 @@ package final class BlockReader: Sendable {
     private func stored(_ first: SequenceNumber) async throws(LedgerRPCError) -> [UInt8] {
         do throws(LedgerStoreError) {
             do throws(LedgerStoreError) {
-                let own = try await store.block(first: first, serializable: true, options: .init())
+                let own = try await store.block(first: first, serializable: true)
                 if let own { return own }
             } catch {
                 if error.isFinal { throw error }
             }
-            let certain = try await store.block(first: first, serializable: false, options: .init())
+            let certain = try await store.block(first: first)
             guard let certain else {
                 throw LedgerStoreError(.inconsistent(.missingBlock(first)))
             }
@@ -89,15 +88,10 @@ package final class BlockReader: Sendable {
 }
 
 extension LedgerStoreError {
-    /// Whether asking once more, in another way, is of no use: the read was cancelled, or is one too many.
-    var isFinal: Bool {
-        cause?.code == .busy || cause?.code == .cancelled || cause?.code == .shutDown
-    }
-
     /// What a caller of a read is told.
     var asRPCError: LedgerRPCError {
         switch code {
-        case .unavailable where cause?.code == .busy:
+        case .unavailable where isBusy:
             LedgerRPCError(
                 .resourceExhausted, .overloaded, "too many reads are under way; try again later",
                 retryDelay: .seconds(1))

@@ -1,4 +1,3 @@
-import EtcdGateway
 import GRPCCore
 package import LedgerAPI
 package import LedgerCore
@@ -81,8 +80,7 @@ package final class EventVerifier: Sendable {
         // Before the store is asked: it never shows less.
         let known = self.known().flatMap { $0.sequence > .zero ? $0 : nil }
         do throws(LedgerStoreError) {
-            let (observation, beyond) = try await store.observeBeyond(
-                options: .init(deadline: .now.advanced(by: Self.headTimeout)))
+            let (observation, beyond) = try await store.observeBeyond(timeout: Self.headTimeout)
             return (observation.head, KnownHead(head: known), beyond)
         } catch {
             guard case .inconsistent(let reason) = error.code else { throw error }
@@ -150,15 +148,14 @@ package final class EventVerifier: Sendable {
                 }
                 verifier.consume(tile: id, value: tiles[id])
             case .segment(let number):
-                let found = try await store.segments(
-                    from: number, end: number + 1, limit: 1, options: .init())
-                verifier.consume(segment: number, value: found.first?.value)
+                let found = try await store.segments(from: number, end: number + 1, limit: 1)
+                verifier.consume(segment: number, value: found.first?.bytes)
             }
         }
     }
 
     private func blocks(holding number: SequenceNumber, head: Head) async throws -> BlockSource {
-        let start = try await store.newestBlockStart(atOrBelow: number, options: .init())
+        let start = try await store.newestBlockStart(atOrBelow: number)
         return BlockSource(
             pages: BlockPages(store, from: start ?? .first, through: head.sequence))
     }

@@ -1,4 +1,3 @@
-import EtcdGateway
 import LedgerCore
 package import LedgerStore
 

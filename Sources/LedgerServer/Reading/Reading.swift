@@ -17,9 +17,9 @@ package struct Reading: Sendable {
 
     /// - Parameters:
     ///   - client: what seals; it lends its login.
-    ///   - heads: what counter and head are read from.
+    ///   - members: what is known of its members.
     package init(
-        configuration: ServiceConfiguration, client: EtcdClient, heads: any KeyValueStore,
+        configuration: ServiceConfiguration, client: EtcdClient, members: EtcdMembers,
         observer: any EtcdRequestObserver, metrics: LedgerMetrics, logger: Logger
     ) throws(EtcdError) {
         self.client = try EtcdClient(
@@ -29,7 +29,8 @@ package struct Reading: Sendable {
             store: self.client, maxPages: configuration.maxBulkReads,
             maxBlocks: configuration.maxBlockReads, maxWaiting: configuration.maxWaitingReads)
         store = LedgerStore(
-            store: heads, keys: LedgerKeys(prefix: configuration.prefix), bulk: bulk)
+            store: client, keys: LedgerKeys(prefix: configuration.prefix), members: members,
+            bulk: bulk)
         let newest = NewestBlocks(maxBytes: configuration.followBytes)
         blocks = BlockReader(
             store: store, cacheBytes: configuration.cacheBytes, newest: newest)

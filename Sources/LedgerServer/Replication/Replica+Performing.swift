@@ -1,4 +1,3 @@
-import EtcdGateway
 import LedgerCore
 import LedgerStore
 import Logging
@@ -7,12 +6,6 @@ import Synchronization
 extension Replica {
     /// How long one request of an election may take.
     private static var electionTimeout: Duration { .milliseconds(500) }
-
-    private var options: EtcdRequestOptions {
-        EtcdRequestOptions(
-            deadline: ContinuousClock.now.advanced(by: Self.electionTimeout),
-            avoiding: sealer.members.avoided)
-    }
 
     /// Performs what waits for etcd or another replica, and reports its result.
     func perform(_ action: ReplicaAction) async {
@@ -71,8 +64,8 @@ extension Replica {
         let begin = ContinuousClock.now
         let result: HintResult
         do throws(LedgerStoreError) {
-            let observed = try await store.observe(options: options)
-            sealer.recordClock(observed.header, since: begin)
+            let observed = try await store.observe(timeout: Self.electionTimeout)
+            sealer.recordClock(observed.member, since: begin)
             // Who may have to take over had better be near the present.
             if let known { sealer.noticed(observed.observation, knownBefore: known) }
             result =
@@ -90,60 +83,40 @@ extension Replica {
     }
 
     private func takeHint(_ id: TakeID, revision: Int64, counter: Revision?) async {
-        var unused: EtcdLease?
-        let result = await takeHint(revision: revision, counter: counter, unused: &unused)
-        send { state, now in state.machine.takeEnded(id, result, at: now) }
-        // It would end by itself; nothing waits for this.
-        if let unused { try? await client.revokeLease(unused.id, options: options) }
-    }
-
-    private func takeHint(
-        revision: Int64, counter: Revision?, unused: inout EtcdLease?
-    ) async -> TakeResult {
-        guard let own = state.withLock({ $0.identity }) else { return .unknown }
-        let known = sealer.knownObservation
-        let lease: EtcdLease
-        do throws(EtcdError) {
-            lease = try await client.grantLease(
-                ttlSeconds: settings.hintLifetime.count / 1_000_000_000, options: options)
-        } catch {
-            logger.warning("no lease for the sealer hint", metadata: ["error": "\(error)"])
-            return .unknown
+        guard let own = state.withLock({ $0.identity }) else {
+            send { state, now in state.machine.takeEnded(id, .unknown, at: now) }
+            return
         }
-        do throws(EtcdError) {
-            let response = try await client.transaction(
-                store.transactions.takingHint(
-                    own, lease: lease.id, hintRevision: revision, counter: counter),
-                options: options)
-            guard let seen = store.transactions.seen(in: response) else { return .unknown }
-            if let known { sealer.noticed(seen.observation, knownBefore: known) }
-            if response.succeeded { return .taken(lease: lease.id, seen.hint) }
-            unused = lease
-            return .lost(seen.hint, counter: seen.observation.revision)
-        } catch {
+        let known = sealer.knownObservation
+        let taking = await store.takeHint(
+            own, lifetime: settings.hintLifetime, hintRevision: revision, counter: counter,
+            timeout: Self.electionTimeout)
+        switch taking.failure {
+        case .lease(let error):
+            logger.warning("no lease for the sealer hint", metadata: ["error": "\(error)"])
+        case .transaction(let error):
             logger.warning("the sealer hint was not taken", metadata: ["error": "\(error)"])
-            return .unknown
+        case nil: break
+        }
+        if let known, let seen = taking.observation { sealer.noticed(seen, knownBefore: known) }
+        send { state, now in state.machine.takeEnded(id, taking.result, at: now) }
+        // Nothing waits for this.
+        if let unused = taking.unusedLease {
+            try? await store.giveBack(unused, timeout: Self.electionTimeout)
         }
     }
 
     private func keepAlive(_ lease: Int64) async {
         let asked = sealer.clock.now
-        let result: KeepAliveResult
-        do throws(EtcdError) {
-            result =
-                try await client.keepAliveLease(lease, options: options) == nil
-                ? .expired : .renewed
-        } catch {
-            result = .unknown
-        }
+        let result = await store.keepAlive(lease, timeout: Self.electionTimeout)
         send { state, now in
             state.machine.keptAlive(lease: lease, result, asked: asked, at: now)
         }
     }
 
     private func giveBack(_ lease: Int64) async {
-        do throws(EtcdError) {
-            try await client.revokeLease(lease, options: options)
+        do {
+            try await store.giveBack(lease, timeout: Self.electionTimeout)
         } catch {
             // It ends by itself within its time to live.
             logger.info("the hint's lease was not revoked", metadata: ["error": "\(error)"])

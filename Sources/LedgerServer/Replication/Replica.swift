@@ -1,4 +1,3 @@
-import EtcdGateway
 package import LedgerCore
 import LedgerStore
 import Logging
@@ -35,7 +34,6 @@ package final class Replica: Service, Sendable {
     let state: Mutex<State>
     let settings: ReplicaSettings
     let sealer: Sealer
-    let client: EtcdClient
     let store: LedgerStore
     let reader: EventReader
     let neighbourhood: Neighbourhood
@@ -49,13 +47,12 @@ package final class Replica: Service, Sendable {
     /// - Parameter joining: where others reach this replica, once that is known; nil where they never do.
     init(
         settings: ReplicaSettings, joining: (@Sendable () async throws -> SealerHint?)?,
-        sealer: Sealer, client: EtcdClient, store: LedgerStore,
+        sealer: Sealer, store: LedgerStore,
         reader: EventReader, neighbourhood: Neighbourhood, metrics: LedgerMetrics, logger: Logger
     ) {
         self.settings = settings
         self.joining = joining
         self.sealer = sealer
-        self.client = client
         self.store = store
         self.reader = reader
         self.neighbourhood = neighbourhood

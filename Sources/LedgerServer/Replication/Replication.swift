@@ -1,4 +1,3 @@
-import EtcdGateway
 import Foundation
 import GRPCEdge
 import GRPCNIOTransportHTTP2
@@ -22,8 +21,8 @@ struct Replication {
     let certificate: PortCertificate?
 
     init(
-        configuration: ServiceConfiguration, address: String, sealer: Sealer, client: EtcdClient,
-        store: LedgerStore, reader: EventReader, observer: HeadObserver, blocks: BlockReader,
+        configuration: ServiceConfiguration, address: String, sealer: Sealer, store: LedgerStore,
+        reader: EventReader, observer: HeadObserver, blocks: BlockReader,
         watch: CallWatch, metrics: LedgerMetrics, logger: Logger
     ) throws {
         let id = UUID().uuidString.lowercased()
@@ -48,7 +47,7 @@ struct Replication {
         }
         replica = Replica(
             settings: ReplicaSettings(identity: nil, sealing: configuration.sealing),
-            joining: configuration.isForwarding ? joining : nil, sealer: sealer, client: client,
+            joining: configuration.isForwarding ? joining : nil, sealer: sealer,
             store: store, reader: reader,
             neighbourhood: .init(greeter: greeter, link: link, peers: peers), metrics: metrics,
             logger: logger)

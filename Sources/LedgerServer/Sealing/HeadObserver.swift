@@ -1,4 +1,3 @@
-import EtcdGateway
 package import LedgerCore
 package import LedgerStore
 package import Logging
@@ -131,9 +130,8 @@ package final class HeadObserver: Service, Sendable {
         let result: Result<LedgerObservation, LedgerStoreError>
         let begin = ContinuousClock.now
         do throws(LedgerStoreError) {
-            let observed = try await store.observe(
-                options: .init(deadline: begin.advanced(by: Self.timeout)))
-            sealer.recordClock(observed.header, since: begin)
+            let observed = try await store.observe(timeout: Self.timeout)
+            sealer.recordClock(observed.member, since: begin)
             sealer.noticed(observed.hint)
             result = .success(observed.observation)
         } catch {

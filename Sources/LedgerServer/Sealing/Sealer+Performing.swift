@@ -1,4 +1,3 @@
-import EtcdGateway
 import LedgerCore
 import LedgerStore
 import Logging
@@ -36,10 +35,10 @@ extension Sealer {
 
     private func propose(_ plan: BatchPlan) -> [SealingAction] {
         let proposal = Proposal(plan)
-        let transaction = EtcdEncodedTransaction(store.transactions.sealing(proposal))
+        let transaction = store.transactions.encode(proposal)
         metrics.batchEvents.observe(Double(proposal.records.count))
         return sendCollecting { state, moment in
-            state.encoded = (proposal.id, transaction)
+            state.encoded = transaction
             return state.machine.proposed(proposal, at: moment)
         }
     }
@@ -47,25 +46,13 @@ extension Sealer {
     private func transmit(_ proposal: Proposal) async -> [SealingAction] {
         let encoded = state.withLock { $0.encoded }
         guard let encoded, encoded.proposal == proposal.id else { return [] }
-        let transmission = members.beginTransmission()
         let begin = ContinuousClock.now
-        let result: TransmissionResult
-        do throws(EtcdError) {
-            let response = try await client.transaction(
-                encoded: encoded.transaction,
-                options: EtcdRequestOptions(avoiding: transmission.avoiding) { [members] in
-                    members.sent(transmission, to: $0)
-                })
-            members.ended(transmission, nil, at: clock.now)
-            recordClock(response.header, since: begin)
-            noticed(store.transactions.hint(ofLostRace: response))
-            result = store.transactions.result(of: response)
-            keep(proposal, result)
-        } catch {
-            members.ended(transmission, error, at: clock.now)
-            log(error, of: proposal)
-            result = store.transactions.result(of: error)
-        }
+        let transmitted = await store.seal(encoded)
+        let result = transmitted.result
+        if let member = transmitted.member { recordClock(member, since: begin) }
+        noticed(transmitted.hint)
+        keep(proposal, result)
+        if let error = transmitted.error { log(error, of: proposal) }
         return sendCollecting { state, moment in
             if case .noSpace = result { state.fullAt = .now }
             return state.machine.transmissionEnded(proposal: proposal.id, result, at: moment)
@@ -79,7 +66,7 @@ extension Sealer {
             first: proposal.first, bytes: proposal.block, events: proposal.records.count)
     }
 
-    private func log(_ error: EtcdError, of proposal: Proposal) {
+    private func log(_ error: any Error, of proposal: Proposal) {
         logger.warning(
             "a sealing transaction was not answered as applied",
             metadata: [
@@ -89,13 +76,12 @@ extension Sealer {
     }
 
     private func observe(_ id: ObservationID) async -> [SealingAction] {
-        members.doubtOpenTransmissions()
+        store.doubtOpenTransmissions()
         let result: ObservationResult
         let begin = ContinuousClock.now
         do throws(LedgerStoreError) {
-            let observed = try await store.observe(
-                options: EtcdRequestOptions(deadline: begin.advanced(by: Self.observeTimeout)))
-            recordClock(observed.header, since: begin)
+            let observed = try await store.observe(timeout: Self.observeTimeout)
+            recordClock(observed.member, since: begin)
             noticed(observed.hint)
             result = .success(observed.observation)
         } catch {
@@ -203,9 +189,8 @@ extension Sealer {
             do throws(LedgerStoreError) {
                 guard await checkMembers() else { throw LedgerStoreError(.unavailable) }
                 let begin = ContinuousClock.now
-                let observed = try await store.observe(
-                    options: EtcdRequestOptions(deadline: begin.advanced(by: .seconds(2))))
-                recordClock(observed.header, since: begin)
+                let observed = try await store.observe(timeout: .seconds(2))
+                recordClock(observed.member, since: begin)
                 let known = try provisional(before: observed.observation)
                 let state = try await LedgerLoader(store.urgent).load(
                     upTo: observed.observation, from: known,
@@ -247,14 +232,11 @@ extension Sealer {
 
     // MARK: Members
 
-    /// Takes what an answer shows of the member that gave it, and of the cluster: only one that works together with the
-    /// others can have answered.
-    func recordClock(_ header: EtcdResponseHeader, since begin: ContinuousClock.Instant) {
-        cluster.store(header.clusterID, ordering: .relaxed)
-        let took = begin.duration(to: .now)
-        members.note(header.memberID, at: header.endpoint)
-        members.answered(header.endpoint, askedAt: clock.now - Nanoseconds(took))
-        guard let date = header.date else { return }
-        clock.record(memberID: header.memberID, dateSeconds: date, roundTrip: took)
+    /// Takes what an answer shows of the member that gave it, and of the cluster.
+    func recordClock(_ member: AnsweringMember, since begin: ContinuousClock.Instant) {
+        cluster.store(member.clusterID, ordering: .relaxed)
+        guard let date = member.dateSeconds else { return }
+        clock.record(
+            memberID: member.id, dateSeconds: date, roundTrip: begin.duration(to: .now))
     }
 }

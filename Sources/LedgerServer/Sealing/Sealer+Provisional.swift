@@ -1,4 +1,3 @@
-import EtcdGateway
 import LedgerCore
 import LedgerStore
 import Logging
@@ -15,27 +14,17 @@ extension Sealer {
 
     /// Reads the copy of the member that is furthest ahead, where that is further than what was read before.
     func loadProvisionally() async {
-        var best: LedgerStore.Observed?
-        for endpoint in client.endpoints where !Task.isCancelled {
-            let options = EtcdRequestOptions(
-                deadline: .now.advanced(by: Self.copyTimeout), only: endpoint)
-            let found = try? await store.observe(serializable: true, options: options)
-            guard let found else { continue }
-            let isAhead = best.map {
-                found.observation.head.sequence > $0.observation.head.sequence
-            }
-            if isAhead ?? true { best = found }
-        }
+        let best = await store.observeCopies(timeout: Self.copyTimeout)
         guard let best, best.observation.head.sequence > (readableNumber ?? .zero) else { return }
         let known = state.withLock { $0.provisional }
         do throws(LedgerStoreError) {
-            let loader = LedgerLoader(store.urgent, copyOf: best.header.endpoint)
+            let loader = LedgerLoader(store.urgent.copy(of: best.member))
             let copy = try await loader.load(
                 upTo: best.observation, from: known, indexSeed: .random(in: .min ... .max))
             logger.notice(
                 "there is no quorum: one member's copy of the ledger is read",
                 metadata: [
-                    "member": "\(best.header.endpoint.hostPort)",
+                    "member": "\(best.member.address)",
                     "head": "\(copy.head.sequence)",
                 ])
             send { state, _ in

@@ -127,15 +127,3 @@ extension Sealer {
         }
     }
 }
-
-extension LedgerStoreError {
-    /// What a submission is told while this keeps counter and head from being read. Where etcd does not let this replica
-    /// in, nothing can be said of its quorum.
-    fileprivate var notSealedReason: NotSealedReason {
-        switch cause?.code {
-        case .unauthenticated, .permissionDenied, .invalidArgument, .tls, .configuration:
-            .storeUnavailable
-        default: .noQuorum
-        }
-    }
-}

@@ -1,4 +1,3 @@
-package import EtcdGateway
 package import LedgerCore
 package import LedgerStore
 package import Logging
@@ -17,8 +16,8 @@ package final class Sealer: Service, Sendable {
     struct State {
         var machine: SealingStateMachine
         var answers: [SubmissionToken: Answer] = [:]
-        /// The transaction of the open proposal, encoded once, so that it can be sent again byte for byte.
-        var encoded: (proposal: UInt64, transaction: EtcdEncodedTransaction)?
+        /// The transaction of the open proposal.
+        var encoded: SealingTransaction?
         var alarm = Alarm()
         var readers = HeadWaiters()
         var streams = StreamWaiters<CheckedContinuation<Void, Never>>()
@@ -56,11 +55,9 @@ package final class Sealer: Service, Sendable {
     /// The newest number that this replica has read or sealed.
     private let head = Atomic<UInt64>(0)
     let cluster = Atomic<UInt64>(0)
-    let client: EtcdClient
     let store: LedgerStore
     let blocks: BlockReader
     let clock: SystemClock
-    let members: EtcdMembers
     let board: StatusBoard
     let metrics: LedgerMetrics
     let logger: Logger
@@ -73,17 +70,15 @@ package final class Sealer: Service, Sendable {
     ///   returns: before the ledger is loaded, and while etcd has no space. False while a member runs a release that can
     ///   lose committed transactions.
     package init(
-        settings: SealingSettings, client: EtcdClient, store: LedgerStore, blocks: BlockReader,
-        clock: SystemClock, members: EtcdMembers, board: StatusBoard, metrics: LedgerMetrics,
+        settings: SealingSettings, store: LedgerStore, blocks: BlockReader,
+        clock: SystemClock, board: StatusBoard, metrics: LedgerMetrics,
         logger: Logger,
         checkMembers: @escaping @Sendable () async -> Bool
     ) {
         self.settings = settings
-        self.client = client
         self.store = store
         self.blocks = blocks
         self.clock = clock
-        self.members = members
         self.board = board
         self.metrics = metrics
         self.logger = logger

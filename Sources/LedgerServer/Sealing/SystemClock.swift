@@ -1,5 +1,6 @@
 import Foundation
 package import LedgerCore
+package import LedgerStore
 import Synchronization
 
 /// The clocks of this machine as the sealing state machine wants them.

@@ -13,7 +13,7 @@ struct EtcdHealthMonitorTests {
     final class Members: Sendable {
         private let answers = Mutex<[EtcdEndpoint: Result<EtcdMemberStatus, EtcdError>]>([:])
         let asked = Atomic<Int>(0)
-        let deadlines = Mutex<[Duration]>([])
+        let timeouts = Mutex<[Duration]>([])
         let samples = Mutex<[(UInt64, Int64)]>([])
         let rounds = Mutex<[EtcdRound]>([])
 
@@ -22,10 +22,10 @@ struct EtcdHealthMonitorTests {
         }
 
         func answer(
-            _ endpoint: EtcdEndpoint, _ deadline: ContinuousClock.Instant
+            _ endpoint: EtcdEndpoint, _ timeout: Duration
         ) throws(EtcdError) -> EtcdMemberStatus {
             asked.add(1, ordering: .relaxed)
-            deadlines.withLock { $0.append(ContinuousClock.now.duration(to: deadline)) }
+            timeouts.withLock { $0.append(timeout) }
             let answer = answers.withLock { $0[endpoint] }
             return try (answer ?? .failure(EtcdSamples.unreachable())).get()
         }
@@ -53,8 +53,8 @@ struct EtcdHealthMonitorTests {
         EtcdHealthMonitor(
             endpoints: endpoints, interval: .seconds(30), pingTimeout: .seconds(5),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            probe: { [members] endpoint, deadline throws(EtcdError) in
-                try members.answer(endpoint, deadline)
+            probe: { [members] endpoint, timeout throws(EtcdError) in
+                try members.answer(endpoint, timeout)
             },
             onClockSample: { [members] status, seconds, _ in
                 members.samples.withLock { $0.append((status.memberID, seconds)) }
@@ -189,12 +189,12 @@ struct EtcdHealthMonitorTests {
     }
 
     @Test("A check on demand waits a second at most, one in the background as long as is set")
-    func deadlines() async throws {
+    func timeouts() async throws {
         _ = await monitor().checkOnDemand()
-        let onDemand = try #require(members.deadlines.withLock { $0.max() })
+        let onDemand = try #require(members.timeouts.withLock { $0.max() })
         #expect(onDemand <= .seconds(1))
         try await monitor().run()
-        let background = try #require(members.deadlines.withLock { $0.max() })
+        let background = try #require(members.timeouts.withLock { $0.max() })
         #expect(background > .seconds(1) && background <= .seconds(5))
     }
 

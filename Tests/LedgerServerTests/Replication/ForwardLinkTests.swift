@@ -4,6 +4,7 @@ import GRPCNIOTransportHTTP2
 import GRPCProtobuf
 import LedgerAPI
 import LedgerCore
+import LedgerStore
 import SwiftProtobuf
 import Synchronization
 import Testing

@@ -1,5 +1,5 @@
 package import EtcdGateway
-import LedgerCore
+package import LedgerCore
 import Synchronization
 
 /// What is known of etcd's members: who is behind which address, and who has a transmission that has not ended.
@@ -17,13 +17,31 @@ package final class EtcdMembers: Sendable {
         let avoiding: Set<EtcdEndpoint>
     }
 
-    private let endpoints: [EtcdEndpoint]
+    let endpoints: [EtcdEndpoint]
     private let state = Mutex(State())
+    private let clock: @Sendable () -> MonotonicInstant
+
+    /// - Parameters:
+    ///   - endpoints: `ETCD_ENDPOINTS`.
+    ///   - clock: of any origin.
+    package init(
+        endpoints: [EtcdEndpoint], clock: @escaping @Sendable () -> MonotonicInstant
+    ) {
+        self.endpoints = endpoints
+        self.clock = clock
+    }
 
     /// - Parameter endpoints: `ETCD_ENDPOINTS`.
-    package init(endpoints: [EtcdEndpoint]) {
-        self.endpoints = endpoints
+    package convenience init(endpoints: [EtcdEndpoint]) {
+        let origin = ContinuousClock.now
+        self.init(endpoints: endpoints) {
+            MonotonicInstant(
+                nanoseconds: Int64(origin.duration(to: .now) / Duration.nanoseconds(1)))
+        }
     }
+
+    /// The time on the clock that everything here is measured by.
+    var now: MonotonicInstant { clock() }
 
     // MARK: Who they are
 
@@ -45,7 +63,7 @@ package final class EtcdMembers: Sendable {
     // MARK: Whom to avoid (PROTOCOL.md 15)
 
     /// The addresses of the members with an open transmission that is waited for no longer.
-    package var avoided: Set<EtcdEndpoint> {
+    var avoided: Set<EtcdEndpoint> {
         state.withLock { Self.avoided($0, endpoints) }
     }
 
@@ -62,7 +80,8 @@ package final class EtcdMembers: Sendable {
     }
 
     /// Its transfer has ended: with an answer, or with an error that may mean that the member keeps it.
-    func ended(_ transmission: Transmission, _ error: EtcdError?, at now: MonotonicInstant) {
+    func ended(_ transmission: Transmission, _ error: EtcdError?) {
+        let now = now
         state.withLock {
             $0.transmissions.ended(
                 transmission.id, isSettled: error?.settlesTransmission ?? true, at: now)
@@ -75,6 +94,16 @@ package final class EtcdMembers: Sendable {
     }
 
     /// A member answered what it was asked then, as only one can that works together with the others.
+    func answered(_ header: EtcdResponseHeader, askedAt: MonotonicInstant?) {
+        note(header.memberID, at: header.endpoint)
+        if let askedAt { answered(header.endpoint, askedAt: askedAt) }
+    }
+
+    /// A member answered what it was asked so long ago, as only one can that works together with the others.
+    package func answered(_ endpoint: EtcdEndpoint, after duration: Nanoseconds) {
+        answered(endpoint, askedAt: now - duration)
+    }
+
     func answered(_ endpoint: EtcdEndpoint, askedAt: MonotonicInstant) {
         state.withLock { state in
             for alias in Self.aliases([endpoint], state, endpoints) {

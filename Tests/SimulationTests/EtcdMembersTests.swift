@@ -2,19 +2,27 @@ import EtcdGateway
 import LedgerCore
 import Testing
 
-@testable import LedgerServer
+@testable import LedgerStore
 
 @Suite("etcd's members")
 struct EtcdMembersTests {
-    private let endpoints = (1...6).map(EtcdSamples.endpoint)
+    private let endpoints = (1...6).map {
+        EtcdEndpoint(scheme: .https, host: "127.0.0.1", port: $0)
+    }
 
     private func at(_ seconds: Int64) -> MonotonicInstant {
         MonotonicInstant(nanoseconds: seconds * 1_000_000_000)
     }
 
+    /// At one second for ever.
+    private func members() -> EtcdMembers {
+        let now = at(1)
+        return EtcdMembers(endpoints: endpoints) { now }
+    }
+
     @Test("a member that is listed under two addresses is one member")
     func distinct() {
-        let members = EtcdMembers(endpoints: endpoints)
+        let members = members()
         #expect(members.count == 6)
         for (place, endpoint) in endpoints.enumerated() {
             members.note(UInt64(place % 3 + 1), at: endpoint)
@@ -26,35 +34,9 @@ struct EtcdMembersTests {
         #expect(members.count == 3)
     }
 
-    /// Samples are kept for a member: counted over addresses, there never was a majority.
-    @Test("two samples of three members listed twice are a majority")
-    func majority() {
-        let members = EtcdMembers(endpoints: endpoints)
-        let clock = SystemClock(maxSkewMilliseconds: 5_000, members: members)
-        for (place, endpoint) in endpoints.enumerated() {
-            members.note(UInt64(place % 3 + 1), at: endpoint)
-        }
-        #expect(clock.moment.wall == .unsampled)
-        for member in UInt64(1)...2 {
-            clock.record(
-                memberID: member, dateSeconds: clock.wallMilliseconds / 1_000, roundTrip: .zero)
-        }
-        #expect(clock.moment.wall.isTrusted)
-    }
-
-    @Test("clocks that disagree are told from clocks that were not asked")
-    func disagreeing() {
-        let members = EtcdMembers(endpoints: [endpoints[0]])
-        let clock = SystemClock(maxSkewMilliseconds: 5_000, members: members)
-        #expect(clock.moment.wall == .unsampled)
-        clock.record(
-            memberID: 1, dateSeconds: clock.wallMilliseconds / 1_000 - 60, roundTrip: .zero)
-        #expect(clock.moment.wall == .untrusted)
-    }
-
     @Test("PROTOCOL 15: all addresses of a member with an open transmission are avoided")
     func aliases() {
-        let members = EtcdMembers(endpoints: endpoints)
+        let members = members()
         for (place, endpoint) in endpoints.enumerated() {
             members.note(UInt64(place % 3 + 1), at: endpoint)
         }
@@ -64,7 +46,9 @@ struct EtcdMembersTests {
         members.doubtOpenTransmissions()
         #expect(members.avoided == [endpoints[0], endpoints[3]])
         #expect(members.beginTransmission().avoiding == [endpoints[0], endpoints[3]])
-        members.ended(first, EtcdSamples.unreachable(), at: at(1))
+        members.ended(
+            first,
+            EtcdError(failureClass: .unknown, code: .timeout, message: ""))
         #expect(members.avoided == [endpoints[0], endpoints[3]])
         // It answers at its other address.
         members.answered(endpoints[3], askedAt: at(2))
@@ -73,7 +57,7 @@ struct EtcdMembersTests {
 
     @Test("a member that refuses, or says that it has no space, is not avoided")
     func settled() {
-        let members = EtcdMembers(endpoints: endpoints)
+        let members = members()
         let errors = [
             EtcdError(failureClass: .rejected, code: .permissionDenied, message: ""),
             EtcdError(failureClass: .notSent, code: .connect, message: ""),
@@ -82,7 +66,7 @@ struct EtcdMembersTests {
         for error in errors {
             let transmission = members.beginTransmission()
             members.sent(transmission, to: endpoints[0])
-            members.ended(transmission, error, at: at(1))
+            members.ended(transmission, error)
             #expect(members.avoided.isEmpty, "\(error)")
         }
     }
