@@ -76,13 +76,16 @@ let package = Package(
             name: "LedgerStore", dependencies: ["EtcdGateway", "LedgerCore", logging],
             swiftSettings: strict),
         .target(
+            name: "LedgerReplica", dependencies: ["LedgerCore", "LedgerStore", lifecycle, logging],
+            swiftSettings: strict),
+        .target(
             name: "LedgerAPI", dependencies: [grpcCore, grpcProtobuf, protobuf],
             swiftSettings: strict),
         .target(
             name: "LedgerServer",
             dependencies: [
-                "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway", "EventLoopTasks",
-                "GRPCEdge", crypto, nioCore, nioPosix, grpcCore, grpcTransport, grpcProtobuf,
+                "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "EtcdGateway",
+                "EventLoopTasks", "GRPCEdge", crypto, nioCore, nioPosix, grpcCore, grpcTransport, grpcProtobuf,
                 protobuf, lifecycle, configuration,
                 logging, metrics,
                 .product(name: "Hummingbird", package: "hummingbird"),

@@ -15,7 +15,7 @@ package struct EntryTemplate: Hashable, Sendable {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(event.entryByteCount)
         bytes.append(contentsOf: Self.magic)
-        bytes.appendBigEndian(UInt64(0))
+        bytes.appendBigEndian(SequenceNumber.first.rawValue)
         bytes.appendLengthPrefixed(event.eventID.utf8)
         bytes.appendLengthPrefixed(event.payload)
         bytes.appendBigEndian(UInt32(event.certificationByteCount))
@@ -27,6 +27,14 @@ package struct EntryTemplate: Hashable, Sendable {
         Digest.zero.append(to: &bytes)
         entry = bytes
     }
+
+    /// Takes an entry that was found well-formed: only the holes of its bytes are ever filled anew.
+    package init(_ view: EntryView) {
+        entry = Array(view.bytes)
+    }
+
+    /// The entry's bytes before it is sealed: well-formed, with any number, time and hash in the holes.
+    package var unsealed: [UInt8] { entry }
 
     /// The length of the entry in bytes: at most 65,535.
     package var byteCount: Int { entry.count }

@@ -62,11 +62,16 @@ extension ReplicaCore {
 
     /// When `tick` must be sent at the latest; nil when nothing depends on time.
     package var nextWake: MonotonicInstant? {
-        let held: MonotonicInstant? = election.path == .nowhere ? heldUntil : nil
-        return [
-            book.earliestDue, held, sealing.nextWake(book), election.nextWake(signs),
-            forwarding.nextWake,
-        ].compactMap(\.self).min()
+        var wake = book.earliestDue
+        func atMost(_ instant: MonotonicInstant?) {
+            guard let instant else { return }
+            wake = wake.map { min($0, instant) } ?? instant
+        }
+        if election.path == .nowhere { atMost(heldUntil) }
+        atMost(sealing.nextWake(book))
+        atMost(election.nextWake(signs))
+        atMost(forwarding.nextWake)
+        return wake
     }
 
     // MARK: Streams

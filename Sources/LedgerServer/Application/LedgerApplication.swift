@@ -4,6 +4,7 @@ import GRPCEdge
 import GRPCNIOTransportHTTP2
 import LedgerAPI
 import LedgerCore
+package import LedgerReplica
 import LedgerStore
 package import Logging
 import ServiceLifecycle
@@ -17,7 +18,6 @@ package struct LedgerApplication: Sendable {
     /// Open calls get this long to end after a signal to stop; then they are cut.
     package static let shutdownLimit = Duration.seconds(25)
 
-    package let sealer: Sealer
     package let board: StatusBoard
     package let metrics: LedgerMetrics
     package let admin: AdminServer
@@ -61,27 +61,25 @@ package struct LedgerApplication: Sendable {
             metrics: metrics, logger: logger)
         metrics.observeConnections { client.poolStatistics + reading.client.poolStatistics }
         let (store, blocks) = (reading.store, reading.blocks)
-        sealer = Sealer(
-            settings: configuration.sealing, store: store, blocks: blocks,
-            clock: clock, board: board, metrics: metrics, logger: logger,
-            checkMembers: {
-                await monitor.check(timeout: .seconds(1))
-                return monitor.unsafeVersion == nil
-            })
-        rounds.set(sealer)
-        let observer = HeadObserver(store: store, sealer: sealer, logger: logger)
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)
-        let reader = EventReader(
-            sealer: sealer, pages: reading.pages, blocks: blocks, observer: observer,
-            memory: reading.memory)
         let replication = try Replication(
-            configuration: configuration, address: address, sealer: sealer, store: store,
-            reader: reader, observer: observer, blocks: blocks, watch: watch,
-            metrics: metrics,
-            logger: logger)
+            configuration: configuration, address: address,
+            environment: .init(
+                clock: clock, store: store, blocks: blocks, board: board, metrics: metrics,
+                logger: logger,
+                checkMembers: {
+                    await monitor.check(timeout: .seconds(1))
+                    return monitor.unsafeVersion == nil
+                }), watch: watch)
         let replica = replication.replica
         self.replica = replica
+        rounds.set(replica)
+        metrics.observe(replica)
+        let feed = HeadFeed(replica: replica)
+        let reader = EventReader(
+            replica: replica, pages: reading.pages, blocks: blocks, feed: feed,
+            memory: reading.memory)
         internalPort = replication.port
         let reporter = HealthReporter(
             board: board, monitor: monitor, pool: { client.poolStatistics },
@@ -93,8 +91,8 @@ package struct LedgerApplication: Sendable {
         metrics.observe(answerBudget)
         let ledger = ImmutableLedgerService(
             submissions: SubmissionHandler(
-                intake: Self.intake(configuration), sealer: sealer, replica: replica,
-                metrics: metrics, settings: configuration.sealing, watch: watch,
+                intake: Self.intake(configuration), replica: replica, metrics: metrics,
+                settings: configuration.sealing, watch: watch,
                 streamWindow: .init(
                     events: configuration.maxStreamEvents, bytes: configuration.maxStreamBytes,
                     total: answerBudget)),
@@ -102,7 +100,7 @@ package struct LedgerApplication: Sendable {
                 reader: reader,
                 verifier: EventVerifier(
                     store: store, metrics: metrics, logger: logger,
-                    known: { [sealer] in sealer.knownObservation?.head }),
+                    known: { replica.knownObservation?.head }),
                 board: board),
             limits: EventLimits(maxPayloadBytes: configuration.maxPayloadBytes),
             edge: configuration.edge)
@@ -127,15 +125,14 @@ package struct LedgerApplication: Sendable {
             EtcdConnection {
                 await reading.client.shutdown()
                 await client.shutdown()
-            }, monitor, sealer, observer, replica, admin,
+            }, monitor, replica, feed, admin,
         ]
         services += [certificate, replication.certificate].compactMap { $0 }
         services += internalPort.map { [$0] } ?? []
         services += [
             grpc,
             ShutdownCoordinator(
-                sealer: sealer, replica: replica, peers: replication.peers, board: board,
-                signal: shutdown),
+                replica: replica, peers: replication.peers, board: board, signal: shutdown),
         ]
     }
 
@@ -189,15 +186,17 @@ extension ServiceConfiguration {
     }
 }
 
-/// Hands what etcd's members have said to the sealer, which is made after whoever asks them.
+/// Hands what etcd's members have said to the replica, which is made after whoever asks them.
 private final class RoundSink: Sendable {
-    private let sealer = Mutex<Sealer?>(nil)
+    private let replica = Mutex<Replica?>(nil)
 
-    func set(_ sealer: Sealer) {
-        self.sealer.withLock { $0 = sealer }
+    func set(_ replica: Replica) {
+        self.replica.withLock { $0 = replica }
     }
 
     func take(_ round: EtcdRound) {
-        sealer.withLock { $0 }?.membersChecked(round)
+        replica.withLock { $0 }?.membersChecked(
+            isFull: round.hasNoSpace, refusedRelease: round.refusedRelease,
+            age: Nanoseconds(round.began.duration(to: .now)))
     }
 }

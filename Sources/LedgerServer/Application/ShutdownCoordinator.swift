@@ -1,25 +1,24 @@
+import LedgerCore
+import LedgerReplica
 import ServiceLifecycle
 
 /// The first to stop: takes readiness away, lets nothing new in, and waits until every accepted submission is
 /// answered. Only then do the ports close.
 struct ShutdownCoordinator: Service {
-    let sealer: Sealer
     let replica: Replica
     let peers: ForwardingPeers
     let board: StatusBoard
     let signal: ShutdownSignal
 
     /// Where there is no other replica, nobody takes over.
-    private static let handOverPatience = Duration.milliseconds(300)
+    private static let handOverPatience = Nanoseconds.milliseconds(300)
 
     func run() async throws {
         try await gracefulShutdown()
         // While this replica still serves, another one takes over sealing.
         await replica.handOver(within: Self.handOverPatience)
-        sealer.beginStopping()
         replica.beginStopping()
         signal.raise()
-        await sealer.waitUntilDrained()
         await replica.waitUntilDrained()
         peers.finish()
         board.finish()

@@ -1,5 +1,6 @@
 package import EtcdGateway
 package import GRPCEdge
+package import LedgerReplica
 import Synchronization
 
 /// The service's own metrics by their fixed names (the API's section "Admin HTTP").
@@ -39,8 +40,6 @@ package final class LedgerMetrics: Sendable {
     package let headSequenceNumber: PrometheusGauge
     /// `ledger_lost_races_total`: transactions that another replica's forestalled.
     package let lostRaces: PrometheusCounter
-    /// `ledger_queue_events`: events waiting to be sealed.
-    package let queueEvents: PrometheusGauge
     /// `ledger_batch_events`: events in each transaction.
     package let batchEvents: PrometheusHistogram
     /// `ledger_is_sealer`: 1 while this replica holds the hint.
@@ -58,8 +57,6 @@ package final class LedgerMetrics: Sendable {
     /// `ledger_findings_total`: contradictions that verification found.
     package let findings: PrometheusCounter
 
-    private let lookUpsRunning: [LookUpLabel: PrometheusGauge]
-    private let lookUpsWaiting: [LookUpLabel: PrometheusGauge]
     private let elections: [ElectionLabel: PrometheusCounter]
     private let submissions: [SubmissionOutcomeLabel: PrometheusCounter]
     private let etcdRequests: [String: [String: PrometheusCounter]]
@@ -84,8 +81,6 @@ package final class LedgerMetrics: Sendable {
         lostRaces = registry.counter(
             "ledger_lost_races_total",
             help: "Sealing transactions that another replica's transaction forestalled.")
-        queueEvents = registry.gauge(
-            "ledger_queue_events", help: "Events that wait to be sealed.")
         batchEvents = registry.histogram(
             "ledger_batch_events", help: "Events in a sealing transaction.",
             bounds: Self.batchBounds)
@@ -103,13 +98,6 @@ package final class LedgerMetrics: Sendable {
             "ledger_handover_seconds",
             help: "Seconds in which events could neither be forwarded nor sealed under the hint.",
             bounds: Self.handoverBounds)
-        lookUpsRunning = Self.gauges(
-            "ledger_lookups_running",
-            help: "Look-ups of events that may be sealed already, at most LEDGER_MAX_LOOKUPS each.",
-            by: "of", in: registry)
-        lookUpsWaiting = Self.gauges(
-            "ledger_lookups_waiting", help: "Look-ups that wait for their turn.", by: "of",
-            in: registry)
         elections = Self.counters(
             "ledger_elections_total", help: "Changes of which replica this one takes to seal.",
             by: "event", in: registry)
@@ -147,12 +135,6 @@ package final class LedgerMetrics: Sendable {
         if let outage { handoverSeconds.observe(outage) }
     }
 
-    /// How many look-ups are under way and how many wait: `ledger_lookups_running`, `ledger_lookups_waiting`.
-    package func setLookUps(_ kind: LookUpLabel, running: Int, waiting: Int) {
-        lookUpsRunning[kind]?.set(Double(running))
-        lookUpsWaiting[kind]?.set(Double(waiting))
-    }
-
     /// Names the source of `ledger_etcd_connections`, once the client exists.
     package func observeConnections(
         _ source: @escaping @Sendable () -> EtcdPoolStatistics
@@ -162,6 +144,26 @@ package final class LedgerMetrics: Sendable {
 }
 
 extension LedgerMetrics {
+    /// Shows what a replica has under way: `ledger_queue_events`, `ledger_lookups_running`, `ledger_lookups_waiting`.
+    package func observe(_ replica: Replica) {
+        registry.sampled(
+            "ledger_queue_events", .gauge, help: "Events that wait to be sealed.", labels: []
+        ) { Double(replica.load.queuedEvents) }
+        for kind in LookUpLabel.allCases {
+            let label = PrometheusLabel("of", kind.rawValue)
+            registry.sampled(
+                "ledger_lookups_running", .gauge,
+                help: "Look-ups of events that may be sealed already, at most LEDGER_MAX_LOOKUPS "
+                    + "each.",
+                labels: [label]
+            ) { Double(replica.load.lookUps(kind).running) }
+            registry.sampled(
+                "ledger_lookups_waiting", .gauge, help: "Look-ups that wait for their turn.",
+                labels: [label]
+            ) { Double(replica.load.lookUps(kind).waiting) }
+        }
+    }
+
     /// Shows what the streams hold.
     package func observe(_ budget: AnswerBudget) {
         registry.sampled(
@@ -273,6 +275,15 @@ extension LedgerMetrics {
                 guard let source = self?.poolStatistics.withLock({ $0 }) else { return 0 }
                 return Double(value(source()))
             }
+        }
+    }
+}
+
+extension Replica.Load {
+    fileprivate func lookUps(_ kind: LookUpLabel) -> (running: Int, waiting: Int) {
+        switch kind {
+        case .duplicates: lookUps
+        case .forwards: searches
         }
     }
 }

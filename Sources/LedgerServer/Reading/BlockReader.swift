@@ -1,10 +1,11 @@
 import GRPCCore
 package import LedgerCore
+import LedgerReplica
 package import LedgerStore
 
 /// Reads sealed events by number: from memory, then from the member's own copy, and only when that finds nothing from
 /// the quorum (DESIGN.md, "Reading"). Equal reads at the same time are one.
-package final class BlockReader: Sendable {
+package final class BlockReader: SealedBlocks {
     private let store: LedgerStore
     private let cache: BlockCache
     /// The newest blocks, which whoever seals or follows puts there.
@@ -36,6 +37,10 @@ package final class BlockReader: Sendable {
     package func events(of first: SequenceNumber) async throws(LedgerRPCError) -> [SealedEntry] {
         if let events = try kept(first) { return events }
         return try await reading.value(for: first) { [self] in await read(first) }
+    }
+
+    package func keep(first: SequenceNumber, bytes: [UInt8], events: Int) {
+        newest.keep(first: first, bytes: bytes, events: events)
     }
 
     /// The events of a block that is in memory; nil where it is not.

@@ -1,4 +1,5 @@
 package import LedgerCore
+import LedgerReplica
 import LedgerStore
 
 /// Reads a range of the ledger for one caller, piece by piece, as that caller takes them.
@@ -21,7 +22,7 @@ package final class EventListing {
 
     /// What every listing of the replica reads from.
     struct Source: Sendable {
-        let sealer: Sealer
+        let replica: Replica
         let pages: PageReader
         let blocks: BlockReader
         let memory: ListingMemory
@@ -54,7 +55,7 @@ package final class EventListing {
     package func nextEvents() async throws -> [SealedEntry]? {
         guard next <= last else { return nil }
         try Task.checkCancellation()
-        guard let start = blockStart ?? source.sealer.blockStart(of: next) else {
+        guard let start = blockStart ?? source.replica.blockStart(of: next) else {
             throw EventReader.starting
         }
         let events = try await events(of: start)

@@ -1,26 +1,27 @@
 package import LedgerCore
+package import LedgerReplica
 import LedgerStore
 
 /// Answers the reading calls (the API's rules for reads).
 package struct EventReader: Sendable {
     /// How long a read waits for this replica's index to reach a number that the head has passed already.
-    private static let catchUpTimeout = Duration.seconds(2)
+    private static let catchUpTimeout = Nanoseconds.milliseconds(2_000)
 
-    private let sealer: Sealer
+    private let replica: Replica
     private let pages: PageReader
     private let blocks: BlockReader
-    private let observer: HeadObserver
+    private let feed: HeadFeed
     private let memory: ListingMemory
 
     package init(
-        sealer: Sealer, pages: PageReader, blocks: BlockReader, observer: HeadObserver,
+        replica: Replica, pages: PageReader, blocks: BlockReader, feed: HeadFeed,
         memory: ListingMemory
     ) {
         self.memory = memory
-        self.sealer = sealer
+        self.replica = replica
         self.pages = pages
         self.blocks = blocks
-        self.observer = observer
+        self.feed = feed
     }
 
     /// The event that has a number.
@@ -30,7 +31,7 @@ package struct EventReader: Sendable {
                 field: "sequence_number", "must be 1 or greater: numbers begin with 1")
         }
         try await require(number)
-        return try await blocks.event(number, startedBy: sealer.blockStart(of: number))
+        return try await blocks.event(number, startedBy: replica.blockStart(of: number))
     }
 
     /// The event that was sealed under an id.
@@ -42,17 +43,17 @@ package struct EventReader: Sendable {
             throw LedgerRPCError.invalidArgument(
                 field: "event_id", "must be 1 to 256 bytes of UTF-8")
         }
-        if let found = try await find(id) { return found }
+        if let found = try await replica.indexedEvent(id: id) { return found }
         // The index proves absence only up to what it covers: cover the present head first.
         let head = try await coveredHead()
-        if let found = try await find(id) { return found }
+        if let found = try await replica.indexedEvent(id: id) { return found }
         throw LedgerRPCError.notFound(
             "no event with this event_id is sealed; the head is number \(head)")
     }
 
     /// The head as it is now, with an index that covers it.
     package func coveredHead() async throws -> SequenceNumber {
-        guard sealer.coveredNumber != nil else { throw notCovering }
+        guard replica.coveredNumber != nil else { throw notCovering }
         let head = try await linearizableHead()
         try await waitUntilCovered(head)
         return head
@@ -61,7 +62,7 @@ package struct EventReader: Sendable {
     /// The head as it is now.
     package func linearizableHead() async throws -> SequenceNumber {
         do throws(LedgerStoreError) {
-            return try await observer.observe().head.sequence
+            return try await replica.heads.observe().head.sequence
         } catch {
             throw error.asRPCError
         }
@@ -82,7 +83,7 @@ package struct EventReader: Sendable {
             throw LedgerRPCError.invalidArgument(
                 field: "first", "must not be above last")
         }
-        let covered = sealer.readableNumber ?? .zero
+        let covered = replica.readableNumber ?? .zero
         let needsHead = last == 0 || last > covered.rawValue
         let head = needsHead ? try await coveredHead() : covered
         let through = last == 0 ? head : SequenceNumber(rawValue: last)
@@ -99,19 +100,19 @@ package struct EventReader: Sendable {
     /// Reads a range piece by piece.
     package func listing(_ range: ClosedRange<SequenceNumber>) -> EventListing {
         EventListing(
-            .init(sealer: sealer, pages: pages, blocks: blocks, memory: memory), range)
+            .init(replica: replica, pages: pages, blocks: blocks, memory: memory), range)
     }
 
     /// Waits for events after a number, and returns the number of the newest.
     package func head(after number: SequenceNumber) async throws -> SequenceNumber {
-        let head = await observer.feed.head(after: number)
+        let head = await feed.head(after: number)
         try Task.checkCancellation()
         return head
     }
 
     /// Looks for new events of other replicas more often while `body` runs.
     package func following<Value>(_ body: () async throws -> Value) async rethrows -> Value {
-        try await observer.following(body)
+        try await replica.heads.following(body)
     }
 
     // MARK: Private
@@ -122,25 +123,17 @@ package struct EventReader: Sendable {
 
     /// Why a question about the present cannot be answered by a replica that has not read the ledger from the quorum.
     private var notCovering: LedgerRPCError {
-        guard let found = sealer.readableNumber else { return Self.starting }
+        guard let found = replica.readableNumber else { return Self.starting }
         return .unavailable(
             "etcd has no quorum: only events up to number \(found) can be read; try again",
             retryAfter: .seconds(1))
     }
 
-    private func find(_ id: EventID) async throws -> SealedEntry? {
-        for number in sealer.candidates(for: Fingerprint(of: id)) {
-            let found = try await blocks.event(number, startedBy: sealer.blockStart(of: number))
-            if found.entry.event.eventID == id { return found }
-        }
-        return nil
-    }
-
     /// Makes sure that the number is at or below the head, and indexed.
     private func require(_ number: SequenceNumber) async throws {
-        guard let readable = sealer.readableNumber else { throw Self.starting }
+        guard let readable = replica.readableNumber else { throw Self.starting }
         if number <= readable { return }
-        guard sealer.coveredNumber != nil else { throw notCovering }
+        guard replica.coveredNumber != nil else { throw notCovering }
         let head = try await linearizableHead()
         guard number <= head else {
             throw LedgerRPCError.notFound("number \(number) is beyond the head, number \(head)")
@@ -149,10 +142,10 @@ package struct EventReader: Sendable {
     }
 
     private func waitUntilCovered(_ number: SequenceNumber) async throws {
-        if (sealer.coveredNumber ?? .zero) >= number { return }
-        await sealer.waitUntilCovered(number, within: Self.catchUpTimeout)
+        if (replica.coveredNumber ?? .zero) >= number { return }
+        await replica.waitUntilCovered(number, within: Self.catchUpTimeout)
         try Task.checkCancellation()
-        guard (sealer.coveredNumber ?? .zero) >= number else {
+        guard (replica.coveredNumber ?? .zero) >= number else {
             throw LedgerRPCError.unavailable(
                 "this replica has not caught up with the head yet; try again",
                 retryAfter: .milliseconds(200))

@@ -1,11 +1,13 @@
 import LedgerCore
+package import LedgerReplica
+import ServiceLifecycle
 import Synchronization
 
 /// Tells everybody who follows the ledger that there is more, all at once.
 ///
 /// However many follow, the sealing side has one waiter, the feed's pump: followers are woken beside it, without its
 /// locks, and the more there are the more events they are told of at a time.
-final class HeadFeed: Sendable {
+package final class HeadFeed: Service {
     private typealias Continuation = CheckedContinuation<Void, Never>
 
     /// So long the feed rests after waking, for each follower that it woke: 10,000 of them hear of new events 20 times
@@ -19,6 +21,12 @@ final class HeadFeed: Sendable {
     }
 
     private let state = Mutex(State())
+    private let replica: Replica?
+
+    /// - Parameter replica: whose index is followed.
+    package init(replica: Replica?) {
+        self.replica = replica
+    }
 
     /// How many wait for new events.
     var waiting: Int { state.withLock { $0.waiting.count } }
@@ -51,19 +59,16 @@ final class HeadFeed: Sendable {
         }
     }
 
-    /// Wakes followers as the index covers more, until the task is cancelled.
-    ///
-    /// - Parameters:
-    ///   - covers: waits until a number is covered, or the task is cancelled.
-    ///   - covered: the newest number that is covered.
-    func run(
-        covers: (SequenceNumber) async -> Void, covered: () -> SequenceNumber?
-    ) async {
-        while !Task.isCancelled {
-            await covers(state.withLock { $0.head.next })
-            guard let head = covered() else { continue }
-            let woken = publish(head)
-            try? await Task.sleep(for: Self.restPerFollower * woken)
+    /// Wakes followers as the index covers more, until the service stops.
+    package func run() async {
+        await cancelWhenGracefulShutdown {
+            guard let replica = self.replica else { return }
+            while !Task.isCancelled {
+                await replica.waitUntilCovered(self.state.withLock { $0.head.next })
+                guard let head = replica.coveredNumber else { continue }
+                let woken = self.publish(head)
+                try? await Task.sleep(for: Self.restPerFollower * woken)
+            }
         }
     }
 

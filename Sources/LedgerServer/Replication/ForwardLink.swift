@@ -4,19 +4,12 @@ import GRPCCore
 import GRPCNIOTransportHTTP2
 import LedgerAPI
 import LedgerCore
+import LedgerReplica
 import SwiftProtobuf
 import Synchronization
 
 /// One connection to a replica that seals: events go out in order, answers come in.
-final class ForwardLink: Sendable {
-    enum Event: Sendable {
-        case up
-        case answers([(SubmissionToken, ForwardOutcome)])
-        case farewell
-        /// Nothing more will come; said once.
-        case down(String)
-    }
-
+final class ForwardLink: ReplicaLink {
     /// What the connection is opened with.
     struct Settings: Sendable {
         var security: HTTP2ClientTransport.Posix.TransportSecurity
@@ -31,7 +24,7 @@ final class ForwardLink: Sendable {
     private enum Outgoing: Sendable {
         case events([Submission])
         /// Nobody waits any more for an event that went out before.
-        case recall(SubmissionToken)
+        case recall([SubmissionToken])
     }
 
     /// So many bytes of entries, about, go into one message.
@@ -43,7 +36,7 @@ final class ForwardLink: Sendable {
     private let hint: SealerHint
     private let greeting: Ledger_Internal_Greeting
     private let settings: Settings
-    private let clock: SystemClock
+    private let clock: any ReplicaClock
     private let outgoing = Mailbox<Outgoing>()
     private let clockAhead = Mutex(ClockDifference())
     /// The own proof, once the sealer has given its; nil where it never will.
@@ -51,7 +44,7 @@ final class ForwardLink: Sendable {
 
     init(
         to hint: SealerHint, greeting: Ledger_Internal_Greeting, settings: Settings,
-        clock: SystemClock
+        clock: any ReplicaClock
     ) {
         self.hint = hint
         self.greeting = greeting
@@ -64,9 +57,9 @@ final class ForwardLink: Sendable {
         outgoing.put(.events(submissions))
     }
 
-    /// Tells the sealer that nobody waits any more for an event that was forwarded.
-    func recall(_ token: SubmissionToken) {
-        outgoing.put(.recall(token))
+    /// Tells the sealer that nobody waits any more for events that were forwarded.
+    func recall(_ tokens: [SubmissionToken]) {
+        outgoing.put(.recall(tokens))
     }
 
     /// Ends the connection.
@@ -76,7 +69,7 @@ final class ForwardLink: Sendable {
     }
 
     /// Connects, and serves until the connection ends or is closed.
-    func run(_ handle: @escaping @Sendable (Event) -> Void) async {
+    func run(_ handle: @escaping @Sendable (LinkEvent) -> Void) async {
         let why: String
         do {
             let transport = try makeTransport()
@@ -95,7 +88,7 @@ final class ForwardLink: Sendable {
 
     private func exchange(
         _ client: GRPCClient<HTTP2ClientTransport.Posix>,
-        _ handle: @escaping @Sendable (Event) -> Void
+        _ handle: @escaping @Sendable (LinkEvent) -> Void
     ) async throws -> String {
         var options = CallOptions.defaults
         options.waitForReady = false
@@ -164,7 +157,7 @@ final class ForwardLink: Sendable {
         for item in outgoing {
             switch item {
             case .events(let more): events += more
-            case .recall(let token): recalled.append(token.rawValue)
+            case .recall(let tokens): recalled += tokens.map(\.rawValue)
             }
         }
         let messages = messages(events)

@@ -10,17 +10,10 @@ extension Ledger_Internal_ForwardedEvent {
         self = .with {
             $0.token = submission.token.rawValue
             $0.stream = submission.stream?.rawValue ?? 0
-            $0.entry = Data(
-                submission.template.bytes(
-                    sequenceNumber: .first, sealedTimestamp: 0, previousHash: .zero))
+            $0.entry = Data(submission.template.unsealed)
             $0.commitBy = (submission.commitBy + ahead).nanoseconds
             $0.answerBy = (submission.answerBy + ahead).nanoseconds
         }
-    }
-
-    /// The event that was forwarded.
-    func event() throws(FormatError) -> CertifiedEvent {
-        try Entry(EntryView(decoding: Array(entry)[...])).event
     }
 }
 
@@ -88,6 +81,8 @@ extension Ledger_Internal_Rejection {
             case .deadlineExceeded: $0.reason = .deadlineExceeded
             case .storeUnavailable: $0.reason = .storeUnavailable
             case .starting: $0.reason = .starting
+            // `refused` says it, without a reason.
+            case .notSealing: $0.reason = .unspecified
             case .stopping: $0.reason = .stopping
             case .clockUntrusted: $0.reason = .clockUntrusted
             case .lookupFailed: $0.reason = .lookupFailed

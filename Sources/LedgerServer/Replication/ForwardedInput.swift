@@ -24,7 +24,7 @@ enum ForwardedInput: Sendable {
     }
 }
 
-/// A forwarded event, decoded and made ready to be sealed.
+/// A forwarded event, checked and made ready to be sealed: as the bytes that came.
 struct ForwardedSubmission: Sendable {
     let token: UInt64
     let stream: UInt64
@@ -35,14 +35,15 @@ struct ForwardedSubmission: Sendable {
 
     init(_ forwarded: Ledger_Internal_ForwardedEvent) throws(RPCError) {
         do throws(FormatError) {
-            event = try forwarded.event()
+            let view = try EntryView(decoding: Array(forwarded.entry)[...])
+            event = Entry(view).event
+            template = EntryTemplate(view)
         } catch {
             throw RPCError(
                 code: .invalidArgument, message: "a forwarded entry: \(error.message)")
         }
         token = forwarded.token
         stream = forwarded.stream
-        template = EntryTemplate(event)
         commitBy = MonotonicInstant(nanoseconds: forwarded.commitBy)
         answerBy = MonotonicInstant(nanoseconds: forwarded.answerBy)
     }

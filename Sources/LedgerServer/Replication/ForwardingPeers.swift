@@ -5,7 +5,7 @@ import Synchronization
 enum ForwardReply: Sendable {
     case challenge(Ledger_Internal_Challenge)
     case welcome
-    case answer(Ledger_Internal_ForwardAnswer)
+    case answers([Ledger_Internal_ForwardAnswer])
     case farewell
 }
 

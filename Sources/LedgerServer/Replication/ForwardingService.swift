@@ -3,6 +3,7 @@ import GRPCCore
 import GRPCProtobuf
 import LedgerAPI
 import LedgerCore
+import LedgerReplica
 import Logging
 import NIOCore
 import SwiftProtobuf
@@ -14,11 +15,10 @@ final class ForwardingService: RegistrableRPCService, Sendable {
     /// The streams of a peer are told from those of others, and from own ones, by these bits.
     private static let streamBits: UInt64 = 40
     /// After so many events of one message others have their turn.
-    private static let eventsAtOnce = 64
+    private static let eventsAtOnce = 256
     /// So many answers go into one message: about 50 kB.
     private static let answersAtOnce = 512
 
-    private let sealer: Sealer
     private let replica: Replica
     private let greeter: Greeter
     private let access: InternalAccess
@@ -27,11 +27,10 @@ final class ForwardingService: RegistrableRPCService, Sendable {
     private let peers: ForwardingPeers
 
     init(
-        sealer: Sealer, replica: Replica, peers: ForwardingPeers, greeter: Greeter,
+        replica: Replica, peers: ForwardingPeers, greeter: Greeter,
         access: InternalAccess, metrics: LedgerMetrics, logger: Logger
     ) {
         self.peers = peers
-        self.sealer = sealer
         self.replica = replica
         self.greeter = greeter
         self.access = access
@@ -118,12 +117,12 @@ final class ForwardingService: RegistrableRPCService, Sendable {
         into replies: Mailbox<ForwardReply>
     ) async throws {
         var admission = admission
-        let tokens = ForwardedTokens()
+        let caller = ForwardingPeer(replies: replies)
         defer {
             // Who knows another secret leaves when it sees the challenge.
             if admission.isUnproven { _ = refused(PeerAdmission.unproven) }
             // Who forwarded them is gone, and has them sealed elsewhere if at all (PROTOCOL.md 6).
-            for token in tokens.waiting { sealer.cancel(token) }
+            replica.cancel(caller.waiting)
         }
         for try await input in messages {
             switch input {
@@ -138,8 +137,9 @@ final class ForwardingService: RegistrableRPCService, Sendable {
                     replies.put(.welcome)
                 case .take(let batch):
                     let events = try batch.events.map(ForwardedSubmission.init)
-                    await receive(events, of: peer, tokens, into: replies)
-                case .callOff(let recalled): callOff(recalled, tokens)
+                    await receive(events, of: peer, caller)
+                case .callOff(let recalled):
+                    replica.cancel(caller.waiting(among: recalled.tokens))
                 case .refuse(let error): throw refused(error)
                 }
             case .bytes(let bytes):
@@ -155,43 +155,31 @@ final class ForwardingService: RegistrableRPCService, Sendable {
                         try message.events.events.map(ForwardedSubmission.init), message.recalls
                     )
                 }
-                await receive(events, of: peer, tokens, into: replies)
-                callOff(recalled, tokens)
+                await receive(events, of: peer, caller)
+                replica.cancel(caller.waiting(among: recalled.tokens))
             }
         }
     }
 
     private func receive(
-        _ events: [ForwardedSubmission], of peer: UInt64, _ tokens: ForwardedTokens,
-        into replies: Mailbox<ForwardReply>
+        _ events: [ForwardedSubmission], of peer: UInt64, _ caller: ForwardingPeer
     ) async {
-        let receivedAt = sealer.clock.now
-        let isTaken = replica.takesForwards
-        for (index, forwarded) in events.enumerated() {
-            if index % Self.eventsAtOnce == Self.eventsAtOnce - 1 { await Task.yield() }
-            let name = forwarded.token
-            guard isTaken else {
-                // To a refusal the other replica may add a certain rejection (PROTOCOL.md 3).
-                let isOpen = sealer.mayStillSeal(Fingerprint(of: forwarded.event.eventID))
-                replies.put(.answer(.init(name, isOpen ? .unknown : .refused)))
-                continue
+        let receivedAt = replica.now
+        var rest = events[...]
+        while !rest.isEmpty {
+            let submissions = rest.prefix(Self.eventsAtOnce).map { forwarded in
+                Submission(
+                    token: replica.makeToken(), stream: stream(forwarded.stream, of: peer),
+                    origin: .replica, event: forwarded.event, template: forwarded.template,
+                    receivedAt: receivedAt, commitBy: forwarded.commitBy,
+                    answerBy: forwarded.answerBy, caller: caller, label: forwarded.token)
             }
-            let submission = Submission(
-                token: sealer.makeToken(), stream: stream(forwarded.stream, of: peer),
-                event: forwarded.event, template: forwarded.template, receivedAt: receivedAt,
-                commitBy: forwarded.commitBy, answerBy: forwarded.answerBy)
-            tokens.add(name, as: submission.token)
-            sealer.submit(submission) { outcome in
-                tokens.remove(name)
-                replies.put(.answer(.init(name, ForwardOutcome(outcome))))
-            }
+            rest = rest.dropFirst(Self.eventsAtOnce)
+            caller.expect(submissions)
+            replica.receive(submissions)
+            if !rest.isEmpty { await Task.yield() }
         }
         metrics.forwardsReceived.increment(by: Int64(events.count))
-    }
-
-    /// Nobody waits for these events any more (PROTOCOL.md 6).
-    private func callOff(_ recalled: Ledger_Internal_RecallBatch, _ tokens: ForwardedTokens) {
-        for token in tokens.waiting(among: recalled.tokens) { sealer.cancel(token) }
     }
 
     private func stream(_ stream: UInt64, of peer: UInt64) -> StreamID? {
@@ -205,7 +193,7 @@ final class ForwardingService: RegistrableRPCService, Sendable {
     private func messages(_ replies: [ForwardReply]) -> [Ledger_Internal_ForwardResponse] {
         var messages: [Ledger_Internal_ForwardResponse] = []
         var batch = Ledger_Internal_AnswerBatch()
-        let now = sealer.clock.now.nanoseconds
+        let now = replica.now.nanoseconds
         func close() {
             guard !batch.answers.isEmpty else { return }
             messages.append(
@@ -217,9 +205,11 @@ final class ForwardingService: RegistrableRPCService, Sendable {
         }
         for reply in replies {
             switch reply {
-            case .answer(let answer):
-                batch.answers.append(answer)
-                if batch.answers.count == Self.answersAtOnce { close() }
+            case .answers(let answers):
+                for answer in answers {
+                    batch.answers.append(answer)
+                    if batch.answers.count == Self.answersAtOnce { close() }
+                }
             case .challenge(let challenge):
                 close()
                 messages.append(
@@ -245,20 +235,5 @@ final class ForwardingService: RegistrableRPCService, Sendable {
         }
         close()
         return messages
-    }
-}
-
-extension ForwardOutcome {
-    /// What a forwarder is told of an outcome: numbers and hashes, for it has the event itself.
-    init(_ outcome: LedgerCore.SubmissionOutcome) {
-        self =
-            switch outcome {
-            case .sealed(let seal, _): .sealed(seal)
-            case .duplicate(let original): .duplicate(of: original.entry.sequenceNumber)
-            case .conflicting(let number, let differs):
-                .conflicting(with: number, differs: differs)
-            case .notSealed(let reason): .notSealed(reason)
-            case .unknown: .unknown
-            }
     }
 }

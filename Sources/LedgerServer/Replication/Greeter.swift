@@ -2,36 +2,24 @@ import Foundation
 import GRPCCore
 import LedgerAPI
 import LedgerCore
+import LedgerReplica
 import LedgerStore
 import SwiftProtobuf
 
-/// Makes and checks the first message between two replicas: that both mean the same ledger (PROTOCOL.md 20).
+/// Checks the first message of another replica: that both mean the same ledger (PROTOCOL.md 20).
 struct Greeter: Sendable {
     /// The id of this replica's hint.
     let id: String
     let prefix: [UInt8]
-    let sealer: Sealer
-    let observer: HeadObserver
+    let replica: Replica
     let blocks: BlockReader
 
     /// How long the head that a caller knows may take to be read here.
-    private static let catchUpTimeout = Duration.seconds(2)
-
-    /// The greeting to the replica of a hint.
-    func greeting(to hint: SealerHint) -> Ledger_Internal_Greeting {
-        let head = sealer.knownObservation?.head
-        return .with {
-            $0.clusterID = sealer.clusterID
-            $0.prefix = Data(prefix)
-            $0.sealerID = hint.id
-            $0.headNumber = head?.sequence.rawValue ?? 0
-            if let head, head.sequence > .zero { $0.headHash = Data(head.eventHash.bytes) }
-        }
-    }
+    private static let catchUpTimeout = Nanoseconds.milliseconds(2_000)
 
     /// - Throws: why the caller is not served.
     func check(_ greeting: Ledger_Internal_Greeting) async throws {
-        guard greeting.clusterID == sealer.clusterID else {
+        guard greeting.clusterID == replica.clusterID else {
             throw refusal("the caller's etcd cluster is another one")
         }
         guard Array(greeting.prefix) == prefix else {
@@ -50,23 +38,23 @@ struct Greeter: Sendable {
 
     /// A head that a linearizable read does not contain was taken away: the store was rolled back.
     private func checkContains(_ number: SequenceNumber, _ hash: EventHash) async throws {
-        if (sealer.coveredNumber ?? .zero) < number {
-            let found = try await observer.observe().head.sequence
+        if (replica.coveredNumber ?? .zero) < number {
+            let found = try await replica.heads.observe().head.sequence
             guard found >= number else {
-                sealer.contradicted(by: .rolledBack(known: number, found: found))
+                replica.contradicted(by: .rolledBack(known: number, found: found))
                 throw refusal("the store has lost what the caller knows to be sealed")
             }
-            await sealer.waitUntilCovered(number, within: Self.catchUpTimeout)
+            await replica.waitUntilCovered(number, within: Self.catchUpTimeout)
         }
-        guard let known = sealer.knownObservation?.head, known.sequence >= number else {
+        guard let known = replica.knownObservation?.head, known.sequence >= number else {
             throw RPCError(code: .unavailable, message: "this replica is still catching up")
         }
         let found =
             known.sequence == number
             ? known.eventHash
-            : try await blocks.event(number, startedBy: sealer.blockStart(of: number)).eventHash
+            : try await blocks.event(number, startedBy: replica.blockStart(of: number)).eventHash
         guard found == hash else {
-            sealer.contradicted(by: .rolledBack(known: number, found: known.sequence))
+            replica.contradicted(by: .rolledBack(known: number, found: known.sequence))
             throw refusal("another event has the number of the caller's head")
         }
     }

@@ -1,5 +1,6 @@
 package import LedgerAPI
 import LedgerCore
+package import LedgerReplica
 import SwiftProtobuf
 
 extension Replica {

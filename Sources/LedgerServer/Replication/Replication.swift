@@ -3,16 +3,28 @@ import GRPCEdge
 import GRPCNIOTransportHTTP2
 import LedgerAPI
 import LedgerCore
+import LedgerReplica
 import LedgerStore
 import Logging
 import Synchronization
 
-/// Wires what makes a replica one among several: the state machine's driver, the internal port and its service.
+/// Wires the replica, and what makes it one among several: the links to others, the internal port and its service.
 struct Replication {
     /// A batch of forwarded events, and room for what stands around each.
     private static let maxMessageBytes = 4 << 20
     /// A replica makes one call over a connection; what others make is not worth memory.
     private static let maxCalls = 4
+
+    /// What is there before the replica is.
+    struct Surroundings {
+        var clock: SystemClock
+        var store: LedgerStore
+        var blocks: BlockReader
+        var board: StatusBoard
+        var metrics: LedgerMetrics
+        var logger: Logger
+        var checkMembers: @Sendable () async -> Bool
+    }
 
     let replica: Replica
     let peers: ForwardingPeers
@@ -21,13 +33,11 @@ struct Replication {
     let certificate: PortCertificate?
 
     init(
-        configuration: ServiceConfiguration, address: String, sealer: Sealer, store: LedgerStore,
-        reader: EventReader, observer: HeadObserver, blocks: BlockReader,
-        watch: CallWatch, metrics: LedgerMetrics, logger: Logger
+        configuration: ServiceConfiguration, address: String, environment: Surroundings,
+        watch: CallWatch
     ) throws {
+        let (store, metrics, logger) = (environment.store, environment.metrics, environment.logger)
         let id = UUID().uuidString.lowercased()
-        let greeter = Greeter(
-            id: id, prefix: store.keys.prefix, sealer: sealer, observer: observer, blocks: blocks)
         let peers = ForwardingPeers(metrics: metrics)
         self.peers = peers
         let bound = BoundPort()
@@ -35,22 +45,30 @@ struct Replication {
             try configuration.isForwarding
             ? configuration.internalTLS.map { try PortCertificate($0, logger: logger) } : nil
         self.certificate = certificate
-        let link = ForwardLink.Settings(
-            security: try certificate?.replicaSecurity() ?? .plaintext,
-            peerName: configuration.internalTLS == nil ? nil : configuration.internalTLSName,
-            secret: configuration.internalToken.map { SharedSecret(token: $0) },
-            maxMessageBytes: Self.maxMessageBytes)
+        let links = ForwardLinks(
+            settings: ForwardLink.Settings(
+                security: try certificate?.replicaSecurity() ?? .plaintext,
+                peerName: configuration.internalTLS == nil ? nil : configuration.internalTLSName,
+                secret: configuration.internalToken.map { SharedSecret(token: $0) },
+                maxMessageBytes: Self.maxMessageBytes),
+            prefix: store.keys.prefix, clock: environment.clock)
         let host = configuration.advertiseAddress
         let joining: @Sendable () async throws -> SealerHint? = {
             guard let port = try await bound.port() else { return nil }
             return SealerHint(address: HostPort(host: host, port: port).text, id: id)
         }
-        replica = Replica(
+        let replica = Replica(
             settings: ReplicaSettings(identity: nil, sealing: configuration.sealing),
-            joining: configuration.isForwarding ? joining : nil, sealer: sealer,
-            store: store, reader: reader,
-            neighbourhood: .init(greeter: greeter, link: link, peers: peers), metrics: metrics,
-            logger: logger)
+            environment: ReplicaEnvironment(
+                clock: environment.clock, timers: ReactorTimers(), store: store,
+                blocks: environment.blocks, links: links,
+                observer: ReplicaMonitor(
+                    board: environment.board, metrics: metrics, peers: peers, logger: logger),
+                logger: logger, random: { .random(in: .min ... .max) },
+                checkMembers: environment.checkMembers),
+            joining: configuration.isForwarding ? joining : nil)
+        self.replica = replica
+        links.setClusterID { [weak replica] in replica?.clusterID ?? 0 }
         guard configuration.isForwarding else {
             port = nil
             return
@@ -62,7 +80,10 @@ struct Replication {
             limits: Self.limits(configuration),
             services: [
                 ForwardingService(
-                    sealer: sealer, replica: replica, peers: peers, greeter: greeter,
+                    replica: replica, peers: peers,
+                    greeter: Greeter(
+                        id: id, prefix: store.keys.prefix, replica: replica,
+                        blocks: environment.blocks),
                     access: InternalAccess(
                         token: configuration.internalToken,
                         peerNames: configuration.internalTLS.map { _ in

@@ -1,11 +1,11 @@
-import LedgerCore
+package import LedgerCore
 import Synchronization
 
 /// The answers of one stream in the order of submission, however they come.
 ///
 /// Bounded: the reader waits while as many events as the window holds are accepted and not yet taken out by the
 /// writer, so that a caller who does not read its answers is not read from either.
-package final class StreamAnswers: Sendable {
+package final class StreamAnswers: SubmissionCaller {
     /// An answer before it is made into a message, which is the writer's work.
     enum Answer: Sendable {
         case outcome(LedgerCore.SubmissionOutcome, CertifiedEvent)
@@ -66,9 +66,15 @@ package final class StreamAnswers: Sendable {
 
     private let state = Mutex(State())
     private let window: Window
+    private let count: @Sendable (LedgerCore.SubmissionOutcome) -> Void
 
-    init(window: Window) {
+    /// - Parameter count: called with every outcome.
+    init(
+        window: Window,
+        count: @escaping @Sendable (LedgerCore.SubmissionOutcome) -> Void = { _ in }
+    ) {
         self.window = window
+        self.count = count
     }
 
     deinit {
@@ -119,6 +125,21 @@ package final class StreamAnswers: Sendable {
             // Only the oldest unanswered one holds the writer up.
             guard place == state.first else { return nil }
             return state.writer.take()
+        }?.resume()
+    }
+
+    /// Gives the answers to the events at the places by which their submissions are labelled.
+    package func settle(_ answers: [SubmissionAnswer]) {
+        for answer in answers { count(answer.outcome) }
+        state.withLock { state -> CheckedContinuation<Void, Never>? in
+            var isOldest = false
+            for answer in answers {
+                let place = Int(answer.submission.label)
+                state.places[place - state.first] = .answered(
+                    .outcome(answer.outcome, answer.submission.event))
+                isOldest = isOldest || place == state.first
+            }
+            return isOldest ? state.writer.take() : nil
         }?.resume()
     }
 

@@ -3,12 +3,12 @@ package import GRPCCore
 import GRPCEdge
 package import LedgerAPI
 package import LedgerCore
+package import LedgerReplica
 import Synchronization
 
 /// Serves `SubmitEvent` and `SubmitEvents`.
 package struct SubmissionHandler: Sendable {
     private let intake: SubmissionIntake
-    private let sealer: Sealer
     private let replica: Replica
     private let metrics: LedgerMetrics
     private let settings: SealingSettings
@@ -16,11 +16,10 @@ package struct SubmissionHandler: Sendable {
     private let streamWindow: StreamAnswers.Window
 
     package init(
-        intake: SubmissionIntake, sealer: Sealer, replica: Replica, metrics: LedgerMetrics,
+        intake: SubmissionIntake, replica: Replica, metrics: LedgerMetrics,
         settings: SealingSettings, watch: CallWatch, streamWindow: StreamAnswers.Window
     ) {
         self.intake = intake
-        self.sealer = sealer
         self.replica = replica
         self.metrics = metrics
         self.settings = settings
@@ -52,16 +51,21 @@ package struct SubmissionHandler: Sendable {
     private func outcome(
         of event: CertifiedEvent, receivedAt: MonotonicInstant, deadline: MonotonicInstant?
     ) async -> LedgerCore.SubmissionOutcome {
-        let submitted = SubmittedToken()
+        let token = replica.makeToken()
+        let isGone = Atomic<Bool>(false)
         return await withRPCCancellationHandler {
             await withCheckedContinuation { continuation in
-                let ticket = replica.submit(
-                    event, receivedAt: receivedAt, callerDeadline: deadline
-                ) { continuation.resume(returning: $0) }
-                if submitted.isGone(set: ticket.token) { replica.cancel(ticket.token) }
+                replica.submit(
+                    Submission(
+                        token: token, stream: nil, event: event, template: EntryTemplate(event),
+                        receivedAt: receivedAt, callerDeadline: deadline, settings: settings,
+                        caller: UnaryCaller { continuation.resume(returning: $0) }))
+                // Cancelled before it was submitted, it was not known yet.
+                if isGone.load(ordering: .sequentiallyConsistent) { replica.cancel([token]) }
             }
         } onCancelRPC: {
-            if let token = submitted.cancel() { replica.cancel(token) }
+            isGone.store(true, ordering: .sequentiallyConsistent)
+            replica.cancel([token])
         }
     }
 
@@ -77,7 +81,7 @@ package struct SubmissionHandler: Sendable {
             count(error)
             throw error
         }
-        let answers = StreamAnswers(window: streamWindow)
+        let answers = StreamAnswers(window: streamWindow, count: count)
         let timeout = request.metadata.timeout.map { Nanoseconds($0) }
         let deadline = CallWatch.deadline(request.metadata)
         return StreamingServerResponse { writer in
@@ -89,7 +93,7 @@ package struct SubmissionHandler: Sendable {
                 }
             } catch {
                 // Nobody is told of them any more: what was not sent never will be (PROTOCOL.md 6).
-                for token in answers.unanswered { replica.cancel(token) }
+                replica.cancel(answers.unanswered)
                 throw error
             }
             return [:]
@@ -125,17 +129,17 @@ package struct SubmissionHandler: Sendable {
         _ messages: RPCAsyncSequence<SubmittedMessage, any Error>,
         from caller: CallerIdentity, timeout: Nanoseconds?, into answers: StreamAnswers
     ) async {
-        let stream = sealer.makeStreamID()
+        let stream = replica.makeStreamID()
         do {
             try await watch.run(until: nil, endsWithReplica: true) {
                 var messages = messages.makeAsyncIterator()
-                var waitingSince = sealer.clock.now
+                var waitingSince = replica.now
                 while let message = try await messages.next() {
                     try await take(
                         message, of: stream, from: caller, receivedAt: arrival(since: waitingSince),
                         timeout: timeout, into: answers)
                     guard await answers.waitForRoom() else { return }
-                    waitingSince = sealer.clock.now
+                    waitingSince = replica.now
                 }
             }
             answers.endReading(nil)
@@ -154,15 +158,14 @@ package struct SubmissionHandler: Sendable {
         let place = answers.reserve(byteCount: message.byteCount)
         switch await intake.validate(message, from: caller) {
         case .event(let event):
-            let ticket = replica.submit(
-                event, stream: stream, receivedAt: receivedAt,
-                callerDeadline: timeout.map { receivedAt + $0 }
-            ) { outcome in
-                count(outcome)
-                answers.fill(place, .outcome(outcome, event))
-            }
-            answers.note(ticket.token, at: place)
-            if !ticket.mayReadFurther { await replica.waitForRoom(stream) }
+            let token = replica.makeToken()
+            answers.note(token, at: place)
+            let mayReadFurther = replica.submit(
+                Submission(
+                    token: token, stream: stream, event: event, template: EntryTemplate(event),
+                    receivedAt: receivedAt, callerDeadline: timeout.map { receivedAt + $0 },
+                    settings: settings, caller: answers, label: UInt64(place)))
+            if !mayReadFurther { await replica.waitForRoom(stream) }
         case .refused(let error, let eventID):
             count(error)
             answers.fill(place, .invalid(error, eventID: eventID))
@@ -177,7 +180,7 @@ package struct SubmissionHandler: Sendable {
 
     /// When the request of a call was there, from when its contract counts.
     private func arrival(of metadata: Metadata) -> MonotonicInstant {
-        let now = sealer.clock.now
+        let now = replica.now
         guard
             let text = metadata[stringValues: RequestHead.arrivalName].first(where: { _ in true }),
             let arrival = UInt64(text)
@@ -187,7 +190,7 @@ package struct SubmissionHandler: Sendable {
 
     /// When the next message of a stream was there: not before it was waited for, for a stream is left unread on purpose.
     private func arrival(since waitingSince: MonotonicInstant) -> MonotonicInstant {
-        let now = sealer.clock.now
+        let now = replica.now
         return max(waitingSince, now - Nanoseconds(LoopClock.age(of: Reactor.arrival)))
     }
 
@@ -213,28 +216,16 @@ package struct SubmissionHandler: Sendable {
     }
 }
 
-/// The token of a submission, for a cancellation that can come before it is known.
-private final class SubmittedToken: Sendable {
-    private struct State {
-        var token: SubmissionToken?
-        var isCancelled = false
+/// The caller of one submission.
+final class UnaryCaller: SubmissionCaller {
+    private let answer: @Sendable (LedgerCore.SubmissionOutcome) -> Void
+
+    /// - Parameter answer: called once, from any thread.
+    init(_ answer: @escaping @Sendable (LedgerCore.SubmissionOutcome) -> Void) {
+        self.answer = answer
     }
 
-    private let state = Mutex(State())
-
-    /// Whether the caller was gone before the token was known.
-    func isGone(set token: SubmissionToken) -> Bool {
-        state.withLock { state in
-            state.token = token
-            return state.isCancelled
-        }
-    }
-
-    /// The caller is gone; the token, if there is one yet.
-    func cancel() -> SubmissionToken? {
-        state.withLock { state in
-            state.isCancelled = true
-            return state.token
-        }
+    func settle(_ answers: [SubmissionAnswer]) {
+        for each in answers { answer(each.outcome) }
     }
 }

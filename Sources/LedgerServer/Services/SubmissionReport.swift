@@ -144,6 +144,8 @@ extension LedgerRPCError {
             unavailable("the store does not answer", .milliseconds(200))
         case .starting:
             unavailable("the ledger is still being loaded", .milliseconds(200))
+        case .notSealing:
+            unavailable("this replica does not seal for others", .milliseconds(50))
         case .stopping:
             unavailable("the replica is stopping", .milliseconds(50))
         case .clockUntrusted:

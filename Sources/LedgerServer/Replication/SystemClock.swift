@@ -1,10 +1,11 @@
 import Foundation
 package import LedgerCore
+import LedgerReplica
 package import LedgerStore
 import Synchronization
 
 /// The clocks of this machine as the sealing state machine wants them.
-package final class SystemClock: Sendable {
+package final class SystemClock: ReplicaClock {
     /// The verdict that was reached last, and where the wall clock stood then against the other one.
     private struct Judgement {
         var verdict: ClockGuard.Verdict
@@ -39,9 +40,8 @@ package final class SystemClock: Sendable {
         MonotonicInstant(nanoseconds: origin.duration(to: .now).nanoseconds)
     }
 
-    /// The same moment on the clock that etcd's client uses.
-    package func instant(_ instant: MonotonicInstant) -> ContinuousClock.Instant {
-        origin.advanced(by: .nanoseconds(instant.nanoseconds))
+    package func sleep(for length: Nanoseconds) async throws {
+        try await Task.sleep(for: length.duration)
     }
 
     /// Epoch milliseconds.
@@ -76,6 +76,11 @@ package final class SystemClock: Sendable {
             wallMilliseconds: wall, bootMilliseconds: boot, memberCount: members.count)
         state.judgement = Judgement(verdict: verdict, at: now, wallAhead: wall - boot)
         return verdict
+    }
+
+    package func note(_ member: AnsweringMember, roundTrip: Nanoseconds) {
+        guard let date = member.dateSeconds else { return }
+        record(memberID: member.id, dateSeconds: date, roundTrip: roundTrip.duration)
     }
 
     /// Takes a member's clock into account.

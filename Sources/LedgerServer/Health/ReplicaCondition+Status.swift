@@ -1,21 +1,8 @@
 import LedgerCore
-import Logging
+import LedgerReplica
 
-/// What decides whether this replica seals, for health and readiness: what a submission would be told now.
-struct SealingCondition: Equatable {
-    /// What a submission would be told here; nil where it would be sealed.
-    var obstacle: NotSealedReason?
-    var fence: LedgerInconsistency?
-    /// Whether counter and head could not be read when that was tried last.
-    var isUnreadable: Bool
-    var isLoading: Bool
-    /// The release of a member for which nothing is sealed.
-    var refusedRelease: String?
-    /// What is submitted here goes to another replica.
-    var isForwarding: Bool
-    /// While loading: up to which number one member's copy is read.
-    var provisional: SequenceNumber?
-
+extension ReplicaCondition {
+    /// What health and readiness say of it.
     var status: (state: ServingState, readsServed: Bool, message: String) {
         switch obstacle {
         case .stopping:
@@ -55,7 +42,7 @@ struct SealingCondition: Equatable {
             isForwarding
                 ? (.serving, true, "events are sealed by another replica; \(ownTrouble)")
                 : (.readOnly, true, ownTrouble)
-        case nil, .overloaded, .deadlineExceeded, .lookupFailed:
+        case nil, .overloaded, .deadlineExceeded, .lookupFailed, .notSealing:
             (
                 .serving, true,
                 isForwarding
@@ -73,40 +60,5 @@ struct SealingCondition: Equatable {
             "this replica's clock could not be compared with those of most members of etcd lately"
         default: "a transaction of this replica is not answered"
         }
-    }
-}
-
-extension Sealer {
-    /// Shows the present condition on the board when it has changed.
-    func report(_ state: inout State, at moment: Moment) {
-        let number = state.readable?.head.sequence.rawValue ?? 0
-        let condition = SealingCondition(
-            obstacle: state.machine.obstacle(at: moment), fence: state.machine.fence,
-            isUnreadable: state.machine.unreadable != nil, isLoading: state.machine.isLoading,
-            refusedRelease: state.refusedRelease, isForwarding: state.isForwarding,
-            provisional: state.provisional?.head.sequence)
-        metrics.queueEvents.set(Double(state.machine.queuedEvents))
-        let lookUps = state.machine.lookUpCounts
-        metrics.setLookUps(.duplicates, running: lookUps.running, waiting: lookUps.waiting)
-        if condition == state.lastReported {
-            if board.current.lastSequenceNumber != number {
-                metrics.headSequenceNumber.set(Double(number))
-                board.update { $0.lastSequenceNumber = number }
-            }
-            return
-        }
-        state.lastReported = condition
-        let status = condition.status
-        metrics.headSequenceNumber.set(Double(number))
-        board.update(
-            LedgerStatus(
-                state: status.state, readsServed: status.readsServed, lastSequenceNumber: number,
-                message: status.message))
-        logger.notice(
-            "the replica's state changed",
-            metadata: [
-                "state": "\(status.state.rawValue)", "head": "\(number)",
-                "message": "\(status.message)",
-            ])
     }
 }

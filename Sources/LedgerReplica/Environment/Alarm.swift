@@ -1,11 +1,9 @@
-import EventLoopTasks
 import LedgerCore
-import NIOCore
 
-/// Rings when a state machine's next tick is due.
-struct Alarm {
+/// Rings when the core's next tick is due.
+struct Alarm: Sendable {
     private var due: MonotonicInstant?
-    private var scheduled: Scheduled<Void>?
+    private var timer: (any ReplicaTimer)?
     /// Which setting it is: one that was replaced may be ringing already.
     private var number: UInt64 = 0
 
@@ -17,15 +15,13 @@ struct Alarm {
 
     /// - Parameter ring: called with the number of this setting.
     mutating func set(
-        for wake: MonotonicInstant, at now: MonotonicInstant,
+        for wake: MonotonicInstant, at now: MonotonicInstant, on timers: any ReplicaTimers,
         ring: @escaping @Sendable (UInt64) -> Void
     ) {
-        scheduled?.cancel()
+        timer?.cancel()
         due = wake
         number += 1
-        scheduled = Reactor.loop.scheduleTask(in: .nanoseconds(max(0, (wake - now).count))) {
-            [number] in ring(number)
-        }
+        timer = timers.schedule(after: max(.zero, wake - now)) { [number] in ring(number) }
     }
 
     /// It rings no more until it is set again.
@@ -34,7 +30,7 @@ struct Alarm {
     mutating func rang(_ number: UInt64) -> Bool {
         guard number == self.number else { return false }
         due = nil
-        scheduled = nil
+        timer = nil
         return true
     }
 }

@@ -28,6 +28,6 @@ struct HeadWaiters {
         let reached = waiters.filter { $0.value.number <= head }
         for key in reached.keys { waiters[key] = nil }
         self.earliest = waiters.values.map(\.number).min()
-        return reached.values.map(\.1)
+        return reached.sorted { $0.key < $1.key }.map(\.value.1)
     }
 }

@@ -35,7 +35,8 @@ struct StreamWaiters<Waiter> {
         var resumed: [(StreamID, Waiter)] = []
         while let load = loads.first, mayRead(load) {
             loads.removeFirst()
-            for stream in streams.removeValue(forKey: load) ?? [] {
+            let waiting = streams.removeValue(forKey: load) ?? []
+            for stream in waiting.sorted(by: { $0.rawValue < $1.rawValue }) {
                 guard let waiter = waiters.removeValue(forKey: stream) else { continue }
                 resumed.append((stream, waiter.waiter))
             }

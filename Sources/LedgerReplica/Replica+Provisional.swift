@@ -8,7 +8,7 @@ import Synchronization
 ///
 /// Such a copy may be behind: nothing is sealed on it, and nothing is said not to exist. But what it has is sealed, for
 /// a member applies what the quorum has committed and nothing else.
-extension Sealer {
+extension Replica {
     /// How long one member may take to show its counter and head.
     private static var copyTimeout: Duration { .seconds(1) }
 
@@ -20,19 +20,16 @@ extension Sealer {
         do throws(LedgerStoreError) {
             let loader = LedgerLoader(store.urgent.copy(of: best.member))
             let copy = try await loader.load(
-                upTo: best.observation, from: known, indexSeed: .random(in: .min ... .max))
-            logger.notice(
+                upTo: best.observation, from: known, indexSeed: environment.random())
+            environment.logger.notice(
                 "there is no quorum: one member's copy of the ledger is read",
                 metadata: [
                     "member": "\(best.member.address)",
                     "head": "\(copy.head.sequence)",
                 ])
-            send { state, _ in
-                state.provisional = copy
-                return []
-            }
+            send(.tick) { state, _ in state.provisional = copy }
         } catch {
-            logger.debug(
+            environment.logger.debug(
                 "a member's copy of the ledger cannot be read", metadata: ["error": "\(error)"])
         }
     }

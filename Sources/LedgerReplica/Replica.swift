@@ -1,0 +1,406 @@
+package import LedgerCore
+import LedgerStore
+import ServiceLifecycle
+import Synchronization
+
+/// Drives the core: it takes the lock, sends the event, releases the lock, and performs the effects that come back.
+///
+/// Callers are told by whoever sent the event that caused their answers. Effects whose order matters (what goes over a
+/// link, what observers are told) are performed one after another by whichever thread came first; everything that waits
+/// for etcd or for another replica runs in the task group of `run`. Nothing is logged, measured or resumed under the lock.
+package final class Replica: Service, Sendable {
+    struct State {
+        var core: ReplicaCore
+        var alarm = Alarm()
+        var links: [LinkID: any ReplicaLink] = [:]
+        /// What is performed in order.
+        var outbox: [Ordered] = []
+        var isPerforming = false
+        var streams = StreamWaiters<CheckedContinuation<Void, Never>>()
+        /// Whether the streams' loads were of all unanswered events.
+        var countsUnderWay = false
+        var readers = HeadWaiters()
+        /// When etcd was last heard to say that it has no space.
+        var fullAt: MonotonicInstant?
+        /// The release of a member for which nothing is sealed.
+        var refusedRelease: String?
+        /// One member's copy of the ledger, for reads alone, until it was read from the quorum.
+        var provisional: LedgerState?
+        var lastCondition: ReplicaCondition?
+
+        /// What reads go by.
+        var readable: LedgerState? { core.state ?? provisional }
+    }
+
+    enum Ordered: Sendable {
+        case connect(LinkID, SealerHint)
+        case send(LinkID, [Submission])
+        case recall(LinkID, [SubmissionToken])
+        case disconnect(LinkID)
+        case report(ReplicaReport, part: String)
+        case changed(ReplicaCondition)
+    }
+
+    /// What is left to do after an event, once the lock is released.
+    private struct Remainder {
+        /// For the task group, or for the task that sent the event.
+        var waiting: [ReplicaEffect] = []
+        var answers: [SubmissionAnswer] = []
+        var resumed: [CheckedContinuation<Void, Never>] = []
+        var performs = false
+        var isDrained = false
+    }
+
+    let state: Mutex<State>
+    package let settings: ReplicaSettings
+    let environment: ReplicaEnvironment
+    /// Reads counter and head for everybody who needs the newest.
+    package let heads: HeadObserver
+    private let joining: (@Sendable () async throws -> SealerHint?)?
+    private let nextToken = Atomic<UInt64>(1)
+    private let nextStream = Atomic<UInt64>(1)
+    let cluster = Atomic<UInt64>(0)
+    private let drained = Latch()
+    private let effects: AsyncStream<ReplicaEffect>
+    private let later: AsyncStream<ReplicaEffect>.Continuation
+
+    var clock: any ReplicaClock { environment.clock }
+    var store: LedgerStore { environment.store }
+
+    /// - Parameter joining: where others reach this replica, once that is known; nil where they never do.
+    package init(
+        settings: ReplicaSettings, environment: ReplicaEnvironment,
+        joining: (@Sendable () async throws -> SealerHint?)? = nil
+    ) {
+        self.settings = settings
+        self.environment = environment
+        self.joining = joining
+        heads = HeadObserver(clock: environment.clock)
+        state = Mutex(State(core: ReplicaCore(settings: settings, seed: environment.random())))
+        // Unbounded, but never longer than the look-ups that may run and a handful of other effects.
+        (effects, later) = AsyncStream.makeStream(of: ReplicaEffect.self)
+    }
+
+    /// Reads the ledger, then seals, forwards and takes part in elections until the service stops and every accepted
+    /// submission is answered.
+    package func run() async throws {
+        // Everybody who submits or reads has stopped by the time of a graceful shutdown, and every submission is answered.
+        try await withGracefulShutdownHandler {
+            try await withThrowingDiscardingTaskGroup { group in
+                group.addTask {
+                    do {
+                        try await self.load()
+                    } catch {
+                        // The group's own body would go on waiting for effects.
+                        self.later.finish()
+                        throw error
+                    }
+                }
+                group.addTask { await self.heads.run { await self.readHead() } }
+                group.addTask { await self.heads.keepAsking(asksMembers: self.askFullStore) }
+                if let joining {
+                    group.addTask {
+                        guard let identity = try? await joining() else { return }
+                        self.send(.joined(as: identity))
+                    }
+                }
+                for await effect in self.effects {
+                    group.addTask { await self.perform(effect) }
+                }
+                group.cancelAll()
+            }
+        } onGracefulShutdown: {
+            self.later.finish()
+        }
+        heads.finish()
+        let links = state.withLock { state in
+            defer { state.links = [:] }
+            return state.links.sorted { $0.key.rawValue < $1.key.rawValue }
+        }
+        for (_, link) in links { link.close() }
+    }
+
+    // MARK: Submitting
+
+    /// Gives a stream of submissions its name.
+    package func makeStreamID() -> StreamID {
+        StreamID(rawValue: nextStream.wrappingAdd(1, ordering: .relaxed).oldValue)
+    }
+
+    /// Gives a submission its name; names ascend.
+    package func makeToken() -> SubmissionToken {
+        SubmissionToken(rawValue: nextToken.wrappingAdd(1, ordering: .relaxed).oldValue)
+    }
+
+    /// Submits a validated event; its caller is told exactly once.
+    ///
+    /// - Returns: whether its stream may be read further; if not, `waitForRoom` tells when.
+    @discardableResult
+    package func submit(_ submission: Submission) -> Bool {
+        var mayRead = true
+        send(.submitted(submission)) { state, moment in
+            guard let stream = submission.stream else { return }
+            mayRead = state.core.mayRead(stream, at: moment.now)
+        }
+        return mayRead
+    }
+
+    /// Takes what another replica has forwarded, in this order: it is sealed here, or refused.
+    package func receive(_ forwarded: [Submission]) {
+        if !forwarded.isEmpty { send(.forwarded(forwarded)) }
+    }
+
+    /// Nobody waits for these any more.
+    package func cancel(_ tokens: [SubmissionToken]) {
+        if !tokens.isEmpty { send(.cancelled(tokens)) }
+    }
+
+    /// Whether a stream may be read further.
+    package func mayRead(_ stream: StreamID) -> Bool {
+        state.withLock { $0.core.mayRead(stream, at: clock.now) }
+    }
+
+    /// Waits until a stream may be read further.
+    package func waitForRoom(_ stream: StreamID) async {
+        await withCheckedContinuation { continuation in
+            state.withLock { state -> CheckedContinuation<Void, Never>? in
+                if state.core.mayRead(stream, at: clock.now) { return continuation }
+                state.core.watch(stream)
+                state.streams.add(stream, load: state.core.load(of: stream), continuation)
+                return nil
+            }?.resume()
+        }
+    }
+
+    // MARK: Showing
+
+    /// Time on this replica's clock.
+    package var now: MonotonicInstant { clock.now }
+
+    /// The hint that leads to this replica; nil until it is known where others reach it.
+    package var identity: SealerHint? { state.withLock { $0.core.identity } }
+
+    /// etcd's cluster id; 0 while it is not known.
+    package var clusterID: UInt64 { cluster.load(ordering: .relaxed) }
+
+    /// What the replica does, in one word, and where the other one is that seals.
+    package var part: (name: String, sealer: String?) {
+        state.withLock { ($0.core.part, $0.core.sealerAddress) }
+    }
+
+    /// What is under way, for the metrics.
+    package struct Load: Sendable {
+        package var queuedEvents: Int
+        package var lookUps: (running: Int, waiting: Int)
+        package var searches: (running: Int, waiting: Int)
+    }
+
+    package var load: Load {
+        state.withLock { state in
+            Load(
+                queuedEvents: state.core.queuedEvents, lookUps: state.core.lookUpCounts,
+                searches: state.core.searchCounts)
+        }
+    }
+
+    // MARK: Stopping
+
+    /// Gives the hint back and waits until another replica seals, or `patience` has passed.
+    package func handOver(within patience: Nanoseconds) async {
+        send(.leaving)
+        let end = clock.now + patience
+        while !state.withLock({ $0.core.hasHandedOver }), clock.now < end {
+            guard (try? await clock.sleep(for: .milliseconds(5))) != nil else { return }
+        }
+    }
+
+    /// Accepts nothing new from now on; what was accepted is answered as always.
+    package func beginStopping() { send(.stopping) }
+
+    /// Returns when everything that was accepted before `beginStopping` has been answered.
+    package func waitUntilDrained() async { await drained.wait() }
+
+    // MARK: Sending events
+
+    /// Sends an event to the core and does at once what needs no waiting.
+    ///
+    /// - Parameter also: done under the same lock, after the event.
+    func send(_ event: ReplicaEvent, also: (inout State, Moment) -> Void = { _, _ in }) {
+        for effect in sendCollecting(event, also: also) { later.yield(effect) }
+    }
+
+    /// As `send`, but returns the effects that wait for something, for the caller to perform.
+    func sendCollecting(
+        _ event: ReplicaEvent, also: (inout State, Moment) -> Void = { _, _ in }
+    ) -> [ReplicaEffect] {
+        let remainder = state.withLock { state in
+            // The moment is taken under the lock: events must not be older than those before them.
+            let moment = clock.moment
+            let effects = state.core.handle(event, at: moment)
+            also(&state, moment)
+            return settle(effects, &state, at: moment)
+        }
+        if remainder.performs { performOutbox() }
+        Self.tell(remainder.answers)
+        for continuation in remainder.resumed { continuation.resume() }
+        if remainder.isDrained { drained.open() }
+        return remainder.waiting
+    }
+
+    private func settle(
+        _ effects: [ReplicaEffect], _ state: inout State, at moment: Moment
+    ) -> Remainder {
+        var remainder = Remainder()
+        for effect in effects {
+            switch effect {
+            case .answer(let answers): remainder.answers += answers
+            case .connect(let link, let hint): state.outbox.append(.connect(link, hint))
+            case .send(let link, let submissions): state.outbox.append(.send(link, submissions))
+            case .recall(let link, let tokens): state.outbox.append(.recall(link, tokens))
+            case .disconnect(let link): state.outbox.append(.disconnect(link))
+            case .report(let report):
+                state.outbox.append(.report(report, part: state.core.part))
+            case .drained: remainder.isDrained = true
+            case .propose, .transmit, .observe, .readBlocks, .reload, .lookUp, .search, .readHint,
+                .takeHint, .keepAlive, .giveBack:
+                remainder.waiting.append(effect)
+            }
+        }
+        note(condition(state, at: moment), &state)
+        remainder.resumed = state.readers.resumeAll(upTo: state.core.state?.head.sequence)
+        remainder.resumed += Self.wakeStreams(&state, at: moment.now)
+        if let wake = state.core.nextWake, state.alarm.isTooLate(for: wake) {
+            state.alarm.set(for: wake, at: moment.now, on: environment.timers) {
+                [weak self] number in self?.ring(number)
+            }
+        }
+        if !state.outbox.isEmpty, !state.isPerforming {
+            state.isPerforming = true
+            remainder.performs = true
+        }
+        return remainder
+    }
+
+    private func ring(_ number: UInt64) {
+        guard state.withLock({ $0.alarm.rang(number) }) else { return }
+        send(.tick)
+    }
+
+    private func note(_ condition: ReplicaCondition, _ state: inout State) {
+        if condition == state.lastCondition { return }
+        state.lastCondition = condition
+        state.outbox.append(.changed(condition))
+    }
+
+    private func condition(_ state: State, at moment: Moment) -> ReplicaCondition {
+        ReplicaCondition(
+            number: state.readable?.head.sequence ?? .zero,
+            obstacle: state.core.obstacle(at: moment), fence: state.core.fence,
+            isUnreadable: state.core.isUnreadable, isLoading: state.core.isLoading,
+            refusedRelease: state.refusedRelease, isForwarding: state.core.isForwarding,
+            isSealer: state.core.isSealer, provisional: state.provisional?.head.sequence)
+    }
+
+    /// Takes out the streams that may be read further now. Those that may not are not looked at one by one.
+    private static func wakeStreams(
+        _ state: inout State, at now: MonotonicInstant
+    ) -> [CheckedContinuation<Void, Never>] {
+        let countsUnderWay = state.core.isCountingUnderWay
+        defer { state.countsUnderWay = countsUnderWay }
+        if state.streams.isEmpty { return [] }
+        if countsUnderWay != state.countsUnderWay {
+            state.streams.changedAll { state.core.load(of: $0) }
+        }
+        for stream in state.core.takeRoomChanges() {
+            state.streams.changed(stream, load: state.core.load(of: stream))
+        }
+        return state.streams.resume { state.core.mayRead(load: $0, at: now) }
+            .map { stream, continuation in
+                state.core.unwatch(stream)
+                return continuation
+            }
+    }
+
+    /// Tells every caller all of its answers at once, in the order in which they were decided.
+    private static func tell(_ answers: [SubmissionAnswer]) {
+        guard let first = answers.first else { return }
+        if answers.count == 1 {
+            first.submission.caller.settle(answers)
+            return
+        }
+        var places: [ObjectIdentifier: Int] = [:]
+        var groups: [[SubmissionAnswer]] = []
+        for answer in answers {
+            let caller = ObjectIdentifier(answer.submission.caller)
+            if let place = places[caller] {
+                groups[place].append(answer)
+            } else {
+                places[caller] = groups.count
+                groups.append([answer])
+            }
+        }
+        for group in groups { group[0].submission.caller.settle(group) }
+    }
+
+    // MARK: Performing in order
+
+    /// Performs what is to be done, in order; what is added meanwhile as well.
+    private func performOutbox() {
+        while true {
+            let ordered = state.withLock { state in
+                defer { state.outbox = [] }
+                if state.outbox.isEmpty { state.isPerforming = false }
+                return state.outbox
+            }
+            if ordered.isEmpty { return }
+            for effect in ordered { perform(effect) }
+        }
+    }
+
+    private func perform(_ ordered: Ordered) {
+        let observer = environment.observer
+        switch ordered {
+        case .connect(let link, let hint):
+            let connection = environment.links.link(to: hint, known: knownObservation)
+            state.withLock { $0.links[link] = connection }
+            later.yield(.connect(link, hint))
+        case .send(let link, let submissions):
+            observer.forwarding(events: submissions.count)
+            state.withLock { $0.links[link] }?.send(submissions)
+        case .recall(let link, let tokens): state.withLock { $0.links[link] }?.recall(tokens)
+        case .disconnect(let link):
+            state.withLock { $0.links.removeValue(forKey: link) }?.close()
+        case .report(let report, let part): observer.reported(report, part: part)
+        case .changed(let condition): observer.changed(condition)
+        }
+    }
+
+    /// Performs an effect that waits for something, and what follows from it, until nothing is left to wait for.
+    private func perform(_ effect: ReplicaEffect) async {
+        var next: ReplicaEffect? = effect
+        while let current = next {
+            let followUps = await result(of: current)
+            next = followUps.first
+            for other in followUps.dropFirst() { later.yield(other) }
+        }
+    }
+
+    private func result(of effect: ReplicaEffect) async -> [ReplicaEffect] {
+        switch effect {
+        case .propose(let plan): propose(plan)
+        case .transmit(let proposal): await transmit(proposal)
+        case .observe(let id): await observe(id)
+        case .readBlocks(let known, let observation):
+            await readBlocks(after: known, upTo: observation)
+        case .reload(let known, let observation): await reload(from: known, upTo: observation)
+        case .lookUp(let lookUp): await compare(lookUp)
+        case .search(let submission, let number): await search(submission, under: number)
+        case .connect(let link, let hint): await serve(link, of: hint)
+        case .readHint: await readHint()
+        case .takeHint(let attempt): await takeHint(attempt)
+        case .keepAlive(let lease): await keepAlive(lease)
+        case .giveBack(let lease): await giveBack(lease)
+        case .answer, .send, .recall, .disconnect, .report, .drained: []
+        }
+    }
+}
