@@ -41,6 +41,7 @@ release: ## build the service and the command line, optimised
 test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the Python client
 	@$(MAKE) build
 	.local/venv/bin/python Tests/python/formats_test.py
+	python3 -B Tests/docs/citations_test.py
 	scripts/test-local.sh --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/stopping_test.py --bin "$$(swift build --show-bin-path)"
 	@$(MAKE) test-deploy test-backup test-clients test-fuzz
@@ -132,7 +133,8 @@ format-check: ## fail where a Swift source is not formatted
 	$(SWIFT_SOURCES) | xargs -0 swift format lint --strict --parallel
 
 .PHONY: lint
-lint: format-check $(LINT) ## format-check, and check every script, the Dockerfiles and compose.yaml
+lint: format-check $(LINT) ## format-check; check scripts, Dockerfiles, compose.yaml, citations and rules
+	scripts/check-citations.py
 	shellcheck --external-sources $(SHELL_SCRIPTS)
 	$(dir $(LINT))bin/hadolint --failure-threshold style Dockerfile .devcontainer/Dockerfile
 	$(dir $(LINT))bin/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml

@@ -3,7 +3,7 @@ package import GRPCEdge
 package import LedgerReplica
 import Synchronization
 
-/// The service's own metrics by their fixed names (the API's section "Admin HTTP").
+/// The service's own metrics by their fixed names (api.md, "Admin HTTP").
 ///
 /// Every series exists from the start with 0, so that an alert on a rate sees the first event.
 package final class LedgerMetrics: Sendable {

@@ -2,7 +2,7 @@ package import LedgerCore
 package import LedgerReplica
 import LedgerStore
 
-/// Answers the reading calls (the API's rules for reads).
+/// Answers the reading calls (api.md, "Reading").
 package struct EventReader: Sendable {
     /// How long a read waits for this replica's index to reach a number that the head has passed already.
     private static let catchUpTimeout = Nanoseconds.milliseconds(2_000)

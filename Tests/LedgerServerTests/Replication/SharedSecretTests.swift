@@ -122,7 +122,7 @@ struct SharedSecretTests {
 
     @Test("the proof is the HMAC that docs/replicas.md describes")
     func knownAnswer() {
-        // Computed by an independent program: see docs/replicas.md, "Who may call".
+        // Computed by an independent program: see docs/replicas.md, "Who may forward".
         let exchange = SharedSecret.Exchange(
             hint: Self.hint, callerNonce: Array(repeating: 1, count: 32),
             sealerNonce: Array(repeating: 2, count: 32))
