@@ -85,8 +85,9 @@ def run_load(
         report = read(output)
     except ValueError:
         raise Failure(f"{' '.join(command)} gave no report: {output.strip()}") from None
-    if report.get("failure"):
-        raise Failure(f"{' '.join(command)}: {report['failure']}")
+    if report.get("failure") or load.popen.returncode != 0:
+        why = report.get("failure") or f"status {load.popen.returncode}"
+        raise Failure(f"{' '.join(command)}: {why}")
     add_processes(report, watch, end - report["duration_s"], end)
     return report
 
