@@ -109,7 +109,7 @@ bounds: ## push every bound, measure memory, and write the table of docs/limits.
 		--write docs/limits.md $(OPTIONS)
 
 .PHONY: bench
-bench: setup ## measure throughput and latency with a local cluster
+bench: setup ## measure throughput and latency beside two baselines, with a local cluster
 	scripts/bench.sh
 
 .PHONY: bench-replicas

@@ -1,8 +1,13 @@
 """Measures the ledger against a three-member etcd cluster of its own; scripts/bench.sh calls it.
 
-Every scenario has three new etcd members (mutual TLS, users and roles, data in memory) and a new
-ledger-service with an empty ledger, so that none depends on those before it. Callers use plaintext
-gRPC on loopback. All run on this machine and share its cores with the load generator.
+Every scenario has three new etcd members (mutual TLS, users and roles) and a new ledger-service
+with an empty ledger, so that none depends on those before it. Callers use plaintext gRPC on
+loopback. All run on this machine and share its cores and its disk with the load generator.
+
+Two baselines run beside it with their data at the same place: `naive`, the protocol that the ledger
+replaces, with the same etcd; and `postgres-N`, a hash chain in PostgreSQL with N clients and one
+event a transaction, where PostgreSQL is installed. That is one node without replication, where the
+ledger's etcd has three members.
 
 Latencies are the caller's. For streams and unary calls they count from handing over an event, for
 the open loop from when it was due. "over 50 ms" counts sealed events that broke the commit
@@ -10,12 +15,16 @@ contract, by the commit latency in the service's own answers. Processor seconds 
 measured time; etcd's of all three members. Peaks of memory are resident bytes, the warm-up
 included; etcd's is that of the largest member.
 
-With --replicas other scenarios run: so many replicas serve one ledger, and the callers are spread
+N-NAME is the scenario NAME with N replicas of the service on one ledger, and the callers spread
 over all of them. One replica seals and the others forward to it; in the scenarios `rivals` every
 one seals for itself (LEDGER_FORWARDING=off). "lost races" counts the transactions whose
 compare-and-swap failed in the measured time, "elections" every change of part that a replica went
-through, "sealed by" the replicas that sent any transaction. The service's processor time is that of
-all replicas, its memory that of the largest.
+through, "doubts" those in which one took the sealer for dead, "sealed by" the replicas that sent
+any transaction. The service's processor time is that of all replicas, its memory that of the
+largest.
+
+Ratios are taken within one round and then their median, so that they hold on a machine whose speed
+drifts; --beside measures the programs of another folder in the same rounds.
 """
 
 import argparse
@@ -30,16 +39,22 @@ import sys
 import tempfile
 
 import machine
-import replicas
+import postgres
 import report
+import scenarios
 from processes import Failure, Supervisor
-from scenarios import SCENARIOS, Bench, Settings
+from results import Results
+from running import Bench, Settings
+from scenarios import Kind, Scenario
+from summary import summary_table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / ".local/bench"
 MEMORY = pathlib.Path("/dev/shm")
 BYTES_PER_EVENT = 3000
 NOISE_CORES = 0.3
+# The name of what both builds share, and of the only one.
+BOTH = ""
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -47,15 +62,15 @@ def parse_arguments() -> argparse.Namespace:
         prog="bench.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--bin", metavar="FOLDER", required=True, help="where the release programs are")
+    names, counts = ", ".join(scenarios.BY_NAME), ", ".join(scenarios.REPLICATED)
+    add("--bin", metavar="FOLDER", required=True, type=pathlib.Path, help="the release programs")
+    add("--beside", metavar="FOLDER", type=pathlib.Path, help="others, measured in the same rounds")
+    add("--only", metavar="NAME,NAME", type=lambda text: text.split(","), default=scenarios.USUAL,
+        help=f"these scenarios: {names}; and N-NAME")  # fmt: skip
+    add("--replicas", metavar="N,N", type=lambda text: [int(part) for part in text.split(",")],
+        help=f"so many replicas each; without --only of {counts}")  # fmt: skip
     add("--quick", action="store_true", help="3 s a scenario, and 100,000 events for `million`")
-    names = [scenario.name for scenario in SCENARIOS]
-    replicated = [load.name for load in replicas.LOADS]
-    add("--replicas", metavar="N,N", type=replica_counts, help="measure so many replicas each")
-    add("--scenario", metavar="NAME", action="append", dest="names",
-        help=f"only this one; may be given several times: {', '.join(names)};"
-        f" with --replicas: {', '.join(replicated)}")  # fmt: skip
-    add("--repeat", metavar="N", type=int, default=1, help="runs of each; medians are shown")
+    add("--repeat", metavar="N", type=int, default=1, help="rounds; medians and spread are shown")
     add("--duration", metavar="S", type=float, help="seconds to measure each scenario (10)")
     add("--warmup", metavar="S", type=float, help="seconds before that (3)")
     add("--events", metavar="N", type=int, help="events of `million` (1,000,000)")
@@ -63,25 +78,22 @@ def parse_arguments() -> argparse.Namespace:
     add("--set", metavar="NAME=VALUE", action="append", default=[], dest="settings",
         help="a setting of ledger-service other than the default")  # fmt: skip
     add("--no-roles", action="store_true", help="without etcd's users and roles (naive never has)")
-    add("--disk", action="store_true", help="etcd's data on disk, below .local/bench")
+    add("--memory", action="store_true", help="data in memory (/dev/shm), not below .local/bench")
     add("--keep", action="store_true", help="keep logs and the last scenario's etcd data")
     options = parser.parse_args()
     if options.repeat < 1 or any("=" not in setting for setting in options.settings):
         parser.error("--repeat needs a positive number, and --set NAME=VALUE")
-    known = replicated if options.replicas else names
-    if unknown := set(options.names or []) - set(known):
-        parser.error(f"no scenario {', '.join(unknown)}; there are {', '.join(known)}")
+    if options.replicas:
+        kinds = scenarios.REPLICATED if options.only is scenarios.USUAL else options.only
+        options.only = [f"{count}-{kind}" for kind in kinds for count in options.replicas]
+    try:
+        options.chosen = list(dict.fromkeys(scenarios.find(name) for name in options.only))
+    except KeyError as unknown:
+        parser.error(f"no scenario {unknown}; there are {names}, and N-NAME for 1 to 20 replicas")
     options.duration = options.duration or (3 if options.quick else 10)
     options.warmup = (1 if options.quick else 3) if options.warmup is None else options.warmup
     options.events = options.events or (100_000 if options.quick else 1_000_000)
     return options
-
-
-def replica_counts(text: str) -> list[int]:
-    counts = [int(part) for part in text.split(",")]
-    if not all(1 <= count <= 20 for count in counts):
-        raise ValueError(text)
-    return counts
 
 
 class Progress:
@@ -106,25 +118,38 @@ class Progress:
 
 
 def make_data_folder(options: argparse.Namespace) -> pathlib.Path:
-    needed = options.events * BYTES_PER_EVENT + 2e9
-    if options.replicas or (options.names and "million" not in options.names):
-        needed = 2e9
+    needed = 2e9
+    if any(one.kind is Kind.MILLION for one in options.chosen):
+        needed += options.events * BYTES_PER_EVENT
     RESULTS.mkdir(parents=True, exist_ok=True)
-    place = RESULTS if options.disk else MEMORY
+    place = MEMORY if options.memory else RESULTS
     if shutil.disk_usage(place).free < needed:
-        advice = "free some" if options.disk else "use --disk"
-        raise Failure(f"{place} has less than {needed / 1e9:.0f} GB left; {advice}")
-    return pathlib.Path(tempfile.mkdtemp(prefix="ledger-bench-", dir=place))
+        raise Failure(f"{place} has less than {needed / 1e9:.0f} GB left")
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="ledger-bench-", dir=place))
+    # PostgreSQL's own user has a folder in it.
+    folder.chmod(0o711)
+    return folder
 
 
-def measure(options: argparse.Namespace, folder: pathlib.Path) -> dict[str, list[dict]]:
-    """All runs by the scenario's name; the repetitions go round, so that none has a worse time."""
+def leave_out(options: argparse.Namespace) -> str | None:
+    """Leaves PostgreSQL out where it is not installed, and says so."""
+    lacking = postgres.missing()
+    if not lacking or all(one.kind is not Kind.POSTGRES for one in options.chosen):
+        return None
+    options.chosen = [one for one in options.chosen if one.kind is not Kind.POSTGRES]
+    return (
+        f"PostgreSQL's hash chain was left out: {', '.join(lacking)} not installed"
+        " (Debian: postgresql, postgresql-contrib)."
+    )
+
+
+def measure(options: argparse.Namespace, folder: pathlib.Path) -> dict[str, dict[str, list[dict]]]:
+    """The results of all rounds, by the build's name and the scenario's."""
     certificates = folder / "certs"
     subprocess.run(
         [ROOT / "certs/make-certs.sh", certificates], check=True, stdout=subprocess.DEVNULL
     )
     settings = Settings(
-        binaries=pathlib.Path(options.bin).resolve(),
         certificates=certificates,
         data=folder,
         seconds=options.duration,
@@ -134,22 +159,21 @@ def measure(options: argparse.Namespace, folder: pathlib.Path) -> dict[str, list
         service=dict(setting.split("=", 1) for setting in options.settings),
         has_roles=not options.no_roles,
     )
-    chosen = choose(options)
-    runs: dict[str, list[dict]] = {one.name: [] for one in chosen}
+    turns = plan(options)
+    runs: dict[str, dict[str, list[dict]]] = {}
     progress = Progress()
     with Supervisor(folder) as supervisor:
-        kind = replicas.ReplicaBench if options.replicas else Bench
-        bench = kind(settings, supervisor, progress.say)
+        bench = Bench(settings, supervisor, progress.say)
         try:
-            for turn in range(options.repeat * len(chosen)):
-                scenario = chosen[turn % len(chosen)]
-                place = f"[{turn + 1}/{options.repeat * len(chosen)}]"
-                progress.begin(f"{place} {scenario.title}")
-                result = bench.run(scenario)
-                runs[scenario.name].append(result)
+            for number, (scenario, build, binaries) in enumerate(turns, 1):
+                title = f"{scenario.title} ({build})" if build else scenario.title
+                progress.begin(f"[{number}/{len(turns)}] {title}")
+                result = bench.run(scenario, binaries)
+                runs.setdefault(build, {}).setdefault(scenario.name, []).append(result)
+                latency = result["latency_ms"]
                 progress.end(
                     f"{result['events_per_second']:,.0f} events/s,"
-                    f" p99 {result['latency_ms']['p99']:.2f} ms"
+                    f" p50 {latency['p50']:.2f} ms, p99 {latency['p99']:.2f} ms"
                 )
         except Failure:
             progress.end("failed")
@@ -158,47 +182,69 @@ def measure(options: argparse.Namespace, folder: pathlib.Path) -> dict[str, list
     return runs
 
 
-def choose(options: argparse.Namespace) -> list:
-    if options.replicas:
-        return replicas.scenarios(options.replicas, options.names)
-    return [one for one in SCENARIOS if not options.names or one.name in options.names]
-
-
-def present(options: argparse.Namespace, runs: dict[str, list[dict]], about: dict) -> None:
-    results = {name: report.median_of(of_one) for name, of_one in runs.items()}
-    titles = {scenario.name: scenario.title for scenario in choose(options)}
-    titles["million"] = f"{options.events:,} events through streams"
-    if options.replicas:
-        found = report.replica_aims(results)
-    else:
-        found = report.aims(results, options.events)
-    parts = [
-        f"{about['cores']} cores, {about['cpu']}, {about['memory_gb']} GB, Linux {about['kernel']},"
-        f" etcd {about['etcd']} x3 with data {'on disk' if options.disk else 'in memory'},"
-        f" commit {about['commit']}; {options.payload_bytes}-byte payloads,"
-        f" {options.duration:g} s after {options.warmup:g} s of warm-up"
-        + (f", medians of {options.repeat} runs" if options.repeat > 1 else ""),
-        report.scenario_table(titles, results),
+def plan(options: argparse.Namespace) -> list[tuple[Scenario, str, pathlib.Path]]:
+    """What runs after what: round by round, and in every second one the other build first."""
+    shared = [(BOTH, options.bin)]
+    builds = [("new", options.bin), ("old", options.beside)] if options.beside else shared
+    return [
+        (scenario, build, binaries)
+        for turn in range(options.repeat)
+        for scenario in options.chosen
+        for build, binaries in (shared if scenario.is_baseline else builds[:: 1 - turn % 2 * 2])
     ]
-    if "million" in results:
-        parts.append(report.million_table(results["million"]))
-    if found:
-        parts.append(report.aim_table(found))
-    noisy = [name for name, one in results.items() if one["other_cores"] > NOISE_CORES]
+
+
+def present(options: argparse.Namespace, runs: dict[str, dict[str, list[dict]]]) -> list[str]:
+    """The tables, and what has to be known to read them."""
+    chosen = options.chosen
+    baselines = {one.name: runs[BOTH][one.name] for one in chosen if one.is_baseline}
+    names = ["new", "old"] if options.beside else [BOTH]
+    builds = {name: Results(baselines | runs.get(name, {})) for name in names}
+    first = builds[names[0]]
+    parts = [report.figure_table(chosen, builds), report.cost_table(chosen, builds)]
+    if "naive" in first:
+        parts.append(report.naive_table(chosen, builds))
+    if options.beside:
+        parts.append(report.build_table(chosen, builds["new"], builds["old"]))
+    if "million" in first:
+        parts += [report.million_table(results) for results in builds.values()]
+    parts.append(summary_table(builds))
+    noisy = {
+        name for of_build in runs.values() for name, of_one in of_build.items()
+        if any(one.get("other_cores", 0) > NOISE_CORES for one in of_one)
+    }  # fmt: skip
     if noisy:
         parts.append(
             f"This machine was not quiet: other programs used more than {NOISE_CORES} cores"
-            f" during {', '.join(noisy)}."
+            f" during {', '.join(sorted(noisy))}."
         )
-    print("\n\n".join(parts))
-    save(options, {"machine": about, "options": vars(options), "results": results, "runs": runs,
-                   "aims": [vars(aim) for aim in found]})  # fmt: skip
+    return parts
 
 
-def save(options: argparse.Namespace, record: dict) -> None:
+def describe(options: argparse.Namespace, about: dict, disk: dict) -> str:
+    databases = f"etcd {about['etcd']} with three members"
+    if any(one.kind is Kind.POSTGRES for one in options.chosen):
+        databases += (
+            f"; PostgreSQL {postgres.version()}, one node without replication,"
+            f" {' '.join(postgres.FLAGS)}"
+        )
+    text = (
+        f"{about['cores']} cores, {about['cpu']}, {about['memory_gb']} GB, Linux {about['kernel']},"
+        f" commit {about['commit']}. {databases}. Data in {disk['folder']} ({disk['filesystem']}):"
+        f" {machine.PROBE_BYTES} bytes are durable after p50 {disk['fsync_p50_ms']:.2f} ms,"
+        f" p99 {disk['fsync_p99_ms']:.2f} ms."
+        f" {options.payload_bytes}-byte payloads, {options.duration:g} s after {options.warmup:g} s"
+        " of warm-up"
+    )
+    if options.repeat > 1:
+        text += f"; medians of {options.repeat} rounds (least to most), counts of all rounds"
+    return text + "."
+
+
+def save(record: dict) -> None:
     now = datetime.datetime.now(datetime.UTC)
     path = RESULTS / f"{now:%Y%m%dT%H%M%SZ}.json"
-    path.write_text(json.dumps({"at": now.isoformat(), **record}, indent=2) + "\n")
+    path.write_text(json.dumps({"at": now.isoformat(), **record}, indent=2, default=str) + "\n")
     latest = RESULTS / "latest.json"
     latest.unlink(missing_ok=True)
     latest.symlink_to(path.name)
@@ -222,10 +268,13 @@ def main() -> int:
     stop_on_signals()
     folder = None
     try:
+        left_out = leave_out(options)
         folder = make_data_folder(options)
-        about = machine.describe()
+        about, disk = machine.describe(), machine.describe_disk(folder)
         runs = measure(options, folder)
-        present(options, runs, about)
+        parts = [describe(options, about, disk), *present(options, runs), left_out]
+        print("\n\n".join(part for part in parts if part))
+        save({"machine": about, "disk": disk, "options": vars(options), "runs": runs})
     except Failure as failure:
         print(f"bench.sh: {failure}", file=sys.stderr)
         return 1

@@ -85,13 +85,10 @@ class EtcdCluster:
         if done.returncode != 0:
             raise Failure(f"etcd's users could not be set: {done.stderr[-1000:]}")
 
-    def stop(self) -> None:
+    def remove(self) -> None:
         """Ends the members and forgets their data; what is thrown away needs no clean end."""
         for member in self.members:
             member.stop(signal.SIGKILL)
-        self.members = []
-
-    def remove_data(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
 
     def data_bytes(self) -> int:

@@ -4,8 +4,14 @@ import os
 import pathlib
 import platform
 import subprocess
+import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+# About what etcd's log writes for one small transaction.
+PROBE_BYTES = 2300
+PROBE_SYNCS = 500
+PROBE_SECONDS = 3
 
 
 def describe() -> dict:
@@ -17,6 +23,25 @@ def describe() -> dict:
         "load_before": os.getloadavg()[0],
         "etcd": _output(["etcd", "--version"]).splitlines()[0].removeprefix("etcd Version: "),
         "commit": _commit(),
+    }
+
+
+def describe_disk(folder: pathlib.Path) -> dict:
+    """The filesystem below a folder, and how long it takes until appended bytes are durable."""
+    times: list[float] = []
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        end = time.monotonic() + PROBE_SECONDS
+        while len(times) < PROBE_SYNCS and time.monotonic() < end:
+            begin = time.monotonic()
+            os.write(file.fileno(), bytes(PROBE_BYTES))
+            os.fdatasync(file.fileno())
+            times.append(1e3 * (time.monotonic() - begin))
+    times.sort()
+    return {
+        "folder": str(folder),
+        "filesystem": _output(["df", "--output=fstype,source", str(folder)]).split("\n")[-1],
+        "fsync_p50_ms": round(times[len(times) // 2], 3),
+        "fsync_p99_ms": round(times[len(times) * 99 // 100], 3),
     }
 
 

@@ -54,9 +54,14 @@ class Watch:
 
 
 def run_load(
-    supervisor: Supervisor, command: list[str], watch: Watch, tick: Callable[[], None]
+    supervisor: Supervisor,
+    command: list[str],
+    watch: Watch,
+    tick: Callable[[], None],
+    read: Callable[[str], dict] = json.loads,
 ) -> dict:
-    """Runs a program that prints one line of JSON when it is done, and adds what was watched.
+    """Runs a load generator until it prints, at the very end of what it measures, and adds what
+    was watched. `read` makes the report of what it printed, one line of JSON.
 
     Processor seconds are those of the measured time, without the warm-up; peaks of memory include
     the warm-up.
@@ -66,7 +71,6 @@ def run_load(
     watch.sample()
     load = supervisor.start("load", command, clean_environment(), captured=True)
     try:
-        # It prints at the very end of what it measures.
         while not select.select([load.popen.stdout], [], [], SAMPLE_SECONDS)[0]:
             watch.sample()
             tick()
@@ -78,11 +82,12 @@ def run_load(
         load.stop()
         load.popen.stdout.close()
     try:
-        report = json.loads(output)
+        report = read(output)
     except ValueError:
         raise Failure(f"{' '.join(command)} gave no report: {output.strip()}") from None
-    if report.get("failure"):
-        raise Failure(f"{' '.join(command)}: {report['failure']}")
+    if report.get("failure") or load.popen.returncode != 0:
+        why = report.get("failure") or f"status {load.popen.returncode}"
+        raise Failure(f"{' '.join(command)}: {why}")
     add_processes(report, watch, end - report["duration_s"], end)
     return report
 

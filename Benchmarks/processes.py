@@ -83,7 +83,12 @@ class Supervisor:
             process.stop(signal.SIGKILL)
 
     def start(
-        self, name: str, command: list[str], environment: dict[str, str], captured: bool = False
+        self,
+        name: str,
+        command: list[str],
+        environment: dict[str, str],
+        captured: bool = False,
+        user: str | None = None,
     ) -> Process:
         """Starts a program. Its output goes to NAME.log; its results to a pipe if `captured`."""
         log = self._logs / f"{name}.log"
@@ -96,6 +101,7 @@ class Supervisor:
                 # The benchmark's own folder: the service would read a .env file of another one.
                 cwd=self._logs,
                 env=environment,
+                user=user,
                 # A Ctrl-C at the terminal reaches the benchmark alone, which stops the others.
                 start_new_session=True,
                 preexec_fn=die_with_parent,

@@ -1,182 +1,111 @@
-"""Tables, aims, and the median of several runs."""
+"""The tables, as Markdown. `builds` is what was measured of each build, by its name."""
 
-import statistics
-from dataclasses import dataclass
+from collections.abc import Callable
 
-# What adds up over several runs instead of being averaged: each single one matters.
-TOTALS = {
-    "contract_violations",
-    "service_contract_violations",
-    "outcomes",
-    "service_outcomes",
-    "lost_races",
-    "elections",
-}
-# Growth that is no leak: the id index (at most 20 bytes an event), and what allocators keep.
-INDEX_BYTES = 20
-SLACK_MB = 10
+from results import LATENCIES, Results
+from scenarios import Scenario
+
+PARTS = ("service", "etcd")
 
 
-@dataclass(frozen=True)
-class Aim:
-    """One promise of the project, and what was measured."""
+def figure_table(chosen: list[Scenario], builds: dict[str, Results]) -> str:
+    """What callers saw."""
+    head = "scenario|events/s|p50 ms|p90|p99|p99.9|max|over 50 ms|not sealed".split("|")
 
-    text: str
-    aim: str
-    measured: str
-    is_met: bool
+    def row(results: Results, name: str) -> list[str]:
+        cells = [results.text(name, "events_per_second", ",.0f")]
+        parts = (*LATENCIES, "p99_9", "max")
+        cells += [results.text(name, f"latency_ms.{part}", ".2f") for part in parts]
+        cells.append(f"{results.total(name, 'contract_violations'):,.0f}")
+        return [*cells, f"{1 - results.share_sealed(name).median:.2%}"]
 
-
-def median_of(runs: list[dict]) -> dict:
-    """One result from several of the same scenario: each number its median, or its total."""
-    return runs[0] if len(runs) == 1 else _merge(runs, is_total=False)
-
-
-def _merge(values: list, is_total: bool):
-    first = values[0]
-    if isinstance(first, dict):
-        keys = dict.fromkeys(key for value in values for key in value)
-        return {
-            key: _merge([value.get(key, 0) for value in values], is_total or key in TOTALS)
-            for key in keys
-        }
-    if isinstance(first, list) and len({len(value) for value in values}) == 1:
-        return [_merge(list(items), is_total) for items in zip(*values, strict=True)]
-    if isinstance(first, (int, float)) and not isinstance(first, bool):
-        return sum(values) if is_total else statistics.median(values)
-    return first
+    return markdown(head, rows(chosen, builds, row))
 
 
-def aims(results: dict[str, dict], events: int) -> list[Aim]:
-    """The aims of which everything was measured."""
-    found = []
+def cost_table(chosen: list[Scenario], builds: dict[str, Results]) -> str:
+    """What it took, and which replicas did it."""
+    head = "scenario|service CPU us/event|etcd CPU us/event|service peak MB|etcd peak MB"
+    head += "|events/batch|lost races|elections|doubts|sealed by"
 
-    def speed(name: str, what: str, least: float) -> None:
-        if name in results:
-            value = results[name]["events_per_second"]
-            text = f"{value:,.0f} events/s"
-            found.append(Aim(what, f"at least {least:,.0f} events/s", text, value >= least))
+    def row(results: Results, name: str) -> list[str]:
+        cells = [results.text(name, f"{part}.cpu_us_per_event", ",.0f") for part in PARTS]
+        cells += [results.text(name, f"{part}.peak_mb", ".1f") for part in PARTS]
+        cells.append(results.text(name, "events_per_batch", ".1f"))
+        counted = ("lost_races", "elections", "doubts")
+        is_ledger = results.series(name, "doubts") is not None
+        cells += [f"{results.total(name, one):,.0f}" if is_ledger else "" for one in counted]
+        return [*cells, results.words(name, "sealed_by")]
 
-    def latency(name: str, what: str, part: str, below: float) -> None:
-        if name in results:
-            value = results[name]["latency_ms"][part]
-            text = f"{value:.2f} ms"
-            found.append(Aim(f"{what}, {part}", f"below {below:g} ms", text, value < below))
-
-    speed("streams", "streams", 10_000)
-    if "streams" in results and "naive" in results:
-        naive = results["naive"]["events_per_second"]
-        ratio = results["streams"]["events_per_second"] / naive
-        found.append(Aim("streams / naive", "at least 25", f"{ratio:.1f}", ratio >= 25))
-    speed("unary-64", "unary, 64 in flight", 3_000)
-    latency("open-2000", "open loop, 2,000 events/s", "p99", 50)
-    latency("unary-1", "unary, 1 in flight", "p50", 4)
-    if "million" in results:
-        found += _million_aims(results["million"], events)
-    return found
+    return markdown(head.split("|"), rows(chosen, builds, row))
 
 
-def _million_aims(million: dict, events: int) -> list[Aim]:
-    restart, held = million["restart"], f"with {events:,} events"
-    peak = max(million["service"]["peak_mb"], restart["service_peak_mb"])
-    # From a fifth of the events on: the first ones fill caches and the allocator's arenas.
-    early, late = million["marks"][2], million["marks"][-1]
-    index_mb = (late["events"] - early["events"]) * INDEX_BYTES / 1e6
-    growth = late["service_mb"] - early["service_mb"]
-    span = f"from {early['events']:,} to {late['events']:,} events"
-    ready = restart["ready_seconds"]
-    return [
-        Aim(f"service memory {held}, peak", "below 100 MB", f"{peak:.1f} MB", peak < 100),
-        Aim(
-            f"growth {span}",
-            f"at most {index_mb + SLACK_MB:.0f} MB",
-            f"{growth:+.1f} MB",
-            growth <= index_mb + SLACK_MB,
-        ),
-        Aim(f"ready {held}", "within 3 s", f"{ready:.2f} s", ready <= 3),
+def naive_table(chosen: list[Scenario], builds: dict[str, Results]) -> str:
+    """Every scenario beside the naive baseline of the same round."""
+    head = ["beside the naive protocol", "events/s", "p50", "p90", "p99"]
+    others = [scenario for scenario in chosen if scenario.name != "naive"]
+    return markdown(head, rows(others, builds, lambda results, name: results.ratios(name, "naive")))
+
+
+def build_table(chosen: list[Scenario], new: Results, old: Results) -> str:
+    """One build beside the other, round by round."""
+    head = ["new beside old", "events/s", "p50", "p90", "p99", "service CPU", "etcd CPU"]
+    body = []
+    for scenario in chosen:
+        name = scenario.name
+        if not scenario.is_baseline:
+            paths = [f"{part}.cpu_us_per_event" for part in PARTS]
+            pairs = [(new.series(name, path), old.series(name, path)) for path in paths]
+            cells = new.ratios(name, name, old) + [a.over(b).text(".2f", "x") for a, b in pairs]
+            body.append([scenario.title, *cells])
+    return markdown(head, body)
+
+
+def million_table(results: Results) -> str:
+    """One build's memory while events are sealed, and the restart."""
+
+    def mb(path: str) -> str:
+        return results.text("million", path, ".1f", " MB")
+
+    def seconds(path: str) -> str:
+        return results.text("million", f"restart.{path}", ".2f", " s")
+
+    marks = []
+    while events := results.text("million", f"marks.{len(marks)}.events", ",.0f"):
+        marks.append([events, mb(f"marks.{len(marks)}.service_mb")])
+    body = [
+        ["stopped after", seconds("stop_seconds")],
+        ["ready after", seconds("ready_seconds")],
+        ["first event sealed after", seconds("sealing_seconds")],
+        ["service CPU until then", seconds("cpu_seconds")],
+        ["service memory when ready", mb("restart.service_mb")],
+        ["service memory, peak while starting", mb("restart.service_peak_mb")],
+        ["etcd's database", mb("etcd_database_mb")],
     ]
+    events = results.text("million", "restart.events", ",.0f")
+    restart = markdown([f"restart with {events} events", ""], body)
+    return f"{markdown(['events sealed', 'service memory'], marks)}\n\n{restart}"
 
 
-def replica_aims(results: dict[str, dict]) -> list[Aim]:
-    """The aims for several replicas of which everything was measured."""
-    found = []
-    if (one := results.get("3-open-2000")) is not None:
-        what, p99, races = "3 replicas, 2,000 events/s", one["latency_ms"]["p99"], one["lost_races"]
-        found.append(Aim(f"{what}, p99", "below 50 ms", f"{p99:.2f} ms", p99 < 50))
-        found.append(Aim(f"{what}, lost races", "none", f"{races:,.0f}", races == 0))
-    if {"1-open-500", "10-open-500"} <= results.keys():
-        one, ten = (results[f"{n}-open-500"]["latency_ms"]["p99"] for n in (1, 10))
-        text, what = f"{ten / one:.1f} times", "10 replicas, 500 events/s, p99 beside one replica's"
-        found.append(Aim(what, "at most twice", text, ten <= 2 * one))
-    for name, title in (("unary-64", "unary, 64 in flight"), ("streams", "streams")):
-        if {f"1-{name}", f"3-{name}"} <= results.keys():
-            one, three = (results[f"{n}-{name}"]["events_per_second"] for n in (1, 3))
-            what, share = f"3 replicas, {title}, beside one replica", three / one
-            found.append(Aim(what, "at least 85 %", f"{100 * share:.0f} %", share >= 0.85))
-    return found
+def rows(
+    chosen: list[Scenario], builds: dict[str, Results], row: Callable[[Results, str], list[str]]
+) -> list[list[str]]:
+    """A row for each scenario of each build that has any of its figures; baselines have no build."""
+    body = []
+    for scenario in chosen:
+        for build, results in list(builds.items())[: 1 if scenario.is_baseline else None]:
+            is_named = build and not scenario.is_baseline
+            title = f"{scenario.title} ({build})" if is_named else scenario.title
+            if any(cells := row(results, scenario.name)):
+                body.append([title, *cells])
+    return body
 
 
-COLUMNS = (
-    "scenario|events/s|p50 ms|p90|p99|p99.9|max|over 50 ms|not sealed|service CPU s|us/event|"
-    "etcd CPU s|us/event|service peak MB|etcd peak MB"
-).split("|")
-# Where a table of several replicas has more columns.
-RACES_AT = COLUMNS.index("not sealed") + 1
-
-
-def scenario_table(titles: dict[str, str], results: dict[str, dict]) -> str:
-    rows = [_scenario_row(titles[name], result) for name, result in results.items()]
-    if not any("replicas" in result for result in results.values()):
-        return markdown(COLUMNS, rows)
-    for row, result in zip(rows, results.values(), strict=True):
-        view = result["replicas"]
-        cells = [f"{result['lost_races']:,.0f}", f"{view['elections']:,.0f}", view["sealed_by"]]
-        row[RACES_AT:RACES_AT] = cells
-    more = ["lost races", "elections", "sealed by"]
-    return markdown(COLUMNS[:RACES_AT] + more + COLUMNS[RACES_AT:], rows)
-
-
-def _scenario_row(title: str, result: dict) -> list[str]:
-    latency = result["latency_ms"]
-    not_sealed = sum(n for name, n in result["outcomes"].items() if name != "sealed")
-    cells = [title, f"{result['events_per_second']:,.0f}"]
-    cells += [f"{latency[part]:.2f}" for part in ("p50", "p90", "p99", "p99_9", "max")]
-    cells += [f"{result['contract_violations']:,.0f}", f"{not_sealed:,.0f}"]
-    for name in ("service", "etcd"):
-        part = result.get(name)
-        both = ("cpu_seconds", ".2f"), ("cpu_us_per_event", ".0f")
-        cells += [format(part[key], form) if part else "" for key, form in both]
-    for name in ("service", "etcd"):
-        cells.append(f"{result[name]['peak_mb']:.1f}" if name in result else "")
-    return cells
-
-
-def million_table(million: dict) -> str:
-    """Memory while events are sealed, and the restart."""
-    restart = million["restart"]
-    marks = [[f"{one['events']:,.0f}", f"{one['service_mb']:.1f}"] for one in million["marks"]]
-    rows = [
-        ["stopped after", f"{restart['stop_seconds']:.2f} s"],
-        ["ready after", f"{restart['ready_seconds']:.2f} s"],
-        ["first event sealed after", f"{restart['sealing_seconds']:.2f} s"],
-        ["service CPU until then", f"{restart['cpu_seconds']:.2f} s"],
-        ["service memory when ready", f"{restart['service_mb']:.1f} MB"],
-        ["service memory, peak while starting", f"{restart['service_peak_mb']:.1f} MB"],
-        ["etcd's database", f"{million['etcd_database_mb']:,.0f} MB"],
-    ]
-    seal_table = markdown(["events sealed", "service memory MB"], marks)
-    restart_table = markdown([f"restart with {restart['events']:,.0f} events", ""], rows)
-    return f"{seal_table}\n\n{restart_table}"
-
-
-def aim_table(found: list[Aim]) -> str:
-    rows = [[one.text, one.aim, one.measured, "met" if one.is_met else "MISSED"] for one in found]
-    return markdown(["aim", "", "measured", ""], rows)
-
-
-def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A table that reads well as plain text too: first column to the left, others to the right."""
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+def markdown(head: list[str], body: list[list[str]]) -> str:
+    """A table that reads well as plain text too: first column to the left, others to the right.
+    Nothing without rows."""
+    if not body:
+        return ""
+    widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
 
     def line(cells: list[str]) -> str:
         padded = [cells[0].ljust(widths[0])]
@@ -184,4 +113,4 @@ def markdown(head: list[str], rows: list[list[str]]) -> str:
         return "| " + " | ".join(padded) + " |"
 
     rule = ["-" * widths[0]] + ["-" * max(1, width - 1) + ":" for width in widths[1:]]
-    return "\n".join([line(head), "| " + " | ".join(rule) + " |", *map(line, rows)])
+    return "\n".join([line(head), "| " + " | ".join(rule) + " |", *map(line, body)])
