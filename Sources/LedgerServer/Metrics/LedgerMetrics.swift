@@ -1,5 +1,6 @@
 package import EtcdGateway
 package import GRPCEdge
+package import PrometheusExposition
 import Synchronization
 
 /// The service's own metrics by their fixed names (the API's section "Admin HTTP").

@@ -5,6 +5,7 @@ import LedgerAPI
 import LedgerCore
 import Logging
 import NIOCore
+import PrometheusExposition
 import SwiftProtobuf
 
 /// Serves the internal port: takes events from other replicas and answers what became of them.

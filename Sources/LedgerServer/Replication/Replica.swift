@@ -1,6 +1,7 @@
 package import LedgerCore
 import LedgerStore
 import Logging
+import PrometheusExposition
 import ServiceLifecycle
 import Synchronization
 

@@ -1,6 +1,7 @@
 import LedgerCore
 import LedgerStore
 import Logging
+import PrometheusExposition
 import Synchronization
 
 extension Sealer {

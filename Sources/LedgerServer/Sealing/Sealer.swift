@@ -1,6 +1,7 @@
 package import LedgerCore
 package import LedgerStore
 package import Logging
+import PrometheusExposition
 import ServiceLifecycle
 import Synchronization
 

@@ -1,5 +1,6 @@
 import LedgerCore
 import Logging
+import PrometheusExposition
 
 /// What decides whether this replica seals, for health and readiness: what a submission would be told now.
 struct SealingCondition: Equatable {

@@ -3,6 +3,7 @@ package import GRPCCore
 import GRPCEdge
 package import LedgerAPI
 package import LedgerCore
+import PrometheusExposition
 import Synchronization
 
 /// Serves `SubmitEvent` and `SubmitEvents`.
