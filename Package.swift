@@ -78,10 +78,13 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "PrometheusExposition", swiftSettings: strict),
         .target(
+            name: "GRPCReflection", dependencies: ["LedgerAPI", grpcCore, grpcProtobuf, protobuf],
+            swiftSettings: strict),
+        .target(
             name: "LedgerServer",
             dependencies: [
                 "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway", "EventLoopTasks",
-                "GRPCEdge", "PrometheusExposition", crypto, nioCore, nioPosix,
+                "GRPCEdge", "GRPCReflection", "PrometheusExposition", crypto, nioCore, nioPosix,
                 grpcCore, grpcTransport, grpcProtobuf,
                 protobuf, lifecycle, configuration, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -144,9 +147,16 @@ let package = Package(
             name: "PrometheusExpositionTests", dependencies: ["PrometheusExposition"],
             swiftSettings: strict),
         .testTarget(
+            name: "GRPCReflectionTests",
+            dependencies: [
+                "GRPCReflection", "LedgerAPI", "TestSupport", grpcCore, grpcTransport,
+                grpcProtobuf, protobuf,
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "LedgerServerTests",
             dependencies: [
-                "LedgerServer", "PrometheusExposition",
+                "LedgerServer", "GRPCReflection", "PrometheusExposition", "TestSupport",
                 "LedgerAPI", "LedgerCore",
                 "LedgerStore", "EtcdGateway",
                 "EventLoopTasks", grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle,
