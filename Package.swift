@@ -20,7 +20,6 @@ let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio
 let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
-let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let grpcCore: Target.Dependency = .product(name: "GRPCCore", package: "grpc-swift-2")
 let grpcTransport: Target.Dependency = .product(
     name: "GRPCNIOTransportHTTP2", package: "grpc-swift-nio-transport")
@@ -45,7 +44,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-metrics.git", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-configuration.git", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
@@ -81,13 +79,17 @@ let package = Package(
         .target(
             name: "LedgerAPI", dependencies: [grpcCore, grpcProtobuf, protobuf],
             swiftSettings: strict),
+        .target(name: "PrometheusExposition", swiftSettings: strict),
+        .target(
+            name: "GRPCReflection", dependencies: ["LedgerAPI", grpcCore, grpcProtobuf, protobuf],
+            swiftSettings: strict),
         .target(
             name: "LedgerServer",
             dependencies: [
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "EtcdGateway",
-                "EventLoopTasks", "GRPCEdge", crypto, nioCore, nioPosix, grpcCore, grpcTransport, grpcProtobuf,
-                protobuf, lifecycle, configuration,
-                logging, metrics,
+                "EventLoopTasks", "GRPCEdge", "GRPCReflection", "PrometheusExposition", crypto,
+                nioCore, nioPosix, grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle,
+                configuration, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
             ],
@@ -145,10 +147,23 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "PrometheusExpositionTests", dependencies: ["PrometheusExposition"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "GRPCReflectionTests",
+            dependencies: [
+                "GRPCReflection", "LedgerAPI", "TestSupport", grpcCore, grpcTransport,
+                grpcProtobuf, protobuf,
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "LedgerServerTests",
             dependencies: [
-                "LedgerServer", "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway",
-                "EventLoopTasks", grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle, logging, metrics,
+                "LedgerServer", "GRPCReflection", "PrometheusExposition", "TestSupport",
+                "LedgerAPI", "LedgerCore",
+                "LedgerStore", "EtcdGateway",
+                "EventLoopTasks", grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle,
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(

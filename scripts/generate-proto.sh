@@ -21,9 +21,10 @@ swift build --product protoc-gen-swift >&2
 swift build --product protoc-gen-grpc-swift-2 >&2
 plugins="$(swift build --show-bin-path)"
 
-# google/rpc is there for the descriptors alone: its Swift code comes with grpc-swift-protobuf.
+# google/rpc and v1alpha of reflection are there for the descriptors alone: the Swift code of the one comes with
+# grpc-swift-protobuf, the messages of the other are those of v1.
 mapfile -t protos < <(
-    cd protos && find . -name '*.proto' -not -path './google/*' -printf '%P\n' | LC_ALL=C sort
+    cd protos && find . -name '*.proto' -not -path './google/*' -not -path '*/v1alpha/*' -printf '%P\n' | LC_ALL=C sort
 )
 mkdir -p "$output"
 find "$output" -name '*.swift' -delete

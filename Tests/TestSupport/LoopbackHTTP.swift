@@ -11,14 +11,8 @@ package enum LoopbackHTTP {
     package static func get(
         port: Int, path: String
     ) async throws -> (status: Int, body: String)? {
-        let request = Array(
-            "GET \(path) HTTP/1.1\r\nHost: ledger\r\nConnection: close\r\n\r\n".utf8)
-        let answer: String = await withCheckedContinuation { continuation in
-            // On a thread of its own: it blocks.
-            Thread.detachNewThread {
-                continuation.resume(returning: exchange(port: port, request))
-            }
-        }
+        let answer = await exchange(
+            port: port, "GET \(path) HTTP/1.1\r\nHost: ledger\r\nConnection: close\r\n\r\n")
         guard let line = answer.split(separator: "\r\n").first else { return nil }
         let words = line.split(separator: " ")
         guard words.count >= 2, let status = Int(words[1]) else { return nil }
@@ -26,7 +20,18 @@ package enum LoopbackHTTP {
         return (status, body ?? "")
     }
 
-    private static func exchange(port: Int, _ request: [UInt8]) -> String {
+    /// Sends a request and waits for all that comes back until the server closes; empty when nobody answers.
+    package static func exchange(port: Int, _ request: String) async -> String {
+        await withCheckedContinuation { continuation in
+            // On a thread of its own: a test that blocks would take one of the few that a server in the same process
+            // needs to answer.
+            Thread.detachNewThread {
+                continuation.resume(returning: blockingExchange(port: port, Array(request.utf8)))
+            }
+        }
+    }
+
+    private static func blockingExchange(port: Int, _ request: [UInt8]) -> String {
         guard let socket = LoopbackSocket(connectedTo: port) else { return "" }
         defer { socket.close() }
         socket.limitReads(toSeconds: 10)

@@ -1,4 +1,5 @@
 import LedgerAPI
+package import PrometheusExposition
 
 /// What the admin port answers, apart from any HTTP library.
 package struct AdminPages: Sendable {

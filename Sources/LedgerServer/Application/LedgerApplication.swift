@@ -2,6 +2,7 @@ import EtcdGateway
 import GRPCCore
 import GRPCEdge
 import GRPCNIOTransportHTTP2
+import GRPCReflection
 import LedgerAPI
 import LedgerCore
 package import LedgerReplica
@@ -111,8 +112,10 @@ package struct LedgerApplication: Sendable {
             name: "the gRPC port", setting: .port, bindAddress: address,
             port: configuration.port, security: try certificate?.security() ?? .plaintext,
             limits: configuration.portLimits,
-            services: [ledger, HealthService(reporter: reporter), GRPCHealthService(board: board)]
-                + (try Self.reflection()),
+            services: [
+                ledger, HealthService(reporter: reporter), GRPCHealthService(board: board),
+                try Self.reflection(),
+            ],
             methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
             interceptors: [
                 CallInterceptor(watch),
@@ -157,15 +160,12 @@ package struct LedgerApplication: Sendable {
 
     private static var reflectionShapes: [MethodDescriptor: CallShape] {
         let shape = CallShape(isStreaming: true, maxMessageBytes: 4_096)
-        return [
-            Grpc_Reflection_V1_ServerReflection.Method.ServerReflectionInfo.descriptor: shape,
-            Grpc_Reflection_V1alpha_ServerReflection.Method.ServerReflectionInfo.descriptor: shape,
-        ]
+        return Dictionary(uniqueKeysWithValues: ReflectionService.methods.map { ($0, shape) })
     }
 
-    private static func reflection() throws -> [any RegistrableRPCService] {
-        let index = try DescriptorIndex(base64: LedgerDescriptors.fileDescriptorSetBase64)
-        return [ReflectionServiceV1(index: index), ReflectionServiceV1Alpha(index: index)]
+    private static func reflection() throws -> ReflectionService {
+        ReflectionService(
+            index: try DescriptorIndex(base64: LedgerDescriptors.fileDescriptorSetBase64))
     }
 }
 

@@ -1,6 +1,7 @@
 package import EtcdGateway
 package import GRPCEdge
 package import LedgerReplica
+package import PrometheusExposition
 import Synchronization
 
 /// The service's own metrics by their fixed names (api.md, "Admin HTTP").

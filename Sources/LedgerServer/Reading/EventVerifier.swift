@@ -3,6 +3,7 @@ package import LedgerAPI
 package import LedgerCore
 package import LedgerStore
 package import Logging
+import PrometheusExposition
 import SwiftProtobuf
 
 /// Checks what is stored, from etcd and never from a cache, one run at a time and paced, so that sealing goes on

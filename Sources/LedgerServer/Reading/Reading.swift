@@ -2,6 +2,7 @@ package import EtcdGateway
 import LedgerCore
 package import LedgerStore
 package import Logging
+import PrometheusExposition
 
 /// Wires what reads are made of: the connections for them, what is kept in memory, and the bounds of both.
 package struct Reading: Sendable {

@@ -1,4 +1,5 @@
 import LedgerAPI
+import PrometheusExposition
 import Synchronization
 
 /// What goes back to a replica that forwards here.

@@ -6,6 +6,7 @@ import LedgerCore
 import LedgerReplica
 import Logging
 import NIOCore
+import PrometheusExposition
 import SwiftProtobuf
 
 /// Serves the internal port: takes events from other replicas and answers what became of them.

@@ -1,6 +1,7 @@
 import LedgerCore
 import LedgerReplica
 import Logging
+import PrometheusExposition
 
 /// Shows what a replica does in the metrics, in the log, and on the board from which health is told.
 struct ReplicaMonitor: ReplicaObserver {

@@ -1,4 +1,5 @@
 package import GRPCCore
+import GRPCReflection
 import LedgerAPI
 
 /// Puts every call of a port under a `CallWatch`, so that none goes on for a caller who has gone.
@@ -27,10 +28,9 @@ package struct CallInterceptor: ServerInterceptor {
             Ledger_ImmutableLedger.Method.SubmitEvents.descriptor:
             .none
         case Ledger_ImmutableLedger.Method.ListEvents.descriptor,
-            Ledger_ImmutableLedger.Method.VerifyEvents.descriptor,
-            Grpc_Reflection_V1_ServerReflection.Method.ServerReflectionInfo.descriptor,
-            Grpc_Reflection_V1alpha_ServerReflection.Method.ServerReflectionInfo.descriptor:
+            Ledger_ImmutableLedger.Method.VerifyEvents.descriptor:
             .long
+        case let method where ReflectionService.methods.contains(method): .long
         case Grpc_Health_V1_Health.Method.Watch.descriptor,
             Ledger_Internal_Forwarding.Method.Forward.descriptor:
             .farewell

@@ -4,6 +4,7 @@ import GRPCEdge
 package import LedgerAPI
 package import LedgerCore
 package import LedgerReplica
+import PrometheusExposition
 import Synchronization
 
 /// Serves `SubmitEvent` and `SubmitEvents`.

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 @testable import LedgerServer
@@ -28,7 +29,7 @@ struct AdminServerTests {
             let port = try #require(await server.boundPort())
             var answers: [String] = []
             for request in requests {
-                answers.append(try await LoopbackHTTP.exchange(port: port, request))
+                answers.append(await LoopbackHTTP.exchange(port: port, request))
             }
             await group.triggerGracefulShutdown()
             try await tasks.waitForAll()

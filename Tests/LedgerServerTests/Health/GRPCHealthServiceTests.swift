@@ -2,6 +2,7 @@ import GRPCCore
 import GRPCProtobuf
 import LedgerAPI
 import SwiftProtobuf
+import TestSupport
 import Testing
 
 @testable import LedgerServer

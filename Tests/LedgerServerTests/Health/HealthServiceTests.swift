@@ -2,6 +2,7 @@ import EtcdGateway
 import GRPCCore
 import LedgerAPI
 import Logging
+import TestSupport
 import Testing
 
 @testable import LedgerServer

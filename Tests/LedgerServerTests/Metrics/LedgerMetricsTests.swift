@@ -1,5 +1,6 @@
 import EtcdGateway
 import Foundation
+import PrometheusExposition
 import Testing
 
 @testable import LedgerServer

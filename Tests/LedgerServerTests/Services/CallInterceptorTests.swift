@@ -1,10 +1,12 @@
 import EtcdGateway
 import GRPCCore
 import GRPCProtobuf
+import GRPCReflection
 import LedgerAPI
 import Logging
 import SwiftProtobuf
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import LedgerServer
@@ -49,7 +51,7 @@ struct CallInterceptorTests {
     func reflection(timeout: String) async throws {
         let index = try DescriptorIndex(base64: LedgerDescriptors.fileDescriptorSetBase64)
         try await withLoopbackClient(
-            to: [ReflectionServiceV1(index: index)], interceptors: [interceptor]
+            to: [ReflectionService(index: index)], interceptors: [interceptor]
         ) { client, _ in
             let ended = Settlement<Void>()
             let error = await #expect(throws: RPCError.self) {

@@ -1,9 +1,8 @@
 import Foundation
+import GRPCReflection
 import LedgerAPI
 import SwiftProtobuf
 import Testing
-
-@testable import LedgerServer
 
 @Suite("Reflection's index")
 struct DescriptorIndexTests {

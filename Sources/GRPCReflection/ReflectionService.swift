@@ -1,10 +1,14 @@
 import Foundation
 package import GRPCCore
-package import LedgerAPI
+import GRPCProtobuf
+import LedgerAPI
 import SwiftProtobuf
 
-/// `grpc.reflection.v1.ServerReflection`: lets tools such as grpcurl find this server's services.
-package struct ReflectionServiceV1: Sendable {
+/// Server reflection: lets tools such as grpcurl find this server's services.
+///
+/// It is served as `grpc.reflection.v1` and, for older tools, as `v1alpha`, whose messages have the same fields under the
+/// same numbers.
+package struct ReflectionService: Sendable {
     private let index: DescriptorIndex
 
     /// Answers from `index`.
@@ -64,14 +68,31 @@ package struct ReflectionServiceV1: Sendable {
     }
 }
 
-extension ReflectionServiceV1: Grpc_Reflection_V1_ServerReflection.SimpleServiceProtocol {
-    package func serverReflectionInfo(
-        request: RPCAsyncSequence<Grpc_Reflection_V1_ServerReflectionRequest, any Swift.Error>,
-        response writer: RPCWriter<Grpc_Reflection_V1_ServerReflectionResponse>,
-        context: ServerContext
-    ) async throws {
-        for try await message in request {
-            try await writer.write(response(to: message))
+extension ReflectionService: RegistrableRPCService {
+    private typealias V1 = Grpc_Reflection_V1_ServerReflection.Method.ServerReflectionInfo
+
+    /// The methods of both versions.
+    package static let methods = [
+        V1.descriptor,
+        MethodDescriptor(
+            service: ServiceDescriptor(
+                fullyQualifiedService: "grpc.reflection.v1alpha.ServerReflection"),
+            method: V1.descriptor.method, type: .bidirectionalStreaming),
+    ]
+
+    package func registerMethods(with router: inout RPCRouter<some ServerTransport>) {
+        for method in Self.methods {
+            router.registerHandler(
+                forMethod: method, deserializer: ProtobufDeserializer<V1.Input>(),
+                serializer: ProtobufSerializer<V1.Output>()
+            ) { request, _ in
+                StreamingServerResponse { writer in
+                    for try await message in request.messages {
+                        try await writer.write(response(to: message))
+                    }
+                    return [:]
+                }
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-/// What a caller of server reflection wants to know, the same in both versions of the protocol.
+/// What a caller of server reflection wants to know.
 package enum ReflectionQuestion: Sendable, Hashable {
     case fileByName(String)
     case fileContainingSymbol(String)

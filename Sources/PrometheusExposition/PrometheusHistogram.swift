@@ -1,4 +1,3 @@
-import CoreMetrics
 import Synchronization
 
 /// Counts of observed values in fixed buckets.
@@ -56,19 +55,5 @@ package final class PrometheusHistogram: Sendable {
             cumulative[index] += cumulative[index - 1]
         }
         return Snapshot(cumulativeCounts: cumulative, count: state.count, sum: state.sum)
-    }
-}
-
-extension PrometheusHistogram: RecorderHandler, TimerHandler {
-    package func record(_ value: Int64) {
-        observe(Double(value))
-    }
-
-    package func record(_ value: Double) {
-        observe(value)
-    }
-
-    package func recordNanoseconds(_ duration: Int64) {
-        observe(Double(duration) / 1e9)
     }
 }

@@ -24,8 +24,6 @@ extension PrometheusRegistry {
             switch source {
             case .counter(let handle):
                 lines += "\(name)\(format(labels)) \(handle.total)\n"
-            case .floatingPointCounter(let handle):
-                lines += "\(name)\(format(labels)) \(format(handle.total))\n"
             case .gauge(let handle):
                 lines += "\(name)\(format(labels)) \(format(handle.value))\n"
             case .sampled(let value):

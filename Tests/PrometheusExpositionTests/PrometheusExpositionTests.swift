@@ -1,7 +1,6 @@
-import CoreMetrics
 import Testing
 
-@testable import LedgerServer
+@testable import PrometheusExposition
 
 @Suite("Prometheus' text format")
 struct PrometheusExpositionTests {
@@ -115,42 +114,17 @@ struct PrometheusExpositionTests {
     func concurrency() async {
         let counter = registry.counter("c_total", help: "")
         let histogram = registry.histogram("h", help: "", bounds: [1])
-        let gauge = registry.gauge("g", help: "")
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<8 {
                 group.addTask {
                     for _ in 0..<1000 {
                         counter.increment()
                         histogram.observe(0.5)
-                        gauge.increment(by: 1)
                     }
                 }
             }
         }
         #expect(counter.total == 8000)
         #expect(histogram.snapshot.count == 8000)
-        #expect(gauge.value == 8000)
-    }
-
-    @Test("What libraries record through swift-metrics is shown until it is destroyed")
-    func factory() {
-        let counter = registry.makeCounter(label: "lib.requests", dimensions: [("k", "v")])
-        counter.increment(by: 2)
-        let timer = registry.makeTimer(label: "lib.time", dimensions: [])
-        timer.recordNanoseconds(5_000_000)
-        registry.makeMeter(label: "lib.meter", dimensions: []).set(3 as Int64)
-        registry.makeRecorder(label: "lib.size", dimensions: [], aggregate: true)
-            .record(7 as Int64)
-        registry.makeFloatingPointCounter(label: "lib.cost", dimensions: []).increment(by: 0.5)
-        let text = registry.exposition()
-        #expect(text.contains("lib_requests{k=\"v\"} 2\n"))
-        #expect(text.contains("lib_time_bucket{le=\"0.005\"} 1\n"))
-        #expect(text.contains("lib_meter 3\n"))
-        #expect(text.contains("lib_size_sum 7\n"))
-        #expect(text.contains("lib_cost 0.5\n"))
-        registry.destroyCounter(counter)
-        registry.destroyTimer(timer)
-        #expect(!registry.exposition().contains("lib_requests"))
-        #expect(!registry.exposition().contains("lib_time"))
     }
 }

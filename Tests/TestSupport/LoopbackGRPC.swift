@@ -1,8 +1,8 @@
-import GRPCCore
-import GRPCNIOTransportHTTP2
+package import GRPCCore
+package import GRPCNIOTransportHTTP2
 
 /// A client that is connected over loopback to a server with these services.
-func withLoopbackClient<Result: Sendable>(
+package func withLoopbackClient<Result: Sendable>(
     to services: [any RegistrableRPCService], interceptors: [any ServerInterceptor] = [],
     _ body: (
         GRPCClient<HTTP2ClientTransport.Posix>, GRPCServer<HTTP2ServerTransport.Posix>

@@ -1,9 +1,11 @@
 import GRPCCore
+import GRPCProtobuf
 import LedgerAPI
 import SwiftProtobuf
+import TestSupport
 import Testing
 
-@testable import LedgerServer
+@testable import GRPCReflection
 
 @Suite("Server reflection over loopback")
 struct ReflectionServiceTests {
@@ -15,7 +17,7 @@ struct ReflectionServiceTests {
 
     @Test("v1 answers every request of a stream, in order")
     func current() async throws {
-        let service = ReflectionServiceV1(index: index)
+        let service = ReflectionService(index: index)
         let responses = try await withLoopbackClient(to: [service]) { client, _ in
             let reflection = Grpc_Reflection_V1_ServerReflection.Client(wrapping: client)
             return try await reflection.serverReflectionInfo { writer in
@@ -55,19 +57,25 @@ struct ReflectionServiceTests {
 
     @Test("v1alpha gives the same answers")
     func older() async throws {
-        let service = ReflectionServiceV1Alpha(index: index)
+        let service = ReflectionService(index: index)
+        typealias Method = Grpc_Reflection_V1_ServerReflection.Method.ServerReflectionInfo
+        let older = MethodDescriptor(
+            fullyQualifiedService: "grpc.reflection.v1alpha.ServerReflection",
+            method: "ServerReflectionInfo", type: .bidirectionalStreaming)
         let responses = try await withLoopbackClient(to: [service]) { client, _ in
-            let reflection = Grpc_Reflection_V1alpha_ServerReflection.Client(wrapping: client)
-            return try await reflection.serverReflectionInfo { writer in
-                try await writer.write(.with { $0.listServices = "" })
-                try await writer.write(.with { $0.fileContainingSymbol = "ledger.Health" })
-                try await writer.write(
-                    .with {
-                        $0.fileContainingExtension.containingType = "ledger.SealedEvent"
-                        $0.fileContainingExtension.extensionNumber = 7
-                    })
-            } onResponse: { response in
-                var responses: [Grpc_Reflection_V1alpha_ServerReflectionResponse] = []
+            try await client.bidirectionalStreaming(
+                request: StreamingClientRequest { writer in
+                    try await writer.write(.with { $0.listServices = "" })
+                    try await writer.write(.with { $0.fileContainingSymbol = "ledger.Health" })
+                    try await writer.write(
+                        .with {
+                            $0.fileContainingExtension.containingType = "ledger.SealedEvent"
+                            $0.fileContainingExtension.extensionNumber = 7
+                        })
+                }, descriptor: older, serializer: ProtobufSerializer<Method.Input>(),
+                deserializer: ProtobufDeserializer<Method.Output>(), options: .defaults
+            ) { response in
+                var responses: [Method.Output] = []
                 for try await message in response.messages {
                     responses.append(message)
                 }

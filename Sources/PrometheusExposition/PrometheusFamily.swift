@@ -21,7 +21,7 @@ package struct PrometheusLabel: Sendable, Hashable {
 
 /// The rules for names in the exposition format.
 enum PrometheusName {
-    /// Replaces what a name cannot have by `_`, for example the dots of a swift-metrics label.
+    /// Replaces what a name cannot have by `_`.
     static func sanitized(_ name: String, allowsColon: Bool) -> String {
         var result = ""
         for scalar in name.unicodeScalars {
@@ -47,22 +47,10 @@ struct PrometheusFamily: Sendable {
     /// Where a series' value comes from.
     enum Source: Sendable {
         case counter(PrometheusCounter)
-        case floatingPointCounter(PrometheusFloatingPointCounter)
         case gauge(PrometheusGauge)
         case histogram(PrometheusHistogram)
         /// Asked at every scrape; nil leaves the series out.
         case sampled(@Sendable () -> Double?)
-
-        /// The object that swift-metrics hands back when a metric is destroyed.
-        var identity: ObjectIdentifier? {
-            switch self {
-            case .counter(let handle): ObjectIdentifier(handle)
-            case .floatingPointCounter(let handle): ObjectIdentifier(handle)
-            case .gauge(let handle): ObjectIdentifier(handle)
-            case .histogram(let handle): ObjectIdentifier(handle)
-            case .sampled: nil
-            }
-        }
     }
 
     let type: PrometheusType

@@ -8,9 +8,9 @@ import Synchronization
 #endif
 
 /// Memory, CPU time and age of this process, read from /proc/self at every scrape.
-enum ProcessMetrics {
+package enum ProcessMetrics {
     /// Adds the `process_` metrics under their usual names.
-    static func register(in registry: PrometheusRegistry) {
+    package static func register(in registry: PrometheusRegistry) {
         registry.sampled(
             "process_resident_memory_bytes", .gauge, help: "Resident memory size in bytes."
         ) { residentMemoryBytes() }

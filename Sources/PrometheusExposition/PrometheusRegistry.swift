@@ -24,19 +24,6 @@ package final class PrometheusRegistry: Sendable {
         return handle
     }
 
-    /// The fractional counter of that name and labels, made on first use.
-    package func floatingPointCounter(
-        _ name: String, help: String, labels: [PrometheusLabel] = []
-    ) -> PrometheusFloatingPointCounter {
-        let source = register(name, .counter, help, labels) {
-            .floatingPointCounter(PrometheusFloatingPointCounter())
-        }
-        guard case .floatingPointCounter(let handle) = source else {
-            return PrometheusFloatingPointCounter()
-        }
-        return handle
-    }
-
     /// The gauge of that name and labels, made on first use.
     package func gauge(
         _ name: String, help: String, labels: [PrometheusLabel] = []
@@ -65,20 +52,6 @@ package final class PrometheusRegistry: Sendable {
         value: @escaping @Sendable () -> Double?
     ) {
         _ = register(name, type, help, labels) { .sampled(value) }
-    }
-
-    /// Forgets the series of a handle, and its metric when it was the last one.
-    func remove(_ identity: ObjectIdentifier) {
-        families.withLock { families in
-            for (name, family) in families {
-                guard let key = family.series.first(where: { $0.value.identity == identity })?.key
-                else { continue }
-                families[name]?.series[key] = nil
-                if families[name]?.series.isEmpty == true {
-                    families[name] = nil
-                }
-            }
-        }
     }
 
     /// The series that exists or now comes into being; nil where it may not be shown, because the
