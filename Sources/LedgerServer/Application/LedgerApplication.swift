@@ -90,9 +90,13 @@ package struct LedgerApplication: Sendable {
             bindAddress: address, port: configuration.adminPort, logger: logger)
         let answerBudget = AnswerBudget(limit: configuration.maxAnswerBytes)
         metrics.observe(answerBudget)
+        let intake = Self.intake(configuration)
+        let limits = EventLimits(maxPayloadBytes: configuration.maxPayloadBytes)
+        let counter = SubmissionCounter(
+            metrics: metrics, commitDeadline: configuration.sealing.commitDeadline)
         let ledger = ImmutableLedgerService(
             submissions: SubmissionHandler(
-                intake: Self.intake(configuration), replica: replica, metrics: metrics,
+                intake: intake, replica: replica, counter: counter,
                 settings: configuration.sealing, watch: watch,
                 streamWindow: .init(
                     events: configuration.maxStreamEvents, bytes: configuration.maxStreamBytes,
@@ -103,8 +107,10 @@ package struct LedgerApplication: Sendable {
                     store: store, metrics: metrics, logger: logger,
                     known: { replica.knownObservation?.head }),
                 board: board),
-            limits: EventLimits(maxPayloadBytes: configuration.maxPayloadBytes),
-            edge: configuration.edge)
+            limits: limits, edge: configuration.edge)
+        let direct = DirectSubmissions(
+            intake: intake, replica: replica, counter: counter,
+            settings: configuration.sealing, limits: limits, edge: configuration.edge)
         let certificate = try configuration.tls.map {
             try PortCertificate($0, logger: logger)
         }
@@ -117,6 +123,7 @@ package struct LedgerApplication: Sendable {
                 try Self.reflection(),
             ],
             methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
+            direct: configuration.servesDirectly ? ImmutableLedgerService.direct(direct) : nil,
             interceptors: [
                 CallInterceptor(watch),
                 ErrorInfoInterceptor(submitting: Set(ImmutableLedgerService.shapes.keys)),

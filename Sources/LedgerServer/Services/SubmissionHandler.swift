@@ -2,27 +2,26 @@ import EventLoopTasks
 package import GRPCCore
 import GRPCEdge
 package import LedgerAPI
-package import LedgerCore
-package import LedgerReplica
-import PrometheusExposition
+import LedgerCore
+import LedgerReplica
 import Synchronization
 
 /// Serves `SubmitEvent` and `SubmitEvents`.
 package struct SubmissionHandler: Sendable {
     private let intake: SubmissionIntake
     private let replica: Replica
-    private let metrics: LedgerMetrics
+    private let counter: SubmissionCounter
     private let settings: SealingSettings
     private let watch: CallWatch
     private let streamWindow: StreamAnswers.Window
 
-    package init(
-        intake: SubmissionIntake, replica: Replica, metrics: LedgerMetrics,
+    init(
+        intake: SubmissionIntake, replica: Replica, counter: SubmissionCounter,
         settings: SealingSettings, watch: CallWatch, streamWindow: StreamAnswers.Window
     ) {
         self.intake = intake
         self.replica = replica
-        self.metrics = metrics
+        self.counter = counter
         self.settings = settings
         self.watch = watch
         self.streamWindow = streamWindow
@@ -40,12 +39,12 @@ package struct SubmissionHandler: Sendable {
             try intake.authorize(caller)
             event = try await intake.validate(request.message, from: caller).event
         } catch {
-            count(error)
+            counter.count(error)
             throw error
         }
         let deadline = request.metadata.timeout.map { receivedAt + Nanoseconds($0) }
         let outcome = await outcome(of: event, receivedAt: receivedAt, deadline: deadline)
-        count(outcome)
+        counter.count(outcome)
         return try SubmissionReport(outcome, of: event).unaryAnswer()
     }
 
@@ -79,10 +78,10 @@ package struct SubmissionHandler: Sendable {
         do throws(LedgerRPCError) {
             try intake.authorize(caller)
         } catch {
-            count(error)
+            counter.count(error)
             throw error
         }
-        let answers = StreamAnswers(window: streamWindow, count: count)
+        let answers = StreamAnswers(window: streamWindow, count: { [counter] in counter.count($0) })
         let timeout = request.metadata.timeout.map { Nanoseconds($0) }
         let deadline = CallWatch.deadline(request.metadata)
         return StreamingServerResponse { writer in
@@ -168,10 +167,10 @@ package struct SubmissionHandler: Sendable {
                     settings: settings, caller: answers, label: UInt64(place)))
             if !mayReadFurther { await replica.waitForRoom(stream) }
         case .refused(let error, let eventID):
-            count(error)
+            counter.count(error)
             answers.fill(place, .invalid(error, eventID: eventID))
         case .broken(let error):
-            count(error)
+            counter.count(error)
             answers.withdraw(place)
             throw error
         }
@@ -181,39 +180,23 @@ package struct SubmissionHandler: Sendable {
 
     /// When the request of a call was there, from when its contract counts.
     private func arrival(of metadata: Metadata) -> MonotonicInstant {
-        let now = replica.now
         guard
             let text = metadata[stringValues: RequestHead.arrivalName].first(where: { _ in true }),
             let arrival = UInt64(text)
-        else { return now }
-        return now - Nanoseconds(LoopClock.age(of: arrival))
+        else { return replica.now }
+        return replica.instant(ofArrival: arrival)
     }
 
     /// When the next message of a stream was there: not before it was waited for, for a stream is left unread on purpose.
     private func arrival(since waitingSince: MonotonicInstant) -> MonotonicInstant {
-        let now = replica.now
-        return max(waitingSince, now - Nanoseconds(LoopClock.age(of: Reactor.arrival)))
+        max(waitingSince, replica.instant(ofArrival: Reactor.arrival))
     }
+}
 
-    // MARK: Counting
-
-    private func count(_ outcome: LedgerCore.SubmissionOutcome) {
-        switch outcome {
-        case .sealed(_, let latency):
-            metrics.countSubmission(.sealed)
-            metrics.commitSeconds.observe(latency.seconds)
-            if latency > settings.commitDeadline { metrics.contractViolations.increment() }
-        case .duplicate: metrics.countSubmission(.duplicate)
-        case .conflicting: metrics.countSubmission(.conflicting)
-        case .notSealed(.overloaded), .notSealed(.storageFull):
-            metrics.countSubmission(.overloaded)
-        case .notSealed: metrics.countSubmission(.notSealed)
-        case .unknown: metrics.countSubmission(.unknown)
-        }
-    }
-
-    private func count(_ error: LedgerRPCError) {
-        metrics.countSubmission(error.reason == .invalidEvent ? .invalid : .denied)
+extension Replica {
+    /// A moment of `LoopClock` by this replica's clock.
+    func instant(ofArrival arrival: UInt64) -> MonotonicInstant {
+        now - Nanoseconds(LoopClock.age(of: arrival))
     }
 }
 
