@@ -7,7 +7,7 @@ extension SealingStateMachine {
     package mutating func submit(
         _ submission: Submission, at moment: Moment
     ) -> [SealingAction] {
-        arrivals.arrived(at: moment.now)
+        gathering.arrived(at: moment.now)
         if let reason = refusal(submission, at: moment) {
             return [rejection(submission, reason)]
         }

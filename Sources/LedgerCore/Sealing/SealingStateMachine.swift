@@ -45,9 +45,9 @@ package struct SealingStateMachine: Sendable {
     /// No batch is built before this: etcd could not be reached a moment ago.
     var pausedUntil: MonotonicInstant?
     var pause = Nanoseconds.milliseconds(1)
-    /// Under load the next batch is not built before this, unless it is full.
-    var gatheringUntil: MonotonicInstant?
-    var arrivals = ArrivalRate()
+    var gathering: Gathering
+    /// Until when the next batch waits for company; nil where it does not.
+    var heldUntil: MonotonicInstant?
     /// Whether the last thing tried at the store failed, for what waiting callers are told.
     var storeIsUnavailable = false
     /// Why counter and head could not be read when that was tried last; nil where they could.
@@ -74,6 +74,7 @@ package struct SealingStateMachine: Sendable {
         random = seed
         self.settings = settings
         limiter = BatchLimiter(settings: settings)
+        gathering = Gathering(contract: settings.commitDeadline)
         lookUps = LookUpBook(maxRunning: settings.maxLookUps)
     }
 
@@ -174,7 +175,7 @@ package struct SealingStateMachine: Sendable {
         }
         switch phase {
         case .idle:
-            if !queue.isEmpty { atMost(pausedUntil ?? gatheringEnds) }
+            if !queue.isEmpty { atMost(pausedUntil ?? heldUntil) }
         case .committing(let inFlight):
             atMost(inFlight.nextWake)
         case .catchingUp(let catchUp):
