@@ -7,7 +7,7 @@ extension SealingStateMachine {
     mutating func admit(
         _ submission: Submission, _ book: inout SubmissionBook, at moment: Moment
     ) -> [ReplicaEffect] {
-        arrivals.arrived(at: moment.now)
+        gathering.arrived(at: moment.now)
         if let reason = refusal(submission, book, at: moment) {
             book.rejected(submission.token, reason, by: .here, at: moment.now)
             return []

@@ -3,10 +3,6 @@ extension SealingStateMachine {
     private static var maxOpenTransmissions: Int { 3 }
     /// The longest pause between two attempts to learn a transaction's fate.
     private static var longestPause: Nanoseconds { .milliseconds(500) }
-    /// From so many events a second on, batches wait for company.
-    private static var busyRate: Double { 300 }
-    /// Under load a batch begins no sooner than this part of the contract after the one before.
-    private static var batchesPerContract: Int64 { 4 }
     /// The shortest time that a transaction is given before its fate is resolved by reading.
     private static var shortestPatience: Nanoseconds { .milliseconds(20) }
 
@@ -18,8 +14,8 @@ extension SealingStateMachine {
         expire(&book, at: moment.now)
         if let pausedUntil, pausedUntil > moment.now { return [] }
         pausedUntil = nil
-        if isGathering(book, at: moment.now) { return [] }
-        gatheringUntil = nil
+        heldUntil = holdsBatchUntil(moment.now, book)
+        guard heldUntil == nil else { return [] }
         let hindrance = hindrance(at: moment)
         guard hindrance == nil, case .trusted(let wall) = moment.wall else {
             for submission in book.queued(where: { _ in true }) {
@@ -41,7 +37,6 @@ extension SealingStateMachine {
         }
         let effects = startLookUps(&book, at: moment.now)
         guard !batch.isEmpty else { return effects }
-        arrivals.batchPlanned(at: moment.now)
         let plan = BatchPlan(
             id: nextProposal, submissions: batch, base: BatchBase(state),
             sealedTimestamp: max(wall, state.head.sealedTimestamp), plannedAt: moment.now)
@@ -271,7 +266,8 @@ extension SealingStateMachine {
         storeAnswered()
         storeIsFull = false
         lostInARow = 0
-        gather(after: inFlight, book, at: now)
+        gathering.committed(
+            in: now - inFlight.plannedAt, answering: inFlight.submissions.count, at: now)
         phase = .idle
         answerSealed(inFlight, &book, at: now)
     }
@@ -285,31 +281,18 @@ extension SealingStateMachine {
         }
     }
 
-    /// Under load the next batch waits a little for company.
-    ///
-    /// A transaction costs etcd about a millisecond of processor time whatever it holds, so many small ones are what
-    /// fills the members' processors: at this rate every batch finds several events anyway, and fewer, larger
-    /// transactions leave time for all. Without load nothing ever waits.
-    private mutating func gather(
-        after inFlight: InFlight, _ book: SubmissionBook, at now: MonotonicInstant
-    ) {
-        guard arrivals.perSecond >= Self.busyRate, !isStopping else { return }
-        let interval = settings.commitDeadline / Self.batchesPerContract
-        // A commit that took longer has gathered enough, unless all that came was refused meanwhile.
-        gatheringUntil =
-            book.queuedCount == 0 ? now + interval / 2 : inFlight.plannedAt + interval
-    }
-
-    /// When the batch is built at the latest: who waits for an answer before going on would wait in vain for company
-    /// once all have come.
-    var gatheringEnds: MonotonicInstant? {
-        guard let gatheringUntil else { return nil }
-        return arrivals.pauseAt.map { min($0, gatheringUntil) } ?? gatheringUntil
-    }
-
-    private func isGathering(_ book: SubmissionBook, at now: MonotonicInstant) -> Bool {
-        guard let gatheringEnds, gatheringEnds > now else { return false }
-        return book.queuedCount < limiter.maxEvents && book.queuedBytes < limiter.maxBytes
+    /// Until when the next batch is held; nil where it goes at once.
+    private func holdsBatchUntil(
+        _ now: MonotonicInstant, _ book: SubmissionBook
+    ) -> MonotonicInstant? {
+        guard !isStopping, book.queuedCount < limiter.maxEvents,
+            book.queuedBytes < limiter.maxBytes,
+            let end = gathering.holdUntil(now, waiting: book.queuedCount)
+        else { return nil }
+        guard let expiry = book.queueExpiry else { return end }
+        // Company must cost nobody the deadline.
+        let latest = min(end, expiry - limiter.expectedCommit(at: now))
+        return latest > now ? latest : nil
     }
 
     /// The transaction is certainly not applied. Its events are answered with the reason, or built into another

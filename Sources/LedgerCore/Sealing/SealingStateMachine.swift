@@ -40,9 +40,9 @@ struct SealingStateMachine: Sendable {
     /// No batch is built before this: etcd could not be reached a moment ago.
     var pausedUntil: MonotonicInstant?
     var pause = Nanoseconds.milliseconds(1)
-    /// Under load the next batch is not built before this, unless it is full.
-    var gatheringUntil: MonotonicInstant?
-    var arrivals = ArrivalRate()
+    var gathering: Gathering
+    /// Until when the next batch waits for company; nil where it does not.
+    var heldUntil: MonotonicInstant?
     /// Whether the last thing tried at the store failed, for what waiting callers are told.
     var storeIsUnavailable = false
     /// Why counter and head could not be read when that was tried last; nil where they could.
@@ -69,6 +69,7 @@ struct SealingStateMachine: Sendable {
         random = seed
         self.settings = settings
         limiter = BatchLimiter(settings: settings)
+        gathering = Gathering(contract: settings.commitDeadline)
         lookUps = LookUpBook(maxRunning: settings.maxLookUps)
     }
 
@@ -161,7 +162,7 @@ struct SealingStateMachine: Sendable {
     /// When `tick` must be sent at the latest, apart from what the book waits for.
     func nextWake(_ book: SubmissionBook) -> MonotonicInstant? {
         switch phase {
-        case .idle: book.queuedCount == 0 ? nil : pausedUntil ?? gatheringEnds
+        case .idle: book.queuedCount == 0 ? nil : pausedUntil ?? heldUntil
         case .committing(let inFlight): inFlight.nextWake
         case .catchingUp(let catchUp): catchUp.retryAt
         case .loading, .building, .fenced: nil

@@ -94,23 +94,6 @@ struct AdmissionTests {
             batch.filter { $0.stream == greedy }.map(\.token.rawValue) == Array(1...10))
     }
 
-    /// Brings 5,000 events a second until that is what the machine measures; the last transaction is open.
-    private func loadedBench() throws -> (bench: MachineBench, open: Proposal) {
-        var bench = MachineBench()
-        var open = try required(bench.send("first"))
-        for round in 0..<12 {
-            for number in 0..<20 {
-                bench.now += 200_000
-                _ = bench.submit("\(round)-\(number)")
-            }
-            let actions = bench.end(open, .applied(Revision(rawValue: Int64(round + 2))))
-            var plan = actions.plan
-            while plan == nil { plan = bench.tick(afterMilliseconds: 1).plan }
-            open = try required(bench.propose(try required(plan)))
-        }
-        return (bench, open)
-    }
-
     @Test("without load no batch waits for company")
     func noGathering() throws {
         var bench = MachineBench()
@@ -121,37 +104,85 @@ struct AdmissionTests {
         #expect(plan?.submissions.count == 1)
     }
 
-    @Test("under load a batch waits for company, for a quarter of the contract at most")
-    func gathering() throws {
-        var (bench, open) = try loadedBench()
-        for number in 0..<15 {
-            bench.now += 200_000
-            _ = bench.submit("a\(number)")
+    /// 16 callers who come again at once, until that is what the machine expects; all were just answered.
+    private func benchWithCallers(
+        settings: SealingSettings = SealingSettings(), commitMilliseconds: Int64 = 4
+    ) throws -> (bench: MachineBench, next: BatchPlan?) {
+        var bench = MachineBench(settings: settings)
+        var open = try required(bench.send("first"))
+        for number in 1..<16 { _ = bench.submit("first-\(number)") }
+        var revision: Int64 = 2
+        for round in 0..<40 {
+            bench.pass(milliseconds: commitMilliseconds)
+            var actions = bench.end(open, .applied(Revision(rawValue: revision)))
+            revision += 1
+            let answered = actions.outcomes.count
+            if round == 39 { return (bench, actions.plan) }
+            var plan = actions.plan
+            for number in 0..<answered {
+                bench.now += 50_000
+                actions = bench.submit("\(round)-\(number)")
+                plan = plan ?? actions.plan
+            }
+            while plan == nil { plan = bench.tick(afterMilliseconds: 1).plan }
+            open = try required(bench.propose(try required(plan)))
         }
-        #expect(bench.end(open, .applied(Revision(rawValue: 99))).plan == nil)
-        var plan: BatchPlan?
-        var waited = 0
-        while plan == nil, waited < 100 {
-            waited += 1
-            bench.now += 200_000
-            plan = bench.submit("b\(waited)").plan ?? bench.tick(afterMilliseconds: 0).plan
-        }
-        // 12.5 ms after the batch before, of which 3 had passed.
-        #expect((46...49).contains(waited), "\(waited)")
-        #expect(plan?.submissions.count == 15 + waited)
+        preconditionFailure("the last round returns")
     }
 
-    @Test("under load a batch waits no longer than callers keep coming")
-    func gatheringEnds() throws {
-        var (bench, open) = try loadedBench()
+    @Test("callers who come again at once are waited for, and the last of them ends it")
+    func gathering() throws {
+        var (bench, next) = try benchWithCallers()
+        #expect(next == nil)
         for number in 0..<15 {
-            bench.now += 200_000
-            _ = bench.submit("a\(number)")
+            bench.now += 50_000
+            #expect(bench.submit("a\(number)").plan == nil)
         }
-        #expect(bench.end(open, .applied(Revision(rawValue: 99))).plan == nil)
+        bench.now += 50_000
+        #expect(bench.submit("the last").plan?.submissions.count == 16)
+    }
+
+    @Test("who does not come again is waited for, for less than half a commit")
+    func gatheringEnds() throws {
+        var (bench, _) = try benchWithCallers()
+        for number in 0..<8 {
+            bench.now += 50_000
+            #expect(bench.submit("a\(number)").plan == nil)
+        }
         let wake = try required(bench.machine.nextWake)
-        #expect(wake - bench.moment.now < .milliseconds(4))
-        #expect(bench.tick(afterMilliseconds: 4).plan?.submissions.count == 15)
+        #expect(wake - bench.moment.now < .milliseconds(2))
+        bench.now = wake.nanoseconds
+        #expect(bench.tick(afterMilliseconds: 0).plan?.submissions.count == 8)
+    }
+
+    @Test("a full batch waits for nobody")
+    func fullBatchGoes() throws {
+        var settings = SealingSettings()
+        settings.maxBatchEvents = 8 * 4
+        // Neither fast nor slow enough for batches to become larger or smaller.
+        let (bench, next) = try benchWithCallers(settings: settings, commitMilliseconds: 16)
+        #expect(bench.machine.limiter.maxEvents == 8)
+        #expect(next?.submissions.count == 8)
+    }
+
+    @Test("waiting for company costs nobody the deadline")
+    func gatheringKeepsDeadlines() throws {
+        var (bench, _) = try benchWithCallers()
+        var patient = bench
+        #expect(patient.submit("patient").plan == nil)
+        let commit = bench.machine.limiter.expectedCommit(at: bench.moment.now)
+        // An answer takes 5 ms of the deadline.
+        let hurried = bench.submission("hurried", deadlineIn: commit.count / 1_000_000 + 5)
+        #expect(hurried.commitBy - bench.moment.now <= commit)
+        #expect(bench.machine.submit(hurried, at: bench.moment).plan != nil)
+    }
+
+    @Test("who stops waits for no company")
+    func stoppingEndsGathering() throws {
+        var (bench, _) = try benchWithCallers()
+        #expect(bench.submit("accepted").plan == nil)
+        _ = bench.machine.stop(at: bench.moment)
+        #expect(bench.tick(afterMilliseconds: 0).plan?.submissions.count == 1)
     }
 
     @Test("the queue is bounded by events and by bytes")
