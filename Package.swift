@@ -60,8 +60,9 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibcurl", pkgConfig: "libcurl"),
         .target(name: "CCurlShims", dependencies: ["CLibcurl"]),
+        .target(name: "TextFormats", swiftSettings: strictMemory),
         .target(
-            name: "EtcdGateway", dependencies: ["CCurlShims", logging],
+            name: "EtcdGateway", dependencies: ["CCurlShims", "TextFormats", logging],
             swiftSettings: strictMemory),
         .target(name: "EventLoopTasks", dependencies: [nioCore, nioPosix], swiftSettings: strict),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
@@ -69,7 +70,8 @@ let package = Package(
             name: "GRPCEdge",
             dependencies: ["CZlib", "EventLoopTasks", nioCore, nioHTTP2, nioHPACK],
             swiftSettings: strictMemory),
-        .target(name: "LedgerCore", dependencies: [crypto], swiftSettings: strict),
+        .target(
+            name: "LedgerCore", dependencies: ["TextFormats", crypto], swiftSettings: strict),
         .target(
             name: "LedgerStore", dependencies: ["EtcdGateway", "LedgerCore", logging],
             swiftSettings: strict),
@@ -84,7 +86,9 @@ let package = Package(
             name: "LedgerServer",
             dependencies: [
                 "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway", "EventLoopTasks",
-                "GRPCEdge", "GRPCReflection", "PrometheusExposition", crypto, nioCore, nioPosix,
+                "GRPCEdge", "GRPCReflection", "PrometheusExposition",
+                "TextFormats", crypto,
+                nioCore, nioPosix,
                 grpcCore, grpcTransport, grpcProtobuf,
                 protobuf, lifecycle, configuration, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -94,8 +98,8 @@ let package = Package(
         .target(
             name: "LedgerClient",
             dependencies: [
-                "LedgerAPI", "LedgerCore", nioPosix, grpcCore, grpcTransport, grpcProtobuf,
-                protobuf,
+                "LedgerAPI", "LedgerCore", nioPosix, grpcCore, grpcTransport,
+                grpcProtobuf, protobuf,
             ],
             swiftSettings: strict),
         .target(
@@ -108,6 +112,7 @@ let package = Package(
             name: "ledgerctl",
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerAPI", "LedgerCore", "EventLoopTasks",
+                "TextFormats",
                 grpcCore, grpcTransport, arguments,
             ],
             swiftSettings: strict),
@@ -129,10 +134,16 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ], swiftSettings: strict),
         .testTarget(
-            name: "EtcdGatewayTests", dependencies: ["EtcdGateway", "TestSupport", logging],
+            name: "TextFormatsTests", dependencies: ["TestSupport", "TextFormats"],
             swiftSettings: strict),
         .testTarget(
-            name: "LedgerCoreTests", dependencies: ["LedgerCore", crypto], swiftSettings: strict),
+            name: "EtcdGatewayTests",
+            dependencies: ["EtcdGateway", "TestSupport", "TextFormats", logging],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LedgerCoreTests",
+            dependencies: ["LedgerCore", "TestSupport", "TextFormats", crypto],
+            swiftSettings: strict),
         .testTarget(
             name: "SimulationTests", dependencies: ["EtcdGateway", "LedgerCore", "LedgerStore"],
             swiftSettings: strict),
@@ -166,14 +177,16 @@ let package = Package(
         .testTarget(
             name: "LedgerClientTests",
             dependencies: [
-                "LedgerClient", "LedgerAPI", grpcCore, grpcTransport, grpcProtobuf, protobuf,
+                "LedgerClient", "LedgerAPI", "TestSupport", grpcCore, grpcTransport, grpcProtobuf,
+                protobuf,
                 .product(name: "GRPCInProcessTransport", package: "grpc-swift-2"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "LedgerctlTests",
             dependencies: [
-                "ledgerctl", "CommandLineSupport", "LedgerClient", "LedgerAPI", arguments,
+                "ledgerctl", "CommandLineSupport", "LedgerClient", "LedgerAPI", "TestSupport",
+                arguments,
             ],
             swiftSettings: strict),
     ]
