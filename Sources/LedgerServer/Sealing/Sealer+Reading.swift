@@ -1,4 +1,3 @@
-import EtcdGateway
 package import LedgerCore
 import LedgerStore
 import Synchronization
