@@ -79,6 +79,7 @@ let package = Package(
             name: "LedgerAPI", dependencies: [grpcCore, grpcProtobuf, protobuf],
             swiftSettings: strict),
         .target(name: "PrometheusExposition", swiftSettings: strict),
+        .target(name: "TaskCoordination", swiftSettings: strict),
         .target(
             name: "GRPCReflection", dependencies: ["LedgerAPI", grpcCore, grpcProtobuf, protobuf],
             swiftSettings: strict),
@@ -86,7 +87,7 @@ let package = Package(
             name: "LedgerServer",
             dependencies: [
                 "LedgerAPI", "LedgerCore", "LedgerStore", "EtcdGateway", "EventLoopTasks",
-                "GRPCEdge", "GRPCReflection", "PrometheusExposition",
+                "GRPCEdge", "GRPCReflection", "PrometheusExposition", "TaskCoordination",
                 "TextFormats", crypto,
                 nioCore, nioPosix,
                 grpcCore, grpcTransport, grpcProtobuf,
@@ -98,7 +99,7 @@ let package = Package(
         .target(
             name: "LedgerClient",
             dependencies: [
-                "LedgerAPI", "LedgerCore", nioPosix, grpcCore, grpcTransport,
+                "LedgerAPI", "LedgerCore", "TaskCoordination", nioPosix, grpcCore, grpcTransport,
                 grpcProtobuf, protobuf,
             ],
             swiftSettings: strict),
@@ -112,7 +113,7 @@ let package = Package(
             name: "ledgerctl",
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerAPI", "LedgerCore", "EventLoopTasks",
-                "TextFormats",
+                "TaskCoordination", "TextFormats",
                 grpcCore, grpcTransport, arguments,
             ],
             swiftSettings: strict),
@@ -153,6 +154,9 @@ let package = Package(
                 "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerCore", grpcCore, grpcTransport,
                 grpcProtobuf, protobuf, logging,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TaskCoordinationTests", dependencies: ["TaskCoordination"],
             swiftSettings: strict),
         .testTarget(
             name: "PrometheusExpositionTests", dependencies: ["PrometheusExposition"],

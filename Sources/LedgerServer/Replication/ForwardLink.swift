@@ -6,6 +6,7 @@ import LedgerAPI
 import LedgerCore
 import SwiftProtobuf
 import Synchronization
+import TaskCoordination
 
 /// One connection to a replica that seals: events go out in order, answers come in.
 final class ForwardLink: Sendable {
