@@ -1,4 +1,3 @@
-package import EtcdGateway
 package import GRPCEdge
 package import PrometheusExposition
 import Synchronization
@@ -28,6 +27,9 @@ package final class LedgerMetrics: Sendable {
     ]
     /// The label values of `result`; anything else is counted as `unknown`.
     package static let results = ["ok", "not_sent", "rejected", "unknown", "corrupt"]
+
+    /// The connections to etcd at one moment.
+    package typealias Connections = (active: Int, idle: Int)
 
     /// Where everything is registered.
     package let registry: PrometheusRegistry
@@ -65,7 +67,7 @@ package final class LedgerMetrics: Sendable {
     private let submissions: [SubmissionOutcomeLabel: PrometheusCounter]
     private let etcdRequests: [String: [String: PrometheusCounter]]
     private let etcdRequestSeconds: [String: PrometheusHistogram]
-    private let poolStatistics = Mutex<(@Sendable () -> EtcdPoolStatistics)?>(nil)
+    private let connections = Mutex<(@Sendable () -> Connections)?>(nil)
 
     /// Registers every metric.
     ///
@@ -155,10 +157,16 @@ package final class LedgerMetrics: Sendable {
     }
 
     /// Names the source of `ledger_etcd_connections`, once the client exists.
-    package func observeConnections(
-        _ source: @escaping @Sendable () -> EtcdPoolStatistics
-    ) {
-        poolStatistics.withLock { $0 = source }
+    package func observeConnections(_ source: @escaping @Sendable () -> Connections) {
+        connections.withLock { $0 = source }
+    }
+
+    /// Counts a request to etcd: `ledger_etcd_requests_total`, `ledger_etcd_request_seconds`.
+    package func countEtcdRequest(operation: String, result: String, duration: Duration) {
+        let operation = etcdRequestSeconds[operation] == nil ? "other" : operation
+        let counters = etcdRequests[operation]
+        (counters?[result] ?? counters?["unknown"])?.increment()
+        etcdRequestSeconds[operation]?.observe(duration)
     }
 }
 
@@ -197,15 +205,6 @@ extension LedgerMetrics {
                 labels: [label, PrometheusLabel("reason", refusal.label)]
             ) { Double(statistics.refused(refusal)) }
         }
-    }
-}
-
-extension LedgerMetrics: EtcdRequestObserver {
-    package func etcdRequestEnded(operation: String, result: String, duration: Duration) {
-        let operation = etcdRequestSeconds[operation] == nil ? "other" : operation
-        let counters = etcdRequests[operation]
-        (counters?[result] ?? counters?["unknown"])?.increment()
-        etcdRequestSeconds[operation]?.observe(duration)
     }
 }
 
@@ -263,15 +262,15 @@ extension LedgerMetrics {
     }
 
     private func registerConnections() {
-        let states: [(String, @Sendable (EtcdPoolStatistics) -> Int)] = [
-            ("active", { Int($0.active) }), ("idle", { Int($0.idle) }),
+        let states: [(String, @Sendable (Connections) -> Int)] = [
+            ("active", { $0.active }), ("idle", { $0.idle }),
         ]
         for (state, value) in states {
             registry.sampled(
                 "ledger_etcd_connections", .gauge, help: "Connections to etcd by state.",
                 labels: [PrometheusLabel("state", state)]
             ) { [weak self] in
-                guard let source = self?.poolStatistics.withLock({ $0 }) else { return 0 }
+                guard let source = self?.connections.withLock({ $0 }) else { return 0 }
                 return Double(value(source()))
             }
         }
