@@ -60,8 +60,9 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CLibcurl", pkgConfig: "libcurl"),
         .target(name: "CCurlShims", dependencies: ["CLibcurl"]),
+        .target(name: "TextFormats", swiftSettings: strictMemory),
         .target(
-            name: "EtcdGateway", dependencies: ["CCurlShims", logging],
+            name: "EtcdGateway", dependencies: ["CCurlShims", "TextFormats", logging],
             swiftSettings: strictMemory),
         .target(name: "EventLoopTasks", dependencies: [nioCore, nioPosix], swiftSettings: strict),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
@@ -69,7 +70,8 @@ let package = Package(
             name: "GRPCEdge",
             dependencies: ["CZlib", "EventLoopTasks", nioCore, nioHTTP2, nioHPACK],
             swiftSettings: strictMemory),
-        .target(name: "LedgerCore", dependencies: [crypto], swiftSettings: strict),
+        .target(
+            name: "LedgerCore", dependencies: ["TextFormats", crypto], swiftSettings: strict),
         .target(
             name: "LedgerStore", dependencies: ["EtcdGateway", "LedgerCore", logging],
             swiftSettings: strict),
@@ -80,6 +82,7 @@ let package = Package(
             name: "LedgerAPI", dependencies: [grpcCore, grpcProtobuf, protobuf],
             swiftSettings: strict),
         .target(name: "PrometheusExposition", swiftSettings: strict),
+        .target(name: "TaskCoordination", swiftSettings: strict),
         .target(
             name: "GRPCReflection", dependencies: ["LedgerAPI", grpcCore, grpcProtobuf, protobuf],
             swiftSettings: strict),
@@ -87,9 +90,9 @@ let package = Package(
             name: "LedgerServer",
             dependencies: [
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "EtcdGateway",
-                "EventLoopTasks", "GRPCEdge", "GRPCReflection", "PrometheusExposition", crypto,
-                nioCore, nioPosix, grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle,
-                configuration, logging,
+                "EventLoopTasks", "GRPCEdge", "GRPCReflection", "PrometheusExposition",
+                "TaskCoordination", "TextFormats", crypto, nioCore, nioPosix, grpcCore,
+                grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
             ],
@@ -97,8 +100,8 @@ let package = Package(
         .target(
             name: "LedgerClient",
             dependencies: [
-                "LedgerAPI", "LedgerCore", nioPosix, grpcCore, grpcTransport, grpcProtobuf,
-                protobuf,
+                "LedgerAPI", "LedgerCore", "TaskCoordination", nioPosix, grpcCore, grpcTransport,
+                grpcProtobuf, protobuf,
             ],
             swiftSettings: strict),
         .target(
@@ -111,6 +114,7 @@ let package = Package(
             name: "ledgerctl",
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerAPI", "LedgerCore", "EventLoopTasks",
+                "TaskCoordination", "TextFormats",
                 grpcCore, grpcTransport, arguments,
             ],
             swiftSettings: strict),
@@ -132,10 +136,16 @@ let package = Package(
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ], swiftSettings: strict),
         .testTarget(
-            name: "EtcdGatewayTests", dependencies: ["EtcdGateway", "TestSupport", logging],
+            name: "TextFormatsTests", dependencies: ["TestSupport", "TextFormats"],
             swiftSettings: strict),
         .testTarget(
-            name: "LedgerCoreTests", dependencies: ["LedgerCore", crypto], swiftSettings: strict),
+            name: "EtcdGatewayTests",
+            dependencies: ["EtcdGateway", "TestSupport", "TextFormats", logging],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LedgerCoreTests",
+            dependencies: ["LedgerCore", "TestSupport", "TextFormats", crypto],
+            swiftSettings: strict),
         .testTarget(
             name: "SimulationTests", dependencies: ["EtcdGateway", "LedgerCore", "LedgerStore"],
             swiftSettings: strict),
@@ -145,6 +155,9 @@ let package = Package(
                 "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerCore", grpcCore, grpcTransport,
                 grpcProtobuf, protobuf, logging,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TaskCoordinationTests", dependencies: ["TaskCoordination"],
             swiftSettings: strict),
         .testTarget(
             name: "PrometheusExpositionTests", dependencies: ["PrometheusExposition"],
@@ -169,14 +182,16 @@ let package = Package(
         .testTarget(
             name: "LedgerClientTests",
             dependencies: [
-                "LedgerClient", "LedgerAPI", grpcCore, grpcTransport, grpcProtobuf, protobuf,
+                "LedgerClient", "LedgerAPI", "TestSupport", grpcCore, grpcTransport, grpcProtobuf,
+                protobuf,
                 .product(name: "GRPCInProcessTransport", package: "grpc-swift-2"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "LedgerctlTests",
             dependencies: [
-                "ledgerctl", "CommandLineSupport", "LedgerClient", "LedgerAPI", arguments,
+                "ledgerctl", "CommandLineSupport", "LedgerClient", "LedgerAPI", "TestSupport",
+                arguments,
             ],
             swiftSettings: strict),
     ]

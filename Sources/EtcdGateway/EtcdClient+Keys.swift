@@ -1,3 +1,5 @@
+import TextFormats
+
 extension EtcdClient {
     /// Reads keys: linearizably, unless the request says that the member's own copy will do.
     package func range(

@@ -1,3 +1,5 @@
+import TextFormats
+
 extension EtcdClient {
     /// Gets a lease.
     ///

@@ -1,3 +1,5 @@
+import TextFormats
+
 extension EtcdClient {
     /// Asks one member for its version, its role, the size of its database and its clock. It
     /// answers without a quorum.

@@ -1,4 +1,5 @@
 package import Logging
+import TextFormats
 
 /// etcd's v3 API, through its JSON gateway.
 ///

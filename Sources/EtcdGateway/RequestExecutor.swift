@@ -1,5 +1,6 @@
 import Logging
 import Synchronization
+import TextFormats
 
 /// Sends one request to one member after another, as far as that is harmless.
 final class RequestExecutor: Sendable {

@@ -309,7 +309,7 @@ struct EtcdClientTests {
     @Test("megabytes come back as they went")
     func largeValues() async throws {
         try await withClient { client, _ in
-            var random = SeededGenerator(seed: 20)
+            var random = ReplayableRandom(seed: 20)
             let values = (0..<4).map { _ in
                 (0..<1_000_000).map { _ in UInt8.random(in: .min ... .max, using: &random) }
             }

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import EtcdGateway
@@ -128,22 +129,4 @@ struct EtcdLoginTests {
         #expect(try await login.token(before: nil) == nil)
         #expect(authenticator.count == 1)
     }
-}
-
-/// Waits for something that another thread or process brings about.
-///
-/// - Parameter condition: Asked again and again until it holds.
-func eventually(
-    _ what: String, within limit: Duration = .seconds(30),
-    _ condition: () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + limit
-    while try await !condition() {
-        guard .now < deadline else { throw NeverHappened(what: what) }
-        try await Task.sleep(for: .milliseconds(2))
-    }
-}
-
-struct NeverHappened: Error {
-    var what: String
 }

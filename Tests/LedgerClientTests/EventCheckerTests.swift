@@ -77,7 +77,7 @@ struct EventCheckerTests {
         #expect(throws: LedgerError.self) { try link.accept(events[2]) }
         var unlinked = events[1]
         unlinked.previousHash = String(repeating: "a", count: 64)
-        unlinked.eventHash = EventHash.compute(unlinked) ?? ""
+        unlinked.eventHash = unlinked.recomputedHash ?? ""
         #expect(throws: LedgerError.self) { try link.accept(unlinked) }
         _ = try link.accept(events[1])
         #expect(link.next == 3)

@@ -1,4 +1,5 @@
 import LedgerClient
+import TestSupport
 import Testing
 
 @Suite("Deciding after an attempt to submit")
@@ -99,9 +100,8 @@ struct SubmissionAttemptsTests {
 
     @Test("A certain rejection never follows an unknown outcome, in any sequence of answers")
     func randomSequences() {
-        let seed = UInt64.random(in: 0...UInt64.max)
-        print("seed \(seed)")
-        var generator = SeededGenerator(seed: seed)
+        var generator = ReplayableRandom()
+        print(generator.note)
         for _ in 0..<2_000 {
             let limit = Int.random(in: 1...6, using: &generator)
             var attempts = SubmissionAttempts(policy: RetryPolicy(maximumAttempts: limit))
@@ -139,20 +139,5 @@ struct SubmissionAttemptsTests {
         #expect(error.kind == .outcomeUnknown)
         #expect((error.cause as? LedgerError)?.kind == .overloaded)
         #expect(error.description.contains("is unknown"))
-    }
-}
-
-/// SplitMix64: random numbers that a seed brings back.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

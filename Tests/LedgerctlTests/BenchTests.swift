@@ -1,5 +1,6 @@
 import LedgerAPI
 import LedgerClient
+import TestSupport
 import Testing
 
 @testable import ledgerctl
@@ -31,9 +32,8 @@ struct BenchTests {
 
     @Test("A percentile is never below the true value, and at most 0.8 percent above it")
     func error() {
-        let seed = UInt64.random(in: 0...UInt64.max)
-        print("seed \(seed)")
-        var generator = SeededGenerator(seed: seed)
+        var generator = ReplayableRandom()
+        print(generator.note)
         var histogram = LatencyHistogram()
         var values: [UInt64] = []
         for _ in 0..<20_000 {
@@ -125,20 +125,5 @@ struct BenchTests {
         #expect((0..<3).allSatisfy { _ in run.isMeasured(beganAt: .max) })
         #expect(!run.mayGoOn)
         #expect(!run.isMeasured(beganAt: .max))
-    }
-}
-
-/// SplitMix64: random numbers that a seed brings back.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

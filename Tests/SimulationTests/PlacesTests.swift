@@ -13,7 +13,7 @@ struct PlacesTests {
     }
 
     private func hold(
-        _ places: Places, _ priority: Places.Priority = .ordinary, until gate: Gate,
+        _ places: Places, _ priority: Places.Priority = .ordinary, until gate: Barrier,
         _ entered: @escaping @Sendable () -> Void = {}
     ) -> Task<Void, any Error> {
         Task {
@@ -49,7 +49,7 @@ struct PlacesTests {
     @Test("who is cancelled while waiting leaves at once, and who is cancelled inside gives back")
     func cancellation() async throws {
         let places = places(1)
-        let gate = Gate()
+        let gate = Barrier()
         let first = hold(places, until: gate)
         await eventually { places.statistics.taken == 1 }
         let second = hold(places, until: gate)
@@ -69,7 +69,7 @@ struct PlacesTests {
     @Test("as many wait as may, and no longer than they may")
     func refusals() async throws {
         let places = places(1, maxWaiting: 1, longestWait: .milliseconds(20))
-        let gate = Gate()
+        let gate = Barrier()
         let first = hold(places, until: gate)
         await eventually { places.statistics.taken == 1 }
         let late = hold(places, until: gate)
@@ -90,7 +90,7 @@ struct PlacesTests {
     @Test("the urgent go first, and have a place that nobody else gets")
     func priorities() async throws {
         let places = places(1, reserved: 1)
-        let gate = Gate()
+        let gate = Barrier()
         let ordinary = hold(places, until: gate)
         await eventually { places.statistics.taken == 1 }
         let order = Mutex<[String]>([])
@@ -119,7 +119,7 @@ private final class Crowd: Sendable {
 }
 
 /// Holds up tasks until it is opened; it does not hear of cancellation.
-final class Gate: Sendable {
+final class Barrier: Sendable {
     private let isOpen = Atomic<Bool>(false)
 
     func open() { isOpen.store(true, ordering: .releasing) }

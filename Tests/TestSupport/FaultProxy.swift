@@ -93,13 +93,11 @@ package final class FaultProxy: Sendable {
 
     private static func acceptAll(_ listener: LoopbackSocket, target: Int, _ shared: Shared) {
         while true {
-            let accepted = accept(listener.descriptor, nil, nil)
-            guard accepted >= 0 else {
+            guard let client = listener.accept() else {
                 // Closed by the only thread that accepts, or its number could be another's by then.
                 listener.close()
                 return
             }
-            let client = LoopbackSocket(accepted)
             let isRefused = shared.state.withLock { $0.refuses || $0.isStopped }
             guard !isRefused, let server = LoopbackSocket(connectedTo: target) else {
                 client.close()

@@ -1,7 +1,7 @@
 import Glibc
 
 /// One end of a TCP connection over 127.0.0.1, with calls that block: for threads, not for tasks.
-struct LoopbackSocket: Sendable {
+package struct LoopbackSocket: Sendable {
     let descriptor: Int32
 
     init(_ descriptor: Int32) {
@@ -9,7 +9,7 @@ struct LoopbackSocket: Sendable {
     }
 
     /// Connects to a port; nil where nobody listens there.
-    init?(connectedTo port: Int) {
+    package init?(connectedTo port: Int) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard Self.withAddress(port, { connect(descriptor, $0, $1) }) == 0 else {
             Glibc.close(descriptor)
@@ -18,7 +18,7 @@ struct LoopbackSocket: Sendable {
     }
 
     /// Listens on a port; nil where that cannot be had.
-    init?(listeningOn port: Int) {
+    package init?(listeningOn port: Int) {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var yes: Int32 = 1
         setsockopt(
@@ -30,6 +30,12 @@ struct LoopbackSocket: Sendable {
         }
     }
 
+    /// Waits for the next connection to a socket that listens; nil once it is closed or disconnected.
+    package func accept() -> LoopbackSocket? {
+        let accepted = Glibc.accept(descriptor, nil, nil)
+        return accepted < 0 ? nil : LoopbackSocket(accepted)
+    }
+
     /// Small pieces leave at once, instead of waiting for the answer to those before.
     func sendAtOnce() {
         var yes: Int32 = 1
@@ -38,14 +44,14 @@ struct LoopbackSocket: Sendable {
     }
 
     /// What has come, nil at the end of the connection.
-    func read() -> [UInt8]? {
+    package func read() -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         let count = recv(descriptor, &buffer, buffer.count, 0)
         return count > 0 ? Array(buffer[..<count]) : nil
     }
 
     /// Sends everything, or as much as the other side takes before it is gone.
-    func write(_ bytes: [UInt8]) {
+    package func write(_ bytes: [UInt8]) {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
@@ -64,9 +70,9 @@ struct LoopbackSocket: Sendable {
     }
 
     /// Ends the connection in both directions; the descriptor stays.
-    func disconnect() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    package func disconnect() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-    func close() { Glibc.close(descriptor) }
+    package func close() { Glibc.close(descriptor) }
 
     private static func withAddress(
         _ port: Int, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32

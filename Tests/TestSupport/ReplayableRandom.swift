@@ -6,10 +6,11 @@ package struct ReplayableRandom: RandomNumberGenerator {
     package let seed: UInt64
     private var state: UInt64
 
-    package init() {
+    /// - Parameter seed: nil takes the one that is given, or a fresh one.
+    package init(seed: UInt64? = nil) {
         let given = ProcessInfo.processInfo.environment["LEDGER_TEST_SEED"].flatMap { UInt64($0) }
-        seed = given ?? UInt64.random(in: .min ... .max)
-        state = seed
+        self.seed = seed ?? given ?? UInt64.random(in: .min ... .max)
+        state = self.seed
     }
 
     package var note: String { "LEDGER_TEST_SEED=\(seed)" }

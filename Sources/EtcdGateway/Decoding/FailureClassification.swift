@@ -1,3 +1,5 @@
+import TextFormats
+
 /// What a failed request means: for the write, and for the member that was asked.
 enum FailureClassification {
     /// Whatever is not certainly harmless is `unknown`.
@@ -121,7 +123,7 @@ struct GatewayRefusal: Hashable {
 
     init(_ body: [UInt8]) throws(JSONFailure) {
         var reader = JSONReader(body)
-        var code: Int?
+        var code: Int64?
         var message: String?
         try reader.object { name, reader throws(JSONFailure) in
             switch name {
@@ -133,7 +135,7 @@ struct GatewayRefusal: Hashable {
         }
         try reader.end()
         guard let code, let message else { throw reader.failure("no code or no message") }
-        self.code = code
+        self.code = Int(code)
         self.message = message
     }
 }

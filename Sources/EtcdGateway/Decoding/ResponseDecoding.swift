@@ -1,3 +1,5 @@
+import TextFormats
+
 /// Reads the bodies of etcd's answers. What cannot be read whole is an error.
 ///
 /// etcd leaves out what is zero, false or empty.
@@ -8,7 +10,7 @@ struct ResponseDecoding {
     let date: Int64?
 
     func range(_ body: [UInt8]) throws(JSONFailure) -> EtcdRangeResponse {
-        try whole(body) { reader throws(JSONFailure) in
+        try JSONReader.whole(body) { reader throws(JSONFailure) in
             let response = try range(&reader)
             guard response.header != nil else { throw reader.failure("no header") }
             return response
@@ -21,7 +23,7 @@ struct ResponseDecoding {
     func transaction(
         _ body: [UInt8], successKinds: [EtcdOperationKind], failureKinds: [EtcdOperationKind]
     ) throws(JSONFailure) -> EtcdTransactionResponse {
-        try whole(body) { reader throws(JSONFailure) in
+        try JSONReader.whole(body) { reader throws(JSONFailure) in
             var header: EtcdResponseHeader?
             var succeeded = false
             var responses: [EtcdOperationResponse] = []
@@ -46,7 +48,7 @@ struct ResponseDecoding {
     }
 
     func leaseGrant(_ body: [UInt8]) throws(JSONFailure) -> EtcdLease {
-        try whole(body) { reader throws(JSONFailure) in
+        try JSONReader.whole(body) { reader throws(JSONFailure) in
             let (header, lease) = try lease(&reader)
             guard header != nil, lease.id != 0, lease.ttlSeconds > 0 else {
                 throw reader.failure("no lease")
@@ -57,7 +59,7 @@ struct ResponseDecoding {
 
     /// The remaining time to live, or nil where the lease has expired.
     func leaseKeepAlive(_ body: [UInt8], id: Int64) throws(JSONFailure) -> Int64? {
-        try whole(body) { reader throws(JSONFailure) in
+        try JSONReader.whole(body) { reader throws(JSONFailure) in
             var result: EtcdLease?
             try reader.object { name, reader throws(JSONFailure) in
                 if name == "result" {
@@ -73,7 +75,7 @@ struct ResponseDecoding {
 
     /// An answer that says nothing but that it was done.
     func acknowledgement(_ body: [UInt8]) throws(JSONFailure) {
-        try whole(body) { reader throws(JSONFailure) in
+        try JSONReader.whole(body) { reader throws(JSONFailure) in
             var header: EtcdResponseHeader?
             try reader.object { name, reader throws(JSONFailure) in
                 if name == "header" {
@@ -87,7 +89,7 @@ struct ResponseDecoding {
     }
 
     func status(_ body: [UInt8]) throws(JSONFailure) -> EtcdMemberStatus {
-        try whole(body) { reader throws(JSONFailure) in
+        try JSONReader.whole(body) { reader throws(JSONFailure) in
             var header: EtcdResponseHeader?
             var status = EtcdMemberStatus(
                 endpoint: endpoint, version: "", dbSize: 0, leader: 0, raftTerm: 0, raftIndex: 0,
@@ -117,7 +119,7 @@ struct ResponseDecoding {
     }
 
     func alarms(_ body: [UInt8]) throws(JSONFailure) -> [EtcdAlarm] {
-        try whole(body) { reader throws(JSONFailure) in
+        try JSONReader.whole(body) { reader throws(JSONFailure) in
             // etcd 3.4 answers `{}` where there is no alarm: not even a header.
             var alarms: [EtcdAlarm] = []
             try reader.object { name, reader throws(JSONFailure) in
@@ -135,7 +137,7 @@ struct ResponseDecoding {
 
     /// The token that a login yields.
     func token(_ body: [UInt8]) throws(JSONFailure) -> String {
-        try whole(body) { reader throws(JSONFailure) in
+        try JSONReader.whole(body) { reader throws(JSONFailure) in
             var token = ""
             try reader.object { name, reader throws(JSONFailure) in
                 if name == "token" {
@@ -156,15 +158,6 @@ struct ResponseDecoding {
 // MARK: Pieces
 
 extension ResponseDecoding {
-    private func whole<Value>(
-        _ body: [UInt8], _ read: (inout JSONReader) throws(JSONFailure) -> Value
-    ) throws(JSONFailure) -> Value {
-        var reader = JSONReader(body)
-        let value = try read(&reader)
-        try reader.end()
-        return value
-    }
-
     private func header(_ reader: inout JSONReader) throws(JSONFailure) -> EtcdResponseHeader {
         var header = EtcdResponseHeader(
             clusterID: 0, memberID: 0, revision: 0, raftTerm: 0, date: date, endpoint: endpoint)

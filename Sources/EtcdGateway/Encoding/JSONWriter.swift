@@ -1,3 +1,5 @@
+import TextFormats
+
 /// Writes JSON into one buffer of bytes; where commas and braces go is the caller's business.
 struct JSONWriter {
     private(set) var bytes: [UInt8] = []

@@ -1,3 +1,5 @@
+import TextFormats
+
 /// The bodies of requests to etcd's gateway.
 ///
 /// etcd ignores fields that it does not know: a misspelt `compare` would make a transaction

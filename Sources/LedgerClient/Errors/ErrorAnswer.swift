@@ -34,7 +34,7 @@ package struct ErrorAnswer: Sendable {
         status = statusName(error.code.rawValue)
         message = error.message
         guard let details = try? error.unpackGoogleRPCStatus()?.details else { return }
-        let info = details.lazy.compactMap(\.errorInfo).first { $0.domain == LedgerReason.domain }
+        let info = details.lazy.compactMap(\.errorInfo).first { $0.domain == ErrorReason.domain }
         reason = info?.reason
         differingFields =
             info?.metadata[Self.differsKey]?.split(separator: ",").map {

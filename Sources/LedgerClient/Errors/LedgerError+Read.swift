@@ -1,4 +1,5 @@
 internal import GRPCCore
+internal import LedgerAPI
 
 extension LedgerError {
     /// What the failure of a read means.
@@ -18,7 +19,7 @@ extension LedgerError {
                 message: "Could not call \(service) (\(summary(error)))", cause: error)
         }
         let answer = ErrorAnswer(rpcError)
-        let reason = answer.reason.flatMap(LedgerReason.init(rawValue:))
+        let reason = answer.reason.flatMap(ErrorReason.init(rawValue:))
         let kind = reason.flatMap(readKind) ?? readKind(rpcError.code, answer)
         var result = LedgerError(
             kind, sealed: nil, message: answer.message, retryAfter: answer.retryAfter,
@@ -40,7 +41,7 @@ extension LedgerError {
         }
     }
 
-    private static func readKind(_ reason: LedgerReason) -> Kind? {
+    private static func readKind(_ reason: ErrorReason) -> Kind? {
         switch reason {
         case .notFound: .notFound
         case .corrupt: .corrupt

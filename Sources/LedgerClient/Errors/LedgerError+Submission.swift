@@ -1,4 +1,5 @@
 internal import GRPCCore
+internal import LedgerAPI
 
 extension LedgerError {
     /// What the failure of an attempt to submit means.
@@ -41,7 +42,7 @@ extension LedgerError {
     package static func submission(
         _ answer: ErrorAnswer, service: String, cause: (any Error)? = nil
     ) -> LedgerError {
-        guard let reason = answer.reason.flatMap(LedgerReason.init(rawValue:)),
+        guard let reason = answer.reason.flatMap(ErrorReason.init(rawValue:)),
             let (kind, sealed) = outcome(reason, answer)
         else {
             // A later version's reason: nothing certain can be concluded from it.
@@ -61,7 +62,7 @@ extension LedgerError {
     }
 
     private static func outcome(
-        _ reason: LedgerReason, _ answer: ErrorAnswer
+        _ reason: ErrorReason, _ answer: ErrorAnswer
     ) -> (Kind, SealedState)? {
         switch reason {
         case .invalidEvent: (.invalid(violations: answer.violations), .no)
@@ -77,7 +78,10 @@ extension LedgerError {
         // Without the original nothing shows what is sealed; the next attempt will.
         case .duplicateEvent:
             answer.original.map { (.duplicate(original: SealedEvent($0)), .yes) }
-        case .notFound, .corrupt, .noSigningKey, .notYetCovered: nil
+        // Not of a submission.
+        case .notFound, .corrupt, .noSigningKey, .notYetCovered, .outOfRange, .invalidArgument,
+            .unimplemented, .stopping, .unavailable, .deadlineExceeded, .cancelled, .internalError:
+            nil
         }
     }
 

@@ -2,6 +2,7 @@ internal import GRPCCore
 internal import GRPCProtobuf
 internal import LedgerAPI
 internal import Synchronization
+internal import TaskCoordination
 
 /// Submits a source of events over streams, and delivers their results in order.
 ///
@@ -82,7 +83,7 @@ final class BulkSubmission: Sendable {
         state.withLock { $0.admitted += 1 }
         let attempts = SubmissionAttempts(
             policy: client.configuration.retryPolicy, hasUnknownAttempt: resolvingUnknown)
-        outbox.send(Pending(index: index, event: event, attempts: attempts, startedAt: .now))
+        outbox.put(Pending(index: index, event: event, attempts: attempts, startedAt: .now))
         return true
     }
 
@@ -284,7 +285,7 @@ final class BulkSubmission: Sendable {
         case .fail(let error):
             complete(pending, .failure(error), attempts: pending.attempts.count)
         case .retry(let delay):
-            retries.send((pending, delay))
+            retries.put((pending, delay))
         }
     }
 
@@ -296,7 +297,7 @@ final class BulkSubmission: Sendable {
             attempts: attempts)
         let isDone = state.withLock { state in
             // Under the lock, or two tasks could deliver their results in the wrong order.
-            for ready in state.order.insert(result, at: pending.index) { results.send(ready) }
+            for ready in state.order.insert(result, at: pending.index) { results.put(ready) }
             state.completed += 1
             return state.sourceEnded && state.completed == state.admitted
         }

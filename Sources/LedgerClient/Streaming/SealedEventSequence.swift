@@ -1,3 +1,5 @@
+internal import TaskCoordination
+
 /// Sealed events in order, read from the service as the consumer takes them.
 ///
 /// Every iterator reads anew. Errors are ``LedgerError``s.
@@ -12,14 +14,15 @@ public struct SealedEventSequence: AsyncSequence, Sendable {
 
     /// Begins to read.
     public func makeAsyncIterator() -> Iterator {
-        Iterator(reader: EventReader(client: client, first: first, last: last, follow: follow))
+        Iterator(
+            reader: SealedEventReader(client: client, first: first, last: last, follow: follow))
     }
 
     /// Takes one event after another; reading stops when the iterator is gone.
     public struct Iterator: AsyncIteratorProtocol {
         private let reading: Reading
 
-        init(reader: EventReader) {
+        init(reader: SealedEventReader) {
             reading = Reading(reader)
         }
 
@@ -38,10 +41,10 @@ public struct SealedEventSequence: AsyncSequence, Sendable {
 
     /// Ties the reading task to the iterator's life.
     private final class Reading: Sendable {
-        let reader: EventReader
+        let reader: SealedEventReader
         private let task: Task<Void, Never>
 
-        init(_ reader: EventReader) {
+        init(_ reader: SealedEventReader) {
             self.reader = reader
             // An iterator has no scope of its own that could hold a child task.
             task = Task { await reader.run() }

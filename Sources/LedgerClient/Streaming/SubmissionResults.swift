@@ -1,3 +1,5 @@
+internal import TaskCoordination
+
 /// The results of a stream of submissions, one for each event and in the events' order.
 ///
 /// Events are pulled from the source only as results are taken: at most

@@ -1,3 +1,5 @@
+import TextFormats
+
 /// What a ledger commits to at one size (C2SP tlog-checkpoint; FORMATS.md, Checkpoint).
 package struct Checkpoint: Hashable, Sendable {
     /// `LEDGER_ORIGIN`: the ledger's name.

@@ -1,4 +1,5 @@
 import Crypto
+import TextFormats
 
 /// The name and the Ed25519 public key of a ledger, with which anybody can check its checkpoints.
 package struct NoteVerifier: Hashable, Sendable {

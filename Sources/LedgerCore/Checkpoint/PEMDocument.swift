@@ -1,3 +1,5 @@
+import TextFormats
+
 /// One object of a PEM text (RFC 7468): what openssl writes for a key or a certificate.
 ///
 /// Read so strictly that no other program reads anything else in the same text: an object that one of them would skip,

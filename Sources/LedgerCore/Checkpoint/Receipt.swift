@@ -1,3 +1,5 @@
+import TextFormats
+
 /// The proof that an event is in the ledger, for checking it offline (C2SP tlog-proof; FORMATS.md,
 /// Receipt).
 package struct Receipt: Hashable, Sendable {

@@ -1,3 +1,5 @@
+import TextFormats
+
 /// A text with signatures below it (C2SP signed-note).
 package struct SignedNote: Hashable, Sendable {
     /// One signature line. Lines of unknown keys are kept as they are.

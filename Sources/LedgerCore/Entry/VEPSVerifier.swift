@@ -1,4 +1,5 @@
 import Crypto
+import TextFormats
 
 /// Checks the signatures of the service that certifies events (FORMATS.md, What VEPS signs).
 package struct VEPSVerifier: Sendable {

@@ -1,3 +1,5 @@
+import TextFormats
+
 /// The last sealed event and the tree up to it, as the key `head` holds them (FORMATS.md, Keys).
 package struct Head: Hashable, Sendable {
     /// The version of the stored form.
@@ -48,11 +50,15 @@ extension Head {
     /// subtree roots as it has 1-bits.
     package init(decodingJSON bytes: [UInt8]) throws(FormatError) {
         var fields = HeadFields()
-        var reader = JSONReader(bytes[...])
-        try reader.object { (key, reader) throws(FormatError) in
-            try fields.read(key, from: &reader)
+        do throws(JSONFailure) {
+            try JSONReader.whole(bytes, strings: .plain) { reader throws(JSONFailure) in
+                try reader.object { key, reader throws(JSONFailure) in
+                    try fields.read(key, from: &reader)
+                }
+            }
+        } catch {
+            throw FormatError(.wrongFormat, "the head: \(error.reason)")
         }
-        try reader.finish()
         self = try fields.head()
     }
 }
@@ -65,23 +71,23 @@ private struct HeadFields {
     var sealedTimestamp: Int64?
     var tree: [Digest]?
 
-    mutating func read(_ key: String, from reader: inout JSONReader) throws(FormatError) {
+    mutating func read(_ key: String, from reader: inout JSONReader) throws(JSONFailure) {
         switch key {
-        case "version": try set(&version, reader.unsignedInteger(), key)
-        case "sequence": try set(&sequence, reader.unsignedInteger(), key)
-        case "event_hash": try set(&eventHash, Self.digest(&reader), key)
-        case "sealed_timestamp": try set(&sealedTimestamp, reader.integer(), key)
+        case "version": version = try reader.integer()
+        case "sequence": sequence = try reader.integer()
+        case "event_hash": eventHash = try Self.digest(&reader)
+        case "sealed_timestamp": sealedTimestamp = try reader.integer()
         case "tree":
             var hashes: [Digest] = []
-            try reader.array { (reader) throws(FormatError) in
+            try reader.array { reader throws(JSONFailure) in
                 guard hashes.count < 64 else {
-                    throw FormatError(.outOfBounds, "the head has more than 64 subtree roots")
+                    throw reader.failure("more than 64 subtree roots")
                 }
                 hashes.append(try Self.digest(&reader))
             }
-            try set(&tree, hashes, key)
+            tree = hashes
         default:
-            throw FormatError(.wrongFormat, "the head has an unknown key")
+            throw reader.failure("an unknown key")
         }
     }
 
@@ -101,19 +107,10 @@ private struct HeadFields {
             tree: try MerkleFrontier(size: sequence, hashes: tree))
     }
 
-    private static func digest(_ reader: inout JSONReader) throws(FormatError) -> Digest {
+    private static func digest(_ reader: inout JSONReader) throws(JSONFailure) -> Digest {
         guard let digest = Digest(hex: try reader.string()) else {
-            throw FormatError(.invalidText, "a hash in the head is not 64 lower-case hex digits")
+            throw reader.failure("a hash is not 64 lower-case hex digits")
         }
         return digest
-    }
-
-    private func set<Value>(
-        _ field: inout Value?, _ value: Value, _ key: String
-    ) throws(FormatError) {
-        guard field == nil else {
-            throw FormatError(.notCanonical, "the head has the key \(key) twice")
-        }
-        field = value
     }
 }

@@ -1,3 +1,5 @@
+import TextFormats
+
 /// Who seals, as the key `sealer` says: a hint for speed, never a lock (FORMATS.md, "Keys in etcd").
 package struct SealerHint: Hashable, Sendable {
     /// Where the replica's internal port is reached, as `host:port`.
@@ -19,15 +21,19 @@ package struct SealerHint: Hashable, Sendable {
     package init(decodingJSON bytes: [UInt8]) throws(FormatError) {
         var address: String?
         var id: String?
-        var reader = JSONReader(bytes[...])
-        try reader.object { (key, reader) throws(FormatError) in
-            switch key {
-            case "address": address = try reader.string()
-            case "id": id = try reader.string()
-            default: throw FormatError(.wrongFormat, "the sealer hint has an unknown key")
+        do throws(JSONFailure) {
+            try JSONReader.whole(bytes, strings: .plain) { reader throws(JSONFailure) in
+                try reader.object { key, reader throws(JSONFailure) in
+                    switch key {
+                    case "address": address = try reader.string()
+                    case "id": id = try reader.string()
+                    default: throw reader.failure("an unknown key")
+                    }
+                }
             }
+        } catch {
+            throw FormatError(.wrongFormat, "the sealer hint: \(error.reason)")
         }
-        try reader.finish()
         guard let address, let id else {
             throw FormatError(.wrongFormat, "the sealer hint lacks a key")
         }

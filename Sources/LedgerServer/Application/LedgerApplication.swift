@@ -39,7 +39,7 @@ package struct LedgerApplication: Sendable {
         let metrics = LedgerMetrics(version: Self.version)
         self.metrics = metrics
         let troubles = EtcdTroubles(
-            next: metrics, hasUser: configuration.etcd.username != nil, logger: logger)
+            metrics: metrics, hasUser: configuration.etcd.username != nil, logger: logger)
         let client = try EtcdClient(
             configuration: configuration.etcd, logger: logger, observer: troubles)
         let members = EtcdMembers(endpoints: client.endpoints)
@@ -60,7 +60,10 @@ package struct LedgerApplication: Sendable {
         let reading = try Reading(
             configuration: configuration, client: client, members: members, observer: troubles,
             metrics: metrics, logger: logger)
-        metrics.observeConnections { client.poolStatistics + reading.client.poolStatistics }
+        metrics.observeConnections {
+            let pool = client.poolStatistics + reading.client.poolStatistics
+            return (pool.active, pool.idle)
+        }
         let (store, blocks) = (reading.store, reading.blocks)
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)

@@ -37,20 +37,20 @@ package final class EtcdTroubles: EtcdRequestObserver, Sendable {
     }
 
     private let state = Mutex(State())
-    private let next: any EtcdRequestObserver
+    private let metrics: LedgerMetrics
     private let hasUser: Bool
     private let logger: Logger
     private let now: @Sendable () -> ContinuousClock.Instant
 
     /// - Parameters:
-    ///   - next: is told everything as well.
+    ///   - metrics: count every request.
     ///   - hasUser: whether `ETCD_USERNAME` is set.
     ///   - now: replaced in tests.
     package init(
-        next: any EtcdRequestObserver, hasUser: Bool, logger: Logger,
+        metrics: LedgerMetrics, hasUser: Bool, logger: Logger,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
-        self.next = next
+        self.metrics = metrics
         self.hasUser = hasUser
         self.logger = logger
         self.now = now
@@ -63,7 +63,7 @@ package final class EtcdTroubles: EtcdRequestObserver, Sendable {
     }
 
     package func etcdRequestEnded(operation: String, result: String, duration: Duration) {
-        next.etcdRequestEnded(operation: operation, result: result, duration: duration)
+        metrics.countEtcdRequest(operation: operation, result: result, duration: duration)
     }
 
     package func etcdRequestEnded(_ access: EtcdAccess, _ error: EtcdError?) {

@@ -46,7 +46,7 @@ package final class HealthReporter: Sendable {
     package func health() async -> Ledger_GetHealthResponse {
         let began = ContinuousClock.now
         let members = await monitor.checkOnDemand()
-        let report = HealthReport(
+        let report = HealthAnswer(
             status: status, members: members, pool: pool(), further: further())
         return .with {
             $0.status = report.overall

@@ -1,4 +1,3 @@
-package import EtcdGateway
 package import GRPCEdge
 package import LedgerReplica
 package import PrometheusExposition
@@ -29,6 +28,9 @@ package final class LedgerMetrics: Sendable {
     ]
     /// The label values of `result`; anything else is counted as `unknown`.
     package static let results = ["ok", "not_sent", "rejected", "unknown", "corrupt"]
+
+    /// The connections to etcd at one moment.
+    package typealias Connections = (active: Int, idle: Int)
 
     /// Where everything is registered.
     package let registry: PrometheusRegistry
@@ -62,7 +64,7 @@ package final class LedgerMetrics: Sendable {
     private let submissions: [SubmissionOutcomeLabel: PrometheusCounter]
     private let etcdRequests: [String: [String: PrometheusCounter]]
     private let etcdRequestSeconds: [String: PrometheusHistogram]
-    private let poolStatistics = Mutex<(@Sendable () -> EtcdPoolStatistics)?>(nil)
+    private let connections = Mutex<(@Sendable () -> Connections)?>(nil)
 
     /// Registers every metric.
     ///
@@ -137,10 +139,16 @@ package final class LedgerMetrics: Sendable {
     }
 
     /// Names the source of `ledger_etcd_connections`, once the client exists.
-    package func observeConnections(
-        _ source: @escaping @Sendable () -> EtcdPoolStatistics
-    ) {
-        poolStatistics.withLock { $0 = source }
+    package func observeConnections(_ source: @escaping @Sendable () -> Connections) {
+        connections.withLock { $0 = source }
+    }
+
+    /// Counts a request to etcd: `ledger_etcd_requests_total`, `ledger_etcd_request_seconds`.
+    package func countEtcdRequest(operation: String, result: String, duration: Duration) {
+        let operation = etcdRequestSeconds[operation] == nil ? "other" : operation
+        let counters = etcdRequests[operation]
+        (counters?[result] ?? counters?["unknown"])?.increment()
+        etcdRequestSeconds[operation]?.observe(duration)
     }
 }
 
@@ -202,15 +210,6 @@ extension LedgerMetrics {
     }
 }
 
-extension LedgerMetrics: EtcdRequestObserver {
-    package func etcdRequestEnded(operation: String, result: String, duration: Duration) {
-        let operation = etcdRequestSeconds[operation] == nil ? "other" : operation
-        let counters = etcdRequests[operation]
-        (counters?[result] ?? counters?["unknown"])?.increment()
-        etcdRequestSeconds[operation]?.observe(duration)
-    }
-}
-
 extension LedgerMetrics {
     /// A counter for each value of a label.
     private static func counters<Label: CaseIterable & Hashable & RawRepresentable<String>>(
@@ -265,15 +264,15 @@ extension LedgerMetrics {
     }
 
     private func registerConnections() {
-        let states: [(String, @Sendable (EtcdPoolStatistics) -> Int)] = [
-            ("active", { Int($0.active) }), ("idle", { Int($0.idle) }),
+        let states: [(String, @Sendable (Connections) -> Int)] = [
+            ("active", { $0.active }), ("idle", { $0.idle }),
         ]
         for (state, value) in states {
             registry.sampled(
                 "ledger_etcd_connections", .gauge, help: "Connections to etcd by state.",
                 labels: [PrometheusLabel("state", state)]
             ) { [weak self] in
-                guard let source = self?.poolStatistics.withLock({ $0 }) else { return 0 }
+                guard let source = self?.connections.withLock({ $0 }) else { return 0 }
                 return Double(value(source()))
             }
         }

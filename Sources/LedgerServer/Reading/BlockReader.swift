@@ -1,4 +1,5 @@
 import GRPCCore
+import LedgerAPI
 package import LedgerCore
 import LedgerReplica
 package import LedgerStore

@@ -7,6 +7,7 @@ import LedgerCore
 import LedgerReplica
 import SwiftProtobuf
 import Synchronization
+import TaskCoordination
 
 /// One connection to a replica that seals: events go out in order, answers come in.
 final class ForwardLink: ReplicaLink {

@@ -2,6 +2,7 @@ import LedgerAPI
 import LedgerCore
 import LedgerReplica
 import Synchronization
+import TaskCoordination
 
 /// One replica that forwards here, as the caller of what it forwards: outcomes go into its replies, under the names that
 /// it gave its events.

@@ -1,6 +1,7 @@
 import LedgerAPI
 import PrometheusExposition
 import Synchronization
+import TaskCoordination
 
 /// What goes back to a replica that forwards here.
 enum ForwardReply: Sendable {

@@ -8,6 +8,7 @@ import Logging
 import NIOCore
 import PrometheusExposition
 import SwiftProtobuf
+import TaskCoordination
 
 /// Serves the internal port: takes events from other replicas and answers what became of them.
 final class ForwardingService: RegistrableRPCService, Sendable {

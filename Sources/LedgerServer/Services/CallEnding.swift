@@ -1,4 +1,5 @@
 import GRPCCore
+import LedgerAPI
 
 /// What ends a call before its work is done.
 package enum CallEnding: Hashable, Sendable {

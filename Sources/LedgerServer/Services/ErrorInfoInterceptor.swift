@@ -1,4 +1,5 @@
 package import GRPCCore
+import LedgerAPI
 
 /// Gives the errors that the gRPC library makes of a request the ErrorInfo that all of this service's errors carry.
 ///

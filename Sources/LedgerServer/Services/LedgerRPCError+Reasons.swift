@@ -1,4 +1,5 @@
 import GRPCCore
+import LedgerAPI
 
 extension LedgerRPCError {
     /// A field of a request, other than a submitted event's, that breaks a rule.

@@ -1,6 +1,8 @@
 import GRPCCore
 package import GRPCEdge
+import LedgerAPI
 import LedgerCore
+import TextFormats
 
 extension LedgerRPCError {
     /// What a caller is told whose request was kept away from the service: it did nothing, and nothing was sealed.

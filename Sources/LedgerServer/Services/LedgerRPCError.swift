@@ -1,5 +1,6 @@
 package import GRPCCore
 package import GRPCProtobuf
+package import LedgerAPI
 package import SwiftProtobuf
 
 /// An error as a caller sees it: a status with an ErrorInfo of domain `ledger`.
@@ -7,8 +8,6 @@ package import SwiftProtobuf
 /// A service method throws it, and the library sends it as status and `grpc-status-details-bin`.
 /// What a caller gets without such an ErrorInfo was made by something else and means *unknown*.
 package struct LedgerRPCError: Error, Sendable {
-    /// The ErrorInfo domain of every error of this service.
-    package static let domain = "ledger"
     /// The longest message in UTF-8 bytes; the rest is cut, for trailers are limited to 8 KiB.
     package static let maxMessageBytes = 512
     /// How many fields are named as wrong at most.
@@ -63,7 +62,7 @@ package struct LedgerRPCError: Error, Sendable {
     /// The same error in the library's richer form.
     package var googleRPCStatus: GoogleRPCStatus {
         var details: [ErrorDetails] = [
-            .errorInfo(reason: reason.rawValue, domain: Self.domain, metadata: metadata)
+            .errorInfo(reason: reason.rawValue, domain: ErrorReason.domain, metadata: metadata)
         ]
         if !fieldViolations.isEmpty {
             details.append(

@@ -1,3 +1,4 @@
+import LedgerAPI
 import LedgerCore
 import PrometheusExposition
 

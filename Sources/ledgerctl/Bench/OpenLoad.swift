@@ -1,5 +1,6 @@
 internal import LedgerClient
 internal import Synchronization
+internal import TaskCoordination
 
 /// Events at a constant rate: an open loop, as callers are who don't know of each other.
 ///

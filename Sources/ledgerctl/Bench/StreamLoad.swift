@@ -2,6 +2,7 @@ internal import GRPCCore
 internal import LedgerAPI
 internal import LedgerClient
 internal import Synchronization
+internal import TaskCoordination
 
 /// Parallel streams, each with a window of unanswered events.
 struct StreamLoad {

@@ -15,7 +15,7 @@ struct HealthCommand: ClientCommand {
             let details = try await client.detailedHealth()
             switch options.output {
             case .text: try Console.write(Self.text(health, details))
-            case .json: try Console.write(JSONLine.encode(HealthJSON(health, details)))
+            case .json: try Console.write(JSONLine.encode(HealthReportJSON(health, details)))
             }
             if !health.isHealthy { throw ExitCode(ExitCodes.unavailable) }
         }

@@ -1,6 +1,5 @@
 internal import LedgerClient
-
-internal import enum LedgerCore.Base64
+internal import TextFormats
 
 /// One line of a JSON Lines file: an event to be submitted.
 ///
@@ -48,10 +47,11 @@ enum EventLine {
     /// The fields of the line's object; null stands for a field that is not there, as in protobuf's JSON.
     private static func fields(_ line: [UInt8]) throws(Problem) -> [Field: StrictJSON] {
         let value: StrictJSON
-        do throws(StrictJSON.Problem) {
+        do throws(JSONFailure) {
             value = try StrictJSON(parsing: line)
         } catch {
-            throw Problem(description: "not valid JSON at byte \(error.position): \(error.reason)")
+            throw Problem(
+                description: "not valid JSON at byte \(error.offset + 1): \(error.reason)")
         }
         guard case .object(let members) = value else {
             throw Problem(description: "not a JSON object")

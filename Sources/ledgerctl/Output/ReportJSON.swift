@@ -30,7 +30,7 @@ struct VerificationJSON: Encodable {
 }
 
 /// Both health answers in one object, with the API's names.
-struct HealthJSON: Encodable {
+struct HealthReportJSON: Encodable {
     private struct Pool: Encodable {
         let maxConnections: Int
         let activeConnections: Int

@@ -102,7 +102,7 @@ final class FakeLedger: Ledger_ImmutableLedger.SimpleServiceProtocol {
             sealedTimestamp: 1_702_234_567_910, commitLatencyMilliseconds: 3,
             vepsSignature: event.vepsSignature, vepsTimestamp: event.vepsTimestamp,
             metadata: event.metadata)
-        sealed.eventHash = EventHash.compute(sealed) ?? ""
+        sealed.eventHash = sealed.recomputedHash ?? ""
         state.events.append(sealed)
         return sealed
     }

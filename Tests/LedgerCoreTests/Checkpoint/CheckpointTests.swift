@@ -1,5 +1,6 @@
 import LedgerCore
 import Testing
+import TextFormats
 
 @Suite("Checkpoint")
 struct CheckpointTests {

@@ -1,5 +1,6 @@
 import LedgerCore
 import Testing
+import TextFormats
 
 @Suite("PEMDocument")
 struct PEMDocumentTests {

@@ -1,4 +1,5 @@
 import LedgerCore
+import TestSupport
 import Testing
 
 @Suite("Entry")
@@ -99,7 +100,7 @@ struct EntryTests {
     }
 }
 
-extension SeededGenerator {
+extension ReplayableRandom {
     /// A random entry.
     mutating func entry() throws(InvalidEvent) -> Entry {
         Entry(

@@ -1,6 +1,7 @@
 import Crypto
 import LedgerCore
 import Testing
+import TextFormats
 
 @Suite("VEPSVerifier")
 struct VEPSVerifierTests {

@@ -1,4 +1,5 @@
 import LedgerCore
+import TestSupport
 
 /// An event with some fields filled in.
 func sampleEvent(
@@ -14,7 +15,7 @@ func sampleEvent(
         submitter: Array(submitter.utf8), limits: EventLimits())
 }
 
-extension SeededGenerator {
+extension ReplayableRandom {
     /// A valid event with random fields.
     mutating func event() throws(InvalidEvent) -> CertifiedEvent {
         var metadata: [MetadataEntry] = []

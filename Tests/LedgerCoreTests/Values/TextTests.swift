@@ -4,28 +4,6 @@ import Testing
 
 @Suite("Text encodings")
 struct TextTests {
-    @Test("base64 agrees with Foundation in both directions")
-    func base64() {
-        withSeed { generator in
-            for _ in 0..<500 {
-                let bytes = generator.bytes(0...50)
-                let text = Data(bytes).base64EncodedString()
-                #expect(Base64.encode(bytes) == text)
-                #expect(Base64.decode(text) == bytes)
-            }
-        }
-    }
-
-    @Test(
-        "base64 that another text would give the bytes of is refused",
-        arguments: [
-            "A", "AA", "AAA", "AAAA=", "AB==", "AAB=", "====", "A===", "=AAA", "AA=A", "A-==",
-            "AAAA\n", "AAA ", "AA==AAAA", "__==",
-        ])
-    func base64Refused(_ text: String) {
-        #expect(Base64.decode(text) == nil)
-    }
-
     @Test("hex leads back to the bytes, and only lower case is read")
     func hex() {
         withSeed { generator in

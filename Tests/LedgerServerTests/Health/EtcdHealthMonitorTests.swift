@@ -3,6 +3,7 @@ import Foundation
 import Logging
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import LedgerServer
@@ -219,7 +220,7 @@ struct EtcdHealthMonitorTests {
                     return await monitor.checkOnDemand().first?.condition
                 }
             }
-            try await waitUntil("all have called") { called.value == 20 }
+            try await eventually("all have called") { called.value == 20 }
             gate.continuation.finish()
             for try await condition in group {
                 #expect(condition == .healthy)

@@ -9,10 +9,6 @@ import Testing
 
 @Suite("What etcd refuses lastingly")
 struct EtcdTroublesTests {
-    private struct Deaf: EtcdRequestObserver {
-        func etcdRequestEnded(operation: String, result: String, duration: Duration) {}
-    }
-
     private func error(_ code: EtcdErrorCode, _ message: String) -> EtcdError {
         EtcdError(failureClass: .rejected, code: code, message: message)
     }
@@ -71,7 +67,7 @@ struct EtcdTroublesTests {
     func lasting() {
         let now = Mutex(ContinuousClock.now)
         let troubles = EtcdTroubles(
-            next: Deaf(), hasUser: true,
+            metrics: LedgerMetrics(), hasUser: true,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         ) { now.withLock { $0 } }
         let password = error(.unauthenticated, "etcdserver: authentication failed")
@@ -106,7 +102,7 @@ struct EtcdTroublesTests {
         member.record(.failure(password), after: .zero, at: Date())
         let full = EtcdSamples.status(of: member.endpoint, errors: ["memberID:7 alarm:NOSPACE "])
         let report = { (member: EtcdMemberHealth) in
-            HealthReport(
+            HealthAnswer(
                 status: LedgerStatus(state: .serving, readsServed: true), members: [member],
                 pool: nil, further: []
             ).dependencies[0]

@@ -119,7 +119,7 @@ struct GRPCHealthServiceTests {
                         }
                     }
                 }
-                try await waitUntil("the stream is open") { board.watcherCount == 1 }
+                try await eventually("the stream is open") { board.watcherCount == 1 }
                 server.beginGracefulShutdown()
                 board.update { $0.state = .stopping }
                 board.finish()
@@ -142,10 +142,10 @@ struct GRPCHealthServiceTests {
                     for try await _ in response.messages {}
                 }
             }
-            try await waitUntil("the stream is open") { board.watcherCount == 1 }
+            try await eventually("the stream is open") { board.watcherCount == 1 }
             caller.cancel()
             _ = await caller.result
-            try await waitUntil("the watcher is forgotten") { board.watcherCount == 0 }
+            try await eventually("the watcher is forgotten") { board.watcherCount == 0 }
         }
     }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import LedgerServer
@@ -66,7 +67,7 @@ struct StatusBoardTests {
         #expect(board.watcherCount == 1)
         reader.cancel()
         await reader.value
-        try await waitUntil("the reader is forgotten") { board.watcherCount == 0 }
+        try await eventually("the reader is forgotten") { board.watcherCount == 0 }
     }
 
     @Test("A stopping replica is not ready, though it still serves reads")

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import LedgerServer
@@ -9,9 +10,9 @@ struct TurnsTests {
         let turns = Turns(maxWaiting: 2)
         #expect(try await turns.take())
         async let second = turns.take()
-        try await waitUntil("it waits") { turns.waitingCount == 1 }
+        try await eventually("it waits") { turns.waitingCount == 1 }
         async let third = turns.take()
-        try await waitUntil("both wait") { turns.waitingCount == 2 }
+        try await eventually("both wait") { turns.waitingCount == 2 }
         #expect(try await !turns.take())
         turns.giveBack()
         #expect(try await second)
@@ -26,7 +27,7 @@ struct TurnsTests {
         let turns = Turns(maxWaiting: 8)
         #expect(try await turns.take())
         let gone = (0..<8).map { _ in Task { try await turns.take() } }
-        try await waitUntil("eight wait") { turns.waitingCount == 8 }
+        try await eventually("eight wait") { turns.waitingCount == 8 }
         #expect(try await !turns.take())
         for task in gone { task.cancel() }
         for task in gone {
@@ -34,7 +35,7 @@ struct TurnsTests {
         }
         #expect(turns.waitingCount == 0)
         async let next = turns.take()
-        try await waitUntil("the next one waits") { turns.waitingCount == 1 }
+        try await eventually("the next one waits") { turns.waitingCount == 1 }
         turns.giveBack()
         #expect(try await next)
         // And who is cancelled before it asks takes nothing.

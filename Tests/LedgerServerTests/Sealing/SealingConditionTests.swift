@@ -1,4 +1,5 @@
 import GRPCCore
+import LedgerAPI
 import LedgerCore
 import Testing
 

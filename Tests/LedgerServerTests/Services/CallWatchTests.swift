@@ -1,4 +1,5 @@
 import GRPCCore
+import LedgerAPI
 import Synchronization
 import Testing
 

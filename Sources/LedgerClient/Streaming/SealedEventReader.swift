@@ -2,9 +2,10 @@ internal import GRPCCore
 internal import LedgerAPI
 internal import SwiftProtobuf
 internal import Synchronization
+internal import TaskCoordination
 
 /// Reads a range of events into a mailbox, at most a window ahead of the consumer.
-final class EventReader: Sendable {
+final class SealedEventReader: Sendable {
     /// What was read, and at the end the error if there was one.
     let events = Mailbox<Result<SealedEvent, LedgerError>>()
 
@@ -39,7 +40,7 @@ final class EventReader: Sendable {
                 afterAttempts: failures, elapsed: failingSince.duration(to: .now),
                 retryAfter: error.retryAfter, random: .random(in: 0..<1))
             guard error.isWorthReadingAgain, let delay else {
-                events.send(.failure(error))
+                events.put(.failure(error))
                 return
             }
             try? await Task.sleep(for: delay)
@@ -60,7 +61,7 @@ final class EventReader: Sendable {
                         try link.accept(SealedEvent(message))
                     }
                     guard await self.window.acquire() == 1 else { throw CancellationError() }
-                    self.events.send(.success(event))
+                    self.events.put(.success(event))
                 }
             }
         } catch {

@@ -1,4 +1,4 @@
-/// The `reason` of the ErrorInfo that every error of the service carries.
+/// The `reason` of the ErrorInfo that every error of the service carries, and of a stream's rejection.
 package enum ErrorReason: String, Sendable, CaseIterable {
     /// The submitted event breaks a limit or rule of its fields: not sealed.
     case invalidEvent = "INVALID_EVENT"
@@ -46,4 +46,7 @@ package enum ErrorReason: String, Sendable, CaseIterable {
     case cancelled = "CANCELLED"
     /// The service broke a rule of its own.
     case internalError = "INTERNAL"
+
+    /// The ErrorInfo domain of every error of the service.
+    package static let domain = "ledger"
 }

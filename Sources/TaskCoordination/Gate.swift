@@ -1,4 +1,4 @@
-internal import Synchronization
+import Synchronization
 
 /// A number of permits that tasks wait for in turn; it bounds what is under way.
 package final class Gate: Sendable {

@@ -3,7 +3,7 @@ import LedgerServer
 import Testing
 
 @Suite("The internal port's credential")
-struct InternalPortTests {
+struct InternalPortSettingTests {
     private static let publicKey = """
         -----BEGIN PUBLIC KEY-----
         MCowBQYDK2VwAyEA0n+HoUGPEUiaouGSTJwuxJ+O51EU/63WlMeoYFSgr2Q=

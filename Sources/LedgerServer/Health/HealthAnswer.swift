@@ -4,7 +4,7 @@ import LedgerAPI
 import SwiftProtobuf
 
 /// Makes the detailed view of health out of what is known; pure.
-struct HealthReport {
+struct HealthAnswer {
     let status: LedgerStatus
     let members: [EtcdMemberHealth]
     let pool: EtcdPoolStatistics?

@@ -1,10 +1,17 @@
-/// Standard, padded base64 (RFC 4648, section 4), as etcd's gateway speaks it.
-enum Base64 {
+/// Standard base64 with padding (RFC 4648, section 4).
+package enum Base64 {
     /// The length of the encoding of `count` bytes.
-    static func encodedCount(_ count: Int) -> Int { (count + 2) / 3 * 4 }
+    package static func encodedCount(_ count: Int) -> Int { (count + 2) / 3 * 4 }
+
+    /// The padded text of the bytes.
+    package static func encode(_ bytes: [UInt8]) -> String {
+        var text: [UInt8] = []
+        append(bytes, to: &text)
+        return String(decoding: text, as: UTF8.self)
+    }
 
     /// Appends the encoding of `input` to `output`.
-    static func append(_ input: [UInt8], to output: inout [UInt8]) {
+    package static func append(_ input: [UInt8], to output: inout [UInt8]) {
         let length = encodedCount(input.count)
         output.append(addingCapacity: length) { (span: inout OutputSpan<UInt8>) in
             unsafe span.withUnsafeMutableBufferPointer { target, count in
@@ -17,8 +24,18 @@ enum Base64 {
         }
     }
 
-    /// The bytes that `text` stands for, or nil where it is not canonical base64.
-    static func decode(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
+    /// The bytes of padded text; nil for other characters, wrong padding, or bits that a decoder would drop, so that no
+    /// two texts give the same bytes.
+    package static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
+        unsafe text.withUnsafeBytes { unsafe decode($0) }
+    }
+
+    /// The bytes of padded text; nil as above.
+    package static func decode(_ text: String) -> [UInt8]? {
+        decode(Array(text.utf8)[...])
+    }
+
+    private static func decode(_ text: UnsafeRawBufferPointer) -> [UInt8]? {
         guard text.count % 4 == 0 else { return nil }
         guard unsafe !text.isEmpty else { return [] }
         let padding = unsafe paddingCount(text)

@@ -63,8 +63,8 @@ struct LedgerMetricsTests {
 
     @Test("Requests to etcd are counted; what is not known falls under a fixed label")
     func requests() {
-        metrics.etcdRequestEnded(operation: "txn", result: "ok", duration: .milliseconds(2))
-        metrics.etcdRequestEnded(operation: "nonsense", result: "odd", duration: .zero)
+        metrics.countEtcdRequest(operation: "txn", result: "ok", duration: .milliseconds(2))
+        metrics.countEtcdRequest(operation: "nonsense", result: "odd", duration: .zero)
         #expect(value("ledger_etcd_requests_total{operation=\"txn\",result=\"ok\"}") == 1)
         #expect(value("ledger_etcd_request_seconds_bucket{operation=\"txn\",le=\"0.0025\"}") == 1)
         #expect(value("ledger_etcd_requests_total{operation=\"other\",result=\"unknown\"}") == 1)
@@ -80,9 +80,7 @@ struct LedgerMetricsTests {
 
     @Test("Connections are read when they are asked for")
     func connections() {
-        metrics.observeConnections {
-            EtcdPoolStatistics(maxConnections: 25, active: 3, idle: 2, waitCount: 0)
-        }
+        metrics.observeConnections { (active: 3, idle: 2) }
         #expect(value("ledger_etcd_connections{state=\"active\"}") == 3)
         #expect(value("ledger_etcd_connections{state=\"idle\"}") == 2)
     }

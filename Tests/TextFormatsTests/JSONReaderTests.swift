@@ -1,6 +1,5 @@
 import Testing
-
-@testable import EtcdGateway
+import TextFormats
 
 @Suite("JSONReader")
 struct JSONReaderTests {
@@ -75,17 +74,17 @@ struct JSONReaderTests {
             #expect(throws: JSONFailure.self, "\(wrong)") { try read(wrong) }
         }
         var unsigned = JSONReader(Array("\"18446744073709551615\"".utf8))
-        let largest = try unsigned.quotedInteger(UInt64.self)
+        let largest: UInt64 = try unsigned.quotedInteger()
         #expect(largest == .max)
         #expect(throws: JSONFailure.self) {
             var negative = JSONReader(Array("\"-1\"".utf8))
-            _ = try negative.quotedInteger(UInt64.self)
+            _ = try negative.quotedInteger() as UInt64
         }
     }
 
     @Test("reads plain integers, and no other numbers")
     func plainIntegers() throws {
-        func read(_ text: String) throws -> Int {
+        func read(_ text: String) throws -> Int64 {
             var reader = JSONReader(Array(text.utf8))
             return try reader.integer()
         }
@@ -101,5 +100,34 @@ struct JSONReaderTests {
         var reader = JSONReader(Array(#""a\"\\\/\b\f\n\r\t\u0041\uD83D\uDE00é""#.utf8))
         let text = try reader.string()
         #expect(text == "a\"\\/\u{08}\u{0C}\n\r\tA😀é")
+    }
+
+    @Test("reads plain strings where nothing else may stand for them")
+    func plainStrings() throws {
+        func read(_ text: String) throws -> String {
+            try JSONReader.whole(Array(text.utf8), strings: .plain) {
+                reader throws(JSONFailure) in try reader.string()
+            }
+        }
+        #expect(try read("\"a ~/\"") == "a ~/")
+        for wrong in [#""\u0061""#, #""\/""#, "\"é\"", "\"\u{7F}\"", "\"\u{1F}\"", "\"a"] {
+            #expect(throws: JSONFailure.self, "\(wrong)") { try read(wrong) }
+        }
+        #expect(throws: JSONFailure.self) {
+            var reader = JSONReader(Array(#"{"\u0061":1}"#.utf8), strings: .plain)
+            try reader.skip()
+        }
+    }
+
+    @Test("a name that comes twice is found among few and among many")
+    func doubleNames() {
+        for count in [1, 2, 15, 16, 17, 40] {
+            let names = (0..<count).map { "n\($0)" }
+            for name in [names[0], names[count - 1]] {
+                let members = (names + [name]).map { "\"\($0)\":0" }.joined(separator: ",")
+                let error = #expect(throws: JSONFailure.self) { try skipping("{\(members)}") }
+                #expect(error?.reason == "the name \"\(name)\" comes twice")
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ import Testing
 @testable import LedgerServer
 
 @Suite("Health report")
-struct HealthReportTests {
+struct HealthAnswerTests {
     private func member(
         _ port: Int, _ result: Result<EtcdMemberStatus, EtcdError>? = nil
     ) -> EtcdMemberHealth {
@@ -22,8 +22,8 @@ struct HealthReportTests {
     private func report(
         _ state: ServingState, reads: Bool = true, _ members: [EtcdMemberHealth],
         further: [Ledger_DependencyHealth] = []
-    ) -> HealthReport {
-        HealthReport(
+    ) -> HealthAnswer {
+        HealthAnswer(
             status: LedgerStatus(state: state, readsServed: reads), members: members,
             pool: EtcdPoolStatistics(maxConnections: 25, active: 1, idle: 2, waitCount: 3),
             further: further)
