@@ -30,11 +30,9 @@ drifts; --beside measures the programs of another folder in the same rounds.
 import argparse
 import datetime
 import json
-import os
 import pathlib
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 
@@ -42,7 +40,7 @@ import machine
 import postgres
 import report
 import scenarios
-from processes import Failure, Supervisor
+from processes import EtcdFailure, Failure, Supervisor
 from results import Results
 from running import Bench, Settings
 from scenarios import Kind, Scenario
@@ -145,12 +143,8 @@ def leave_out(options: argparse.Namespace) -> str | None:
 
 def measure(options: argparse.Namespace, folder: pathlib.Path) -> dict[str, dict[str, list[dict]]]:
     """The results of all rounds, by the build's name and the scenario's."""
-    certificates = folder / "certs"
-    subprocess.run(
-        [ROOT / "certs/make-certs.sh", certificates], check=True, stdout=subprocess.DEVNULL
-    )
     settings = Settings(
-        certificates=certificates,
+        certificates=folder / "certs",
         data=folder,
         seconds=options.duration,
         warmup=options.warmup,
@@ -175,7 +169,7 @@ def measure(options: argparse.Namespace, folder: pathlib.Path) -> dict[str, dict
                     f"{result['events_per_second']:,.0f} events/s,"
                     f" p50 {latency['p50']:.2f} ms, p99 {latency['p99']:.2f} ms"
                 )
-        except Failure:
+        except EtcdFailure:
             progress.end("failed")
             print(supervisor.show_logs(), file=sys.stderr)
             raise
@@ -275,7 +269,7 @@ def main() -> int:
         parts = [describe(options, about, disk), *present(options, runs), left_out]
         print("\n\n".join(part for part in parts if part))
         save({"machine": about, "disk": disk, "options": vars(options), "runs": runs})
-    except Failure as failure:
+    except EtcdFailure as failure:
         print(f"bench.sh: {failure}", file=sys.stderr)
         return 1
     finally:

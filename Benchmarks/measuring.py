@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from processes import Failure, Process, Supervisor, busy_seconds, clean_environment
+from processes import Failure, Footprint, Supervisor, busy_seconds, clean_environment
 
 SAMPLE_SECONDS = 0.2
 
@@ -16,7 +16,7 @@ SAMPLE_SECONDS = 0.2
 class Watch:
     """What is watched during a run: the groups of processes, by name."""
 
-    groups: dict[str, list[Process]]
+    groups: dict[str, list[Footprint]]
     samples: list[tuple[float, dict[str, float]]] = field(default_factory=list)
 
     def reset_peaks(self) -> None:

@@ -8,7 +8,10 @@ import subprocess
 from collections.abc import Callable
 
 from measuring import Watch, run_load
-from processes import Failure, Process, Supervisor, clean_environment, free_ports, wait_until
+from processes import Failure, Process, Supervisor, clean_environment, wait_until
+
+# Found where processes.py looks for it.
+from etcd_cluster import free_ports  # isort: skip
 
 PROGRAMS = ("initdb", "postgres", "pgbench", "psql")
 # Where Debian's packages keep what is not in PATH.
@@ -48,8 +51,7 @@ class PostgresChain:
         self._payload_bytes = payload_bytes
         # The server refuses to be root.
         self._user = "postgres" if os.geteuid() == 0 else None
-        [port] = free_ports(1)
-        self._port = str(port)
+        self._port = str(free_ports(1))
         self._server: Process | None = None
 
     def __enter__(self) -> "PostgresChain":

@@ -1,40 +1,34 @@
 """Processes that never outlive the benchmark, and what /proc says of them."""
 
-import contextlib
-import ctypes
 import os
 import pathlib
-import random
 import signal
-import socket
 import subprocess
+import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scripts"))
+
+from etcd_cluster import EtcdFailure, die_with_parent  # noqa: E402
+
 TICKS = os.sysconf("SC_CLK_TCK")
-PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
-class Failure(Exception):
+class Failure(EtcdFailure):
     """Something that ends the benchmark, in words for whoever runs it."""
 
 
-class Process:
-    """A running program whose output goes to a file, and its figures from /proc."""
+class Footprint:
+    """What a process takes, from /proc."""
 
-    def __init__(self, name: str, popen: subprocess.Popen, log: pathlib.Path | None):
+    def __init__(self, name: str, pid: int):
         self.name = name
-        self.popen = popen
-        self.log = log
-
-    @property
-    def is_running(self) -> bool:
-        return self.popen.poll() is None
+        self.pid = pid
 
     def cpu_seconds(self) -> float:
         """Processor seconds, user and system, of all its threads."""
         try:
-            text = pathlib.Path(f"/proc/{self.popen.pid}/stat").read_text()
+            text = pathlib.Path(f"/proc/{self.pid}/stat").read_text()
         except OSError:
             raise self.ended() from None
         # The second field, the name in parentheses, may hold anything.
@@ -44,7 +38,7 @@ class Process:
     def memory(self) -> tuple[int, int]:
         """Resident bytes: now, and the most since `reset_peak`."""
         try:
-            lines = pathlib.Path(f"/proc/{self.popen.pid}/status").read_text().splitlines()
+            lines = pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines()
         except OSError:
             raise self.ended() from None
         values = dict(line.split(":", 1) for line in lines)
@@ -53,7 +47,22 @@ class Process:
         return tuple(int(values[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
 
     def reset_peak(self) -> None:
-        pathlib.Path(f"/proc/{self.popen.pid}/clear_refs").write_text("5")
+        pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def ended(self) -> Failure:
+        return Failure(f"{self.name} ended by itself")
+
+
+class Process(Footprint):
+    """A program that was started here; its output goes to a file."""
+
+    def __init__(self, name: str, popen: subprocess.Popen):
+        super().__init__(name, popen.pid)
+        self.popen = popen
+
+    @property
+    def is_running(self) -> bool:
+        return self.popen.poll() is None
 
     def ended(self) -> Failure:
         return Failure(f"{self.name} ended by itself (status {self.popen.poll()})")
@@ -106,7 +115,7 @@ class Supervisor:
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
-        process = Process(name, popen, log)
+        process = Process(name, popen)
         self._processes = [one for one in self._processes if one.is_running] + [process]
         return process
 
@@ -121,28 +130,10 @@ class Supervisor:
         return "\n".join(parts)
 
 
-def die_with_parent() -> None:
-    """In a child: the kernel kills it when the benchmark is killed and cannot stop it."""
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def clean_environment(**settings: str) -> dict[str, str]:
     """What a program needs of this shell's environment: none of its ledger or etcd settings."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return kept | settings
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on, below those of outgoing calls."""
-    ports: list[int] = []
-    with contextlib.ExitStack() as held:
-        while len(ports) < count:
-            port = random.randrange(20_000, 32_000)
-            one = held.enter_context(socket.socket())
-            with contextlib.suppress(OSError):
-                one.bind(("127.0.0.1", port))
-                ports.append(port)
-    return ports
 
 
 def wait_until(condition, what: str, process: Process, seconds: float, pause: float = 0.1) -> None:

@@ -89,7 +89,7 @@ def million_table(results: Results) -> str:
 def rows(
     chosen: list[Scenario], builds: dict[str, Results], row: Callable[[Results, str], list[str]]
 ) -> list[list[str]]:
-    """A row for each scenario of each build that has any of its figures; baselines have no build."""
+    """A row for each scenario of each build that has its figures; baselines have no build."""
     body = []
     for scenario in chosen:
         for build, results in list(builds.items())[: 1 if scenario.is_baseline else None]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cluster import EtcdCluster, LedgerService
+from cluster import BenchCluster, LedgerService
 from measuring import SAMPLE_SECONDS, Watch, run_load
 from postgres import PostgresChain
 from processes import Failure, Supervisor, clean_environment, wait_until
@@ -47,13 +47,13 @@ class Bench:
         if scenario.kind is Kind.POSTGRES:
             return self._postgres(scenario)
         self._progress("starting etcd")
-        cluster = EtcdCluster(self._supervisor, self._settings.data, self._settings.certificates)
-        cluster.start()
+        cluster = BenchCluster(self._settings.data, self._settings.certificates)
         try:
+            cluster.start()
             if scenario.kind is Kind.NAIVE:
                 return self._naive(cluster)
             if self._settings.has_roles:
-                cluster.restrict_access()
+                cluster.restrict_access(self._settings.service.get("LEDGER_PREFIX", "ledger/"))
             services = self._start(scenario, cluster)
             measure = self._million if scenario.kind is Kind.MILLION else self._timed
             result = measure(scenario, cluster, services)
@@ -61,7 +61,7 @@ class Bench:
                 service.kill()
             return result
         finally:
-            cluster.remove()
+            cluster.kill()
 
     # The kinds of scenarios
 
@@ -75,16 +75,15 @@ class Bench:
             chain.verify()
             return result
 
-    def _naive(self, cluster: EtcdCluster) -> dict:
-        ca, certificate, key = cluster.client_files
-        etcd = ["--endpoints", cluster.endpoints, "--ca-cert", ca]
-        etcd += ["--client-cert", certificate, "--client-key", key]
-        command = [self._binary("naive-baseline"), *etcd, *self._times(), *self._payload()]
-        watch = Watch({"etcd": cluster.members})
-        return run_load(self._supervisor, command, watch, self._countdown())
+    def _naive(self, cluster: BenchCluster) -> dict:
+        etcd = cluster.environment
+        command = [self._binary("naive-baseline"), "--endpoints", etcd["ETCD_ENDPOINTS"]]
+        command += ["--ca-cert", etcd["ETCD_CA_CERT"], "--client-cert", etcd["ETCD_CLIENT_CERT"]]
+        command += ["--client-key", etcd["ETCD_CLIENT_KEY"], *self._times(), *self._payload()]
+        return run_load(self._supervisor, command, watch(cluster, []), self._countdown())
 
     def _timed(
-        self, scenario: Scenario, cluster: EtcdCluster, services: list[LedgerService]
+        self, scenario: Scenario, cluster: BenchCluster, services: list[LedgerService]
     ) -> dict:
         begin = time.monotonic()
         before = [service.metrics() for service in services]
@@ -106,7 +105,7 @@ class Bench:
         return result | service_view(before, after)
 
     def _million(
-        self, scenario: Scenario, cluster: EtcdCluster, services: list[LedgerService]
+        self, scenario: Scenario, cluster: BenchCluster, services: list[LedgerService]
     ) -> dict:
         """Seals many events, and restarts the service with them."""
         [service] = services
@@ -161,7 +160,7 @@ class Bench:
 
     # Parts
 
-    def _start(self, scenario: Scenario, cluster: EtcdCluster) -> list[LedgerService]:
+    def _start(self, scenario: Scenario, cluster: BenchCluster) -> list[LedgerService]:
         """The replicas, when each has sealed an event and all agree on who seals."""
         settings = {"LEDGER_FORWARDING": "on" if scenario.forwarding else "off"}
         settings |= self._settings.service
@@ -209,8 +208,11 @@ class Bench:
         return lambda: self._progress(f"{max(0, end - time.monotonic()):.0f} s left")
 
 
-def watch(cluster: EtcdCluster, services: list[LedgerService]) -> Watch:
-    return Watch({"service": [one.process for one in services], "etcd": cluster.members})
+def watch(cluster: BenchCluster, services: list[LedgerService]) -> Watch:
+    groups = {"etcd": cluster.footprints}
+    if services:
+        groups["service"] = [service.process for service in services]
+    return Watch(groups)
 
 
 def are_steady(services: list[LedgerService]) -> bool:

@@ -6,8 +6,8 @@
 
 readonly members=(m1 m2 m3)
 readonly start_seconds=90
-readonly etcd_stop_seconds=15
-declare -A member_pids=()
+readonly etcd_stop_seconds=60
+etcd_pid=""
 root_certificate=""
 
 client_port() {
@@ -49,40 +49,24 @@ lock_state() {
     fi
 }
 
-# start_members COUNT [FLAG...]: starts the first so many members and waits until they are healthy.
+# start_members COUNT [FLAG...]: starts the first so many members and waits until they know a leader.
+# They end with descriptor 8, at the latest with this script.
 start_members() {
-    local count=$1 i cluster log
+    local count=$1 orders=$LOCAL_STATE/etcd-orders report=$LOCAL_STATE/logs/etcd.json
     shift
-    cluster=$(initial_cluster "$count")
-    for ((i = 0; i < count; i++)); do
-        log=$LOCAL_STATE/logs/etcd-${members[i]}.log
-        : >"$log"
-        start "$log" "$root/scripts/etcd-member.sh" "${members[i]}" \
-            "$etcd_data/${members[i]}" "$LOCAL_CERTS" \
-            "$(client_port "$i")" "$(peer_port "$i")" "$cluster" \
-            --listen-metrics-urls "http://127.0.0.1:$(metrics_port "$i")" "$@"
-        member_pids[${members[i]}]=$started_pid
-        disown "$started_pid"
-    done
-    for ((i = 0; i < count; i++)); do
-        wait_for_member "${members[i]}" "$(client_port "$i")"
-    done
-}
-
-wait_for_member() {
-    local member=$1 port=$2 deadline=$((SECONDS + start_seconds))
-    local log=$LOCAL_STATE/logs/etcd-$member.log
-    until curl --silent --fail --max-time 2 --cacert "$ETCD_CA_CERT" --cert "$ETCD_CLIENT_CERT" \
-        --key "$ETCD_CLIENT_KEY" "https://127.0.0.1:$port/health" 2>/dev/null |
-        grep -q '"health":"true"'; do
-        if ! is_running "${member_pids[$member]}"; then
-            show_log "etcd $member" "$log"
-            die "etcd $member ended while it started"
-        fi
-        if ((SECONDS >= deadline)); then
-            show_log "etcd $member" "$log"
-            die "etcd $member was not healthy within $start_seconds s"
-        fi
+    rm -f "$orders" "$report"
+    mkfifo "$orders"
+    # As in start: a Ctrl-C reaches the script alone.
+    set -m
+    "$root/scripts/run-etcd.py" --data "$etcd_data" --certs "$LOCAL_CERTS" \
+        --logs "$LOCAL_STATE/logs" --members "$count" --port "$LOCAL_ETCD_PORT" -- "$@" \
+        <"$orders" >"$report" 9>&- &
+    etcd_pid=$!
+    set +m
+    exec 8>"$orders"
+    rm "$orders"
+    until [[ -s "$report" ]]; do
+        is_running "$etcd_pid" || die "etcd could not be started"
         pause
     done
 }
@@ -126,22 +110,11 @@ restrict_access() {
     fi
 }
 
+# Waits until all members have ended; a bad end counts as failed.
 stop_members() {
-    local member
-    # One after the other: a leader hands over to a member that still runs, and where all stop at
-    # once it waits seconds for one that does not.
-    for member in "${!member_pids[@]}"; do
-        stop_process "etcd $member" "${member_pids[$member]}" "$etcd_stop_seconds"
-        unset "member_pids[$member]"
-    done
-}
-
-# For members whose data are thrown away: they need no clean end.
-kill_members() {
-    local member
-    for member in "${!member_pids[@]}"; do
-        kill -KILL "${member_pids[$member]}" 2>/dev/null || true
-        wait_for_end "${member_pids[$member]}" "$etcd_stop_seconds" || failed=yes
-        unset "member_pids[$member]"
-    done
+    if [[ -n "$etcd_pid" ]]; then
+        stop_process etcd "$etcd_pid" "$etcd_stop_seconds"
+        wait "$etcd_pid" || failed=yes
+        etcd_pid=""
+    fi
 }

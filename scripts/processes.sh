@@ -51,12 +51,13 @@ check_port() {
 }
 
 # start LOG COMMAND...: sets started_pid. The process gets a process group of its own: a Ctrl-C at
-# the terminal then reaches the script alone, which stops the processes in the right order.
+# the terminal then reaches the script alone, which stops the processes in the right order. It does
+# not get the descriptors that end with the script.
 start() {
     local log=$1
     shift
     set -m
-    "$@" </dev/null >>"$log" 2>&1 9>&- &
+    "$@" </dev/null >>"$log" 2>&1 8>&- 9>&- &
     started_pid=$!
     set +m
 }

@@ -177,7 +177,7 @@ know_old_members() {
 # In a process of its own, which ends the member whatever happens. Alone, it need not wait long for
 # an election.
 head_of_member() (
-    trap kill_members EXIT
+    trap stop_members EXIT
     restore_database "$1" "probe-$(openssl rand -hex 8)" 1 --skip-hash-check &&
         start_members 1 --heartbeat-interval=10 --election-timeout=100 && read_head
 )
@@ -336,7 +336,7 @@ clean_up() {
     if [[ -n "$replica_pid" ]]; then
         stop_process ledger-service "$replica_pid" 30
     fi
-    kill_members
+    stop_members
     remove_root_certificate
     rm -rf "$work"
     if ((status == 0)) && [[ $failed == yes || $finished == no ]]; then

@@ -192,23 +192,15 @@ Logs: $LOCAL_STATE/logs
 TEXT
 }
 
-# Looks once a second whether all still run. A lost etcd member is only told of: with two of three
-# the ledger goes on, and seeing that is one of the things to try.
+# Looks once a second whether all still run. Of a lost etcd member run-etcd.py only tells: with two of
+# three the ledger goes on, and seeing that is one of the things to try.
 watch() {
-    local member
     while [[ $stop_requested == no ]]; do
         if ! is_running "$service_pid"; then
             show_log ledger-service "$LOCAL_STATE/logs/ledger-service.log"
             die "ledger-service ended by itself"
         fi
-        for member in "${!member_pids[@]}"; do
-            if ! is_running "${member_pids[$member]}"; then
-                show_log "etcd $member" "$LOCAL_STATE/logs/etcd-$member.log"
-                echo "etcd $member ended by itself; the ledger seals while two of three run" >&2
-                unset "member_pids[$member]"
-                failed=yes
-            fi
-        done
+        is_running "$etcd_pid" || die "etcd ended by itself"
         # In the background and waited for: bash runs a trap at once in wait, after a command else.
         sleep 1 &
         wait $! || true
@@ -231,10 +223,7 @@ stop_service() {
 }
 
 stop_etcd() {
-    if ((${#member_pids[@]} == 0)); then
-        return
-    fi
-    say "Stopping etcd"
+    [[ -z "$etcd_pid" ]] || say "Stopping etcd"
     stop_members
 }
 

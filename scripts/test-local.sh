@@ -48,32 +48,6 @@ die() {
     exit 1
 }
 
-# Prints a port below the range that the kernel hands out, from which so many in a row are free.
-free_ports() {
-    python3 - "$1" <<'PYTHON'
-import random
-import socket
-import sys
-
-count = int(sys.argv[1])
-for _ in range(200):
-    first = random.randrange(20000, 32000 - count)
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for offset, listener in enumerate(sockets):
-            listener.bind(("127.0.0.1", first + offset))
-        print(first)
-        break
-    except OSError:
-        continue
-    finally:
-        for listener in sockets:
-            listener.close()
-else:
-    sys.exit("no free ports")
-PYTHON
-}
-
 start_ledger() {
     local deadline=$((SECONDS + start_seconds))
     "$root/scripts/run-local.sh" --bin "$binaries" >"$work/output" 2>&1 </dev/null &
@@ -98,7 +72,8 @@ stop_ledger() {
     ((status == 0)) || die "run-local.sh ended with status $status after SIG$1"
 }
 
-first_port=$(free_ports 12)
+first_port=$(cd "$root/scripts" &&
+    python3 -B -c "from etcd_cluster import free_ports; print(free_ports(12))")
 export LOCAL_STATE=$work/state LOCAL_ETCD_PORT=$first_port
 export LEDGER_PORT=$((first_port + 9))
 export LEDGER_INTERNAL_PORT=$((first_port + 10))

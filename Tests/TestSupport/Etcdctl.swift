@@ -10,9 +10,6 @@ extension EtcdCluster {
         // Not as an option: etcdctl refuses an option and a variable for the same thing.
         if let user { environment["ETCDCTL_USER"] = user }
         environment["ETCDCTL_ENDPOINTS"] = endpoints[0].description
-        let process = try EtcdClusterProcess(
-            ["etcdctl"] + arguments, environment: environment,
-            log: folder.appending(path: "etcdctl.log"))
-        await process.waitForEnd()
+        _ = try await Self.output(["etcdctl"] + arguments, environment: environment)
     }
 }

@@ -11,11 +11,9 @@ import contextlib
 import json
 import os
 import pathlib
-import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,9 +21,10 @@ import time
 from collections.abc import Iterator
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "Tests/python"))
+sys.path += [str(ROOT / "Tests/python"), str(ROOT / "scripts")]
 
 from checking import Unexpected, expect, expect_equal  # noqa: E402
+from etcd_cluster import free_ports  # noqa: E402
 
 START_SECONDS = 180
 STOP_SECONDS = 60
@@ -172,17 +171,6 @@ class LocalLedger:
             process.send_signal(signal.SIGKILL)
             process.wait()
             (self.state / ".env").unlink(missing_ok=True)
-
-
-def free_ports(count: int) -> int:
-    """The first of so many free ports in a row, below those that the kernel hands out."""
-    for _ in range(200):
-        first = random.randrange(20_000, 32_000 - count)
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            for port in range(first, first + count):
-                held.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            return first
-    raise SystemExit("no free ports")
 
 
 def say(sentence: str) -> None:

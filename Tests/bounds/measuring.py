@@ -16,7 +16,7 @@ sys.path.insert(0, str(TESTS / "fuzz"))
 
 from bystander import Bystander  # noqa: E402
 from checking import Unexpected, expect  # noqa: E402
-from processes import EtcdCluster, Service, running_service  # noqa: E402
+from processes import Service, TestCluster, running_service  # noqa: E402
 from stubs import messages, services  # noqa: E402
 from wire import Wire  # noqa: E402
 
@@ -81,7 +81,7 @@ def bound(name: str, setting: str, default: str, metric: str, quick: bool = True
 class Run:
     """Where bounds are pushed: a cluster, and a service for each."""
 
-    def __init__(self, binaries: pathlib.Path, cluster: EtcdCluster, ledger_bytes: int):
+    def __init__(self, binaries: pathlib.Path, cluster: TestCluster, ledger_bytes: int):
         self._binaries = binaries
         self.cluster = cluster
         # How much payload the large ledger has.
@@ -121,7 +121,7 @@ class Run:
                 # Its first calls, before anything is pushed.
                 wait_until(lambda: other.figures()["waits"], "the other caller begins")
             found = Measured(Memory(service.child.memory), Memory(self.cluster.memory))
-            for process in (service.child, *self.cluster.members):
+            for process in (service.child, *self.cluster.footprints):
                 process.reset_peak()
             yield found
             service.expect_alive()

@@ -59,7 +59,7 @@ def loading(run: Run) -> Measured:
     # Filled before, so that what is measured is one start.
     run.large_prefix()
     before = run.cluster.memory
-    for member in run.cluster.members:
+    for member in run.cluster.footprints:
         member.reset_peak()
     with run.service(large=True) as service:
         grown = run.cluster.peak - before

@@ -22,7 +22,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "Tests/python"))
 
-from processes import Service, free_ports, running_cluster, running_service  # noqa: E402
+from processes import Service, running_cluster, running_service  # noqa: E402
+
+# Found where processes.py looks for it.
+from etcd_cluster import free_ports  # noqa: E402 isort: skip
 
 PACKAGES = {
     "go": {
@@ -149,7 +152,7 @@ class Run:
 
     def go(self, command: list) -> None:
         """Runs the client to its end."""
-        refused = f"127.0.0.1:{free_ports(1)[0]}"
+        refused = f"127.0.0.1:{free_ports(1)}"
         arguments = [self._service.address, self._service.admin, refused]
         started = time.monotonic()
         with subprocess.Popen(

@@ -7,13 +7,10 @@ tested is what is answered. What is kept in memory is measured from /proc.
 import contextlib
 import os
 import pathlib
-import random
 import re
-import shutil
 import signal
-import socket
-import ssl
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -22,6 +19,10 @@ from collections.abc import Iterator
 from checking import Unexpected, expect
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from etcd_cluster import EtcdCluster, temporary_folder  # noqa: E402
+
 START_SECONDS = 120
 STOP_SECONDS = 60
 PORT_MESSAGES = {
@@ -31,42 +32,15 @@ PORT_MESSAGES = {
 }
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports below the range that the kernel hands out, on which nobody listens now."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.SystemRandom().randrange(20_000, 32_000)
-        with socket.socket() as listener, contextlib.suppress(OSError):
-            listener.bind(("127.0.0.1", port))
-            if port not in found:
-                found.append(port)
-    return found
+class Footprint:
+    """What a process takes, from /proc; nothing after its end."""
 
-
-class Child:
-    """A process that the kernel ends with this one, with its output in a file."""
-
-    def __init__(self, command: list, environment: dict, folder: pathlib.Path, log: pathlib.Path):
-        self.log = log
-        with open(log, "ab") as output:
-            self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *map(str, command)],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder,
-                env=environment,
-            )  # fmt: skip
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    @property
-    def status(self) -> int | None:
-        """The exit status, or the negative number of the signal that ended it."""
-        return self.process.poll()
+    def __init__(self, pid: int):
+        self.pid = pid
 
     @property
     def memory(self) -> float:
-        """The resident memory now, in MB; 0 after the end."""
+        """The resident memory now, in MB."""
         return self._memory("VmRSS")
 
     @property
@@ -84,6 +58,25 @@ class Child:
                 if line.startswith(name + ":"):
                     return int(line.split()[1]) / 1024
         return 0
+
+
+class Child(Footprint):
+    """A process that the kernel ends with this one, with its output in a file."""
+
+    def __init__(self, command: list, environment: dict, folder: pathlib.Path, log: pathlib.Path):
+        self.log = log
+        with open(log, "ab") as output:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *map(str, command)],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder,
+                env=environment,
+            )  # fmt: skip
+        super().__init__(self.process.pid)
+
+    @property
+    def status(self) -> int | None:
+        """The exit status, or the negative number of the signal that ended it."""
+        return self.process.poll()
 
     def last_lines(self, count: int = 25) -> str:
         """The end of its output, for a failure's message."""
@@ -108,69 +101,22 @@ class Child:
         self.process.wait()
 
 
-class EtcdCluster:
-    """Members that keep their data in memory, in a folder that goes with them."""
-
-    def __init__(self, folder: pathlib.Path, size: int, flags: list[str]):
-        self.folder = folder
-        self.certificates = ROOT / "certs/dev"
-        self._flags = flags
-        ports = free_ports(2 * size)
-        self._clients, self._peers = ports[:size], ports[size:]
-        self.members: list[Child] = []
+class TestCluster(EtcdCluster):
+    """Members whose memory is measured."""
 
     @property
-    def environment(self) -> dict[str, str]:
-        """The settings that make a service use the cluster."""
-        return {
-            "ETCD_ENDPOINTS": ",".join(f"https://127.0.0.1:{port}" for port in self._clients),
-            "ETCD_CA_CERT": str(self.certificates / "ca.pem"),
-            "ETCD_CLIENT_CERT": str(self.certificates / "etcd-client.pem"),
-            "ETCD_CLIENT_KEY": str(self.certificates / "etcd-client-key.pem"),
-        }
+    def footprints(self) -> list[Footprint]:
+        return [Footprint(member.pid) for member in self.members]
 
     @property
     def memory(self) -> float:
         """The resident memory of all members together, in MB."""
-        return sum(member.memory for member in self.members)
+        return sum(one.memory for one in self.footprints)
 
     @property
     def peak(self) -> float:
         """The sum of the members' peaks, in MB."""
-        return sum(member.peak for member in self.members)
-
-    def start(self) -> None:
-        """Starts every member and waits until each knows a leader."""
-        subprocess.run(
-            [ROOT / "certs/make-certs.sh"], check=True, stdout=subprocess.DEVNULL
-        )  # fmt: skip
-        names = [f"m{number}" for number in range(1, len(self._clients) + 1)]
-        cluster = ",".join(
-            f"{name}=https://127.0.0.1:{port}" for name, port in zip(names, self._peers)
-        )
-        for name, client, peer in zip(names, self._clients, self._peers):
-            command = [ROOT / "scripts/etcd-member.sh", name, self.folder / name]
-            command += [self.certificates, client, peer, cluster, *self._flags]
-            log = self.folder / f"{name}.log"
-            self.members.append(Child(command, dict(os.environ), self.folder, log))
-        for member, port in zip(self.members, self._clients):
-            self._wait(member, port)
-
-    def _wait(self, member: Child, port: int) -> None:
-        context = ssl.create_default_context(cafile=str(self.certificates / "ca.pem"))
-        context.load_cert_chain(
-            self.certificates / "etcd-client.pem", self.certificates / "etcd-client-key.pem"
-        )
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            with contextlib.suppress(OSError):
-                address = f"https://127.0.0.1:{port}/health"
-                with urllib.request.urlopen(address, timeout=2, context=context) as page:
-                    if b'"health":"true"' in page.read():
-                        return
-            expect(member.status is None, f"etcd ended:\n{member.last_lines()}")
-            expect(time.monotonic() < deadline, f"etcd is not healthy:\n{member.last_lines()}")
-            time.sleep(0.05)
+        return sum(one.peak for one in self.footprints)
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -183,16 +129,11 @@ class EtcdCluster:
             for member in self.members:
                 member.send(signal.SIGCONT)
 
-    def stop(self) -> None:
-        """Ends every member at once: the data are thrown away."""
-        for member in self.members:
-            member.kill()
-
 
 class Service:
     """One ledger-service. Its ports are free ones at first, and the same at later starts."""
 
-    def __init__(self, binaries: pathlib.Path, cluster: EtcdCluster, settings: dict[str, str]):
+    def __init__(self, binaries: pathlib.Path, cluster: TestCluster, settings: dict[str, str]):
         self._program = binaries.resolve() / "ledger-service"
         self._folder = pathlib.Path(tempfile.mkdtemp(prefix="service-", dir=cluster.folder))
         self._settings = {
@@ -272,23 +213,20 @@ class Service:
 
 
 @contextlib.contextmanager
-def running_cluster(size: int = 3, flags: list[str] | None = None) -> Iterator[EtcdCluster]:
+def running_cluster(size: int = 3) -> Iterator[TestCluster]:
     """A cluster that runs as long as the block."""
-    memory = pathlib.Path("/dev/shm")
-    parent = memory if os.access(memory, os.W_OK) else None
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="ledger-etcd-", dir=parent))
-    cluster = EtcdCluster(folder, size, flags or [])
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with temporary_folder() as folder:
+        cluster = TestCluster(folder, size=size)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.kill()
 
 
 @contextlib.contextmanager
 def running_service(
-    binaries: pathlib.Path, cluster: EtcdCluster, **settings: str
+    binaries: pathlib.Path, cluster: TestCluster, **settings: str
 ) -> Iterator[Service]:
     """A service that runs, with these settings, as long as the block."""
     service = Service(binaries, cluster, settings)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import checking
 from checking import check, expect, expect_equal
-from processes import EtcdCluster, Service, running_cluster, running_service
+from processes import Service, TestCluster, running_cluster, running_service
 
 # "A few seconds", on a machine that does other things as well.
 STOP_SECONDS = 6
@@ -74,7 +74,7 @@ PEERS = {
 class Stops:
     """Where services can be started."""
 
-    def __init__(self, binaries: pathlib.Path, cluster: EtcdCluster):
+    def __init__(self, binaries: pathlib.Path, cluster: TestCluster):
         self._binaries, self._cluster = binaries, cluster
 
     def stop_beside(self, connect: Callable[[Service], list[socket.socket]], tls: bool) -> float:
