@@ -16,7 +16,10 @@ struct GuardBench {
     let connection: ConnectionGuard
     let channel: EmbeddedChannel
 
-    init(limits: EdgeLimits = EdgeLimits()) throws {
+    /// The connection that the call belongs to.
+    private let parent: EmbeddedChannel
+
+    init(limits: EdgeLimits = EdgeLimits(), direct: EdgeConfiguration.Direct? = nil) throws {
         channel = EmbeddedChannel()
         table = ConnectionTable(
             EdgeConfiguration(
@@ -30,11 +33,13 @@ struct GuardBench {
                         isStreaming: true, takesMarkers: true, isSubmission: true,
                         maxMessageBytes: 100),
                 ],
+                direct: direct,
                 acceptsTimeout: { $0 == "1S" },
                 status: { refusal, _ in
                     RefusalStatus(code: 13, message: "\(refusal)", details: "AAAA")
                 }), on: channel.eventLoop)
         connection = ConnectionGuard(table: table, socket: SocketHandle())
+        parent = EmbeddedChannel(handler: connection)
         try call()
         _ = try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
     }
@@ -69,8 +74,17 @@ struct GuardBench {
 
     /// What the library was handed since it was asked last.
     func handedOn() throws -> [Handed] {
+        try all { try channel.readInbound(as: HTTP2Frame.FramePayload.self) }
+    }
+
+    /// What the caller was sent since it was asked last.
+    func sent() throws -> [Handed] {
+        try all { try channel.readOutbound(as: HTTP2Frame.FramePayload.self) }
+    }
+
+    private func all(_ next: () throws -> HTTP2Frame.FramePayload?) throws -> [Handed] {
         var all: [Handed] = []
-        while let payload = try channel.readInbound(as: HTTP2Frame.FramePayload.self) {
+        while let payload = try next() {
             switch payload {
             case .headers(let frame): all.append(.headers(frame.headers, end: frame.endStream))
             case .data(let frame):

@@ -37,7 +37,11 @@ package final class LedgerProcess: Sendable {
         let home = folder.appending(path: name)
         try FileManager.default.createDirectory(at: home, withIntermediateDirectories: true)
         var environment = Self.patientSettings.merging(settings) { $1 }.filter { !$1.isEmpty }
-        environment["PATH"] = ProcessInfo.processInfo.environment["PATH"]
+        let own = ProcessInfo.processInfo.environment
+        environment["PATH"] = own["PATH"]
+        // So that all tests can be run against both ways of a submission.
+        let way = "LEDGER_DIRECT_SUBMIT"
+        environment[way] = environment[way] ?? own[way]
         let command = wrapper + [Self.program.path]
         process = try ChildProcess(
             URL(fileURLWithPath: wrapper.isEmpty ? Self.program.path : "/usr/bin/env"),

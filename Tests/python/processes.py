@@ -201,6 +201,8 @@ class Service:
             "LEDGER_COMMIT_DEADLINE_MS": "2000",
             "LEDGER_RESOLVE_DEADLINE_MS": "4000",
             **{name: "0" for name in PORT_MESSAGES},
+            # So that all tests can be run against both ways of a submission.
+            **{name: os.environ[name] for name in ["LEDGER_DIRECT_SUBMIT"] if name in os.environ},
             **cluster.environment,
             **settings,
         }

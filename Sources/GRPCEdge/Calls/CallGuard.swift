@@ -43,14 +43,18 @@ final class CallGuard: ChannelDuplexHandler {
     /// The number of the call's stream in its connection.
     let stream: UInt32
     private let table: ConnectionTable
-    private let connection: ConnectionGuard
-    private var context: ChannelHandlerContext?
+    let connection: ConnectionGuard
+    private(set) var context: ChannelHandlerContext?
     private var phase = Phase.waiting
     private var messageCount = 0
     /// The message of a unary call, until it is known to be the only one.
     private var single = ByteBuffer()
     /// Whether the library knows of the call.
     private var isHandedOn = false
+    /// The head of a call that is served without the library.
+    private var directHead: RequestHead?
+    /// The same call, once its request is whole and until it ends.
+    var direct: DirectCall?
     private var hasSentHeaders = false
     private var hasSentEnd = false
     /// Whether the library was told that the request is whole.
@@ -81,6 +85,7 @@ final class CallGuard: ChannelDuplexHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
         account(for: 0)
+        direct?.cancel()
         connection.closed(self)
     }
 
@@ -104,6 +109,7 @@ final class CallGuard: ChannelDuplexHandler {
         phase = .refused
         account(for: 0)
         if isHandedOn { context.fireErrorCaught(RefusedCall(refusal: .cutOff)) }
+        direct?.cancel()
         context.close(promise: nil)
     }
 
@@ -117,6 +123,18 @@ final class CallGuard: ChannelDuplexHandler {
     private func failOutsideOfReading(_ refusal: Refusal, _ context: ChannelHandlerContext) {
         fail(refusal, context)
         context.fireChannelReadComplete()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        // As the library does: whom the port waits for may give up.
+        if event is ChannelShouldQuiesceEvent { direct?.cancel() }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        direct?.cancel()
+        // The library has heard nothing of a direct call, and would take its end for a failure.
+        if directHead == nil { context.fireChannelInactive() }
     }
 
     // MARK: From the caller
@@ -171,8 +189,13 @@ final class CallGuard: ChannelDuplexHandler {
                     maxSkippedBytes: shape.takesMarkers ? table.limits.maxSkippedBytes : 0,
                     isCompressionAllowed: head.isCompressed))
             if frame.endStream, !shape.isStreaming { return refuse(.missingMessage, context) }
+            if head.path == table.configuration.direct?.path {
+                directHead = head
+                return
+            }
             isHandedOn = true
-            context.fireChannelRead(wrapInboundOut(.headers(.init(headers: head.headers))))
+            let headers = head.handedOn(table.configuration)
+            context.fireChannelRead(wrapInboundOut(.headers(.init(headers: headers))))
             if shape.isStreaming { incompleteSince = nil }
             // The library waits for ever where the headers alone end the request.
             if frame.endStream { end(with: ByteBuffer(), shape, context) }
@@ -231,6 +254,7 @@ final class CallGuard: ChannelDuplexHandler {
         isEndHandedOn = true
         remember(message)
         account(for: bufferedBytes)
+        if let directHead { return serve(directHead, message) }
         context.fireChannelRead(
             wrapInboundOut(.data(.init(data: .byteBuffer(message), endStream: true))))
     }
@@ -308,6 +332,7 @@ final class CallGuard: ChannelDuplexHandler {
         sendStatus(refusal, shape, context)
         if !hasReceivedEnd { answeredAt = .now() }
         if isHandedOn { context.fireErrorCaught(RefusedCall(refusal: refusal)) }
+        direct?.cancel()
     }
 
     private func sendStatus(
@@ -333,14 +358,25 @@ final class CallGuard: ChannelDuplexHandler {
             promise?.fail(ChannelError.ioOnClosedChannel)
             return
         }
-        if case .headers(let frame) = unwrapOutboundIn(data) {
-            hasSentHeaders = true
-            if frame.endStream {
-                hasSentEnd = true
-                if !hasReceivedEnd { answeredAt = .now() }
-            }
-        }
+        if case .headers(let frame) = unwrapOutboundIn(data) { noteSent(frame) }
         context.write(data, promise: promise)
+    }
+
+    private func noteSent(_ frame: HTTP2Frame.FramePayload.Headers) {
+        hasSentHeaders = true
+        guard frame.endStream else { return }
+        hasSentEnd = true
+        if !hasReceivedEnd { answeredAt = .now() }
+    }
+
+    /// Sends what a direct call is answered with; nothing where the call has ended.
+    ///
+    /// - Parameter end: the headers that end the call.
+    func send(_ payloads: [HTTP2Frame.FramePayload], _ end: HTTP2Frame.FramePayload.Headers) {
+        guard let context, !hasSentEnd else { return }
+        for payload in payloads { context.write(wrapOutboundOut(payload), promise: nil) }
+        noteSent(end)
+        context.writeAndFlush(wrapOutboundOut(.headers(end)), promise: nil)
     }
 
     func close(

@@ -1,3 +1,5 @@
+package import NIOCore
+
 /// What a port's guards are told by the service behind it.
 package struct EdgeConfiguration: Sendable {
     package var limits: EdgeLimits
@@ -11,14 +13,32 @@ package struct EdgeConfiguration: Sendable {
     /// The status with which a call is refused; the shape is nil where the method is not known.
     package var status: @Sendable (Refusal, CallShape?) -> RefusalStatus
 
+    /// The unary method that is served without the gRPC library, where there is one.
+    package var direct: Direct?
+
+    /// A method and who serves it.
+    package struct Direct: Sendable {
+        /// One of `shapes`.
+        package var path: String
+        /// Asked once for a connection, on its event loop, with the first call: its peer is known by then.
+        package var service: @Sendable (any Channel) -> DirectService
+
+        package init(path: String, service: @escaping @Sendable (any Channel) -> DirectService) {
+            self.path = path
+            self.service = service
+        }
+    }
+
     package init(
         limits: EdgeLimits, shapes: [String: CallShape], furtherHeaders: Set<String> = [],
+        direct: Direct? = nil,
         acceptsTimeout: @escaping @Sendable (String) -> Bool,
         status: @escaping @Sendable (Refusal, CallShape?) -> RefusalStatus
     ) {
         self.limits = limits
         self.shapes = shapes
         self.furtherHeaders = furtherHeaders
+        self.direct = direct
         self.acceptsTimeout = acceptsTimeout
         self.status = status
     }

@@ -18,9 +18,14 @@ package struct RequestHead {
     /// When the request was there, see `LoopClock`.
     package static let arrivalName = "ledger-arrived-at"
 
+    let path: String
     let shape: CallShape
     let isCompressed: Bool
-    let headers: HPACKHeaders
+    /// The value of `grpc-timeout`.
+    let timeout: String?
+    /// When the request was there, in nanoseconds.
+    let arrival: UInt64
+    private let received: HPACKHeaders
 
     private static let handedOn: Set<String> = [
         ":method", ":scheme", ":path", ":authority", "te", "user-agent",
@@ -32,9 +37,6 @@ package struct RequestHead {
         _ headers: HPACKHeaders, arrival: UInt64, _ configuration: EdgeConfiguration
     ) -> Verdict {
         guard isGRPC(headers) else { return .foreign }
-        var kept = HPACKHeaders()
-        kept.reserveCapacity(10)
-        kept.add(name: "content-type", value: "application/grpc")
         var byteCount = 0
         var path: String?
         var method: String?
@@ -51,30 +53,39 @@ package struct RequestHead {
             case "grpc-encoding": encodings.append(value)
             default: break
             }
-            if handedOn.contains(name) || configuration.furtherHeaders.contains(name) {
-                kept.add(name: name, value: value)
-            }
         }
         let shape = path.flatMap { configuration.shapes[$0] }
         guard byteCount <= configuration.limits.maxMetadataBytes else {
             return .refused(.metadataTooLarge, shape)
         }
-        guard path != nil, method == "POST", scheme == "http" || scheme == "https" else {
+        guard let path, method == "POST", scheme == "http" || scheme == "https" else {
             return .refused(.malformedHeaders, shape)
         }
         guard let shape else { return .refused(.unknownMethod, nil) }
         guard timeouts.count < 2, timeouts.allSatisfy(configuration.acceptsTimeout) else {
             return .refused(.malformedTimeout, shape)
         }
-        if let timeout = timeouts.first { kept.add(name: timeoutName, value: timeout) }
         guard encodings.count < 2, encodings.allSatisfy(isKnown) else {
             return .refused(.unknownEncoding, shape)
         }
-        kept.add(name: arrivalName, value: String(arrival))
         return .accepted(
             RequestHead(
-                shape: shape,
-                isCompressed: encodings.contains { $0 != "identity" }, headers: kept))
+                path: path, shape: shape, isCompressed: encodings.contains { $0 != "identity" },
+                timeout: timeouts.first, arrival: arrival, received: headers))
+    }
+
+    /// The headers that the library is handed.
+    func handedOn(_ configuration: EdgeConfiguration) -> HPACKHeaders {
+        var kept = HPACKHeaders()
+        kept.reserveCapacity(10)
+        kept.add(name: "content-type", value: "application/grpc")
+        for (name, value, _) in received
+        where Self.handedOn.contains(name) || configuration.furtherHeaders.contains(name) {
+            kept.add(name: name, value: value)
+        }
+        if let timeout { kept.add(name: Self.timeoutName, value: timeout) }
+        kept.add(name: Self.arrivalName, value: String(arrival))
+        return kept
     }
 
     /// The encodings that a call may name.

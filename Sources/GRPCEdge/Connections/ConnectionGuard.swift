@@ -15,6 +15,7 @@ final class ConnectionGuard: ChannelInboundHandler {
     private let acceptedAt = NIODeadline.now()
     private var context: ChannelHandlerContext?
     private var calls: [UInt32: CallGuard] = [:]
+    private var direct: DirectService?
     /// The highest number of a call that was ever opened.
     private var lastStream: UInt32 = 0
     /// Resets in the present window, and when it began.
@@ -104,6 +105,14 @@ final class ConnectionGuard: ChannelInboundHandler {
         guard calls.isEmpty else { return }
         idleSince = .now()
         if isStopping { endIfIdle() }
+    }
+
+    /// Who serves this connection's direct calls.
+    func directService() -> DirectService? {
+        if direct == nil, let channel = context?.channel {
+            direct = table.configuration.direct?.service(channel)
+        }
+        return direct
     }
 
     /// The caller has reset a call: it wants no answer.

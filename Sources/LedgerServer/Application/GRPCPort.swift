@@ -49,6 +49,7 @@ package final class GRPCPort: Service, Sendable {
         security: HTTP2ServerTransport.Posix.TransportSecurity = .plaintext,
         limits: Limits = Limits(), services: [any RegistrableRPCService],
         methods: [MethodDescriptor: CallShape] = [:], headers: Set<String> = [],
+        direct: EdgeConfiguration.Direct? = nil,
         interceptors: [any ServerInterceptor] = [], logger: Logger
     ) {
         self.name = name
@@ -61,7 +62,7 @@ package final class GRPCPort: Service, Sendable {
             EdgeConfiguration(
                 limits: edge,
                 shapes: Self.shapes(of: services, methods, longest: limits.maxRequestBytes),
-                furtherHeaders: headers,
+                furtherHeaders: headers, direct: direct,
                 acceptsTimeout: { GRPCTimeout.parse($0.utf8) != .malformed },
                 status: { RefusalStatus($0, of: $1, limits: edge) }),
             on: Reactor.loop)

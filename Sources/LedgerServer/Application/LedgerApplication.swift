@@ -92,10 +92,13 @@ package struct LedgerApplication: Sendable {
             bindAddress: address, port: configuration.adminPort, logger: logger)
         let answerBudget = AnswerBudget(limit: configuration.maxAnswerBytes)
         metrics.observe(answerBudget)
+        let intake = Self.intake(configuration)
+        let limits = EventLimits(maxPayloadBytes: configuration.maxPayloadBytes)
+        let counter = SubmissionCounter(
+            metrics: metrics, commitDeadline: configuration.sealing.commitDeadline)
         let ledger = ImmutableLedgerService(
             submissions: SubmissionHandler(
-                intake: Self.intake(configuration), sealer: sealer, replica: replica,
-                metrics: metrics, settings: configuration.sealing, watch: watch,
+                intake: intake, sealer: sealer, replica: replica, counter: counter, watch: watch,
                 streamWindow: .init(
                     events: configuration.maxStreamEvents, bytes: configuration.maxStreamBytes,
                     total: answerBudget)),
@@ -105,7 +108,9 @@ package struct LedgerApplication: Sendable {
                     store: store, metrics: metrics, logger: logger,
                     known: { [sealer] in sealer.knownObservation?.head }),
                 board: board),
-            limits: EventLimits(maxPayloadBytes: configuration.maxPayloadBytes),
+            limits: limits, edge: configuration.edge)
+        let direct = DirectSubmissions(
+            intake: intake, replica: replica, clock: clock, counter: counter, limits: limits,
             edge: configuration.edge)
         let certificate = try configuration.tls.map {
             try PortCertificate($0, logger: logger)
@@ -117,6 +122,7 @@ package struct LedgerApplication: Sendable {
             services: [ledger, HealthService(reporter: reporter), GRPCHealthService(board: board)]
                 + (try Self.reflection()),
             methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
+            direct: configuration.servesDirectly ? ImmutableLedgerService.direct(direct) : nil,
             interceptors: [
                 CallInterceptor(watch),
                 ErrorInfoInterceptor(submitting: Set(ImmutableLedgerService.shapes.keys)),

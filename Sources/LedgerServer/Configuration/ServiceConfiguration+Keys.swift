@@ -58,12 +58,7 @@ extension ServiceConfiguration {
                     + "admit one another by their certificates")
         }
         internalTLSName = reader.host(.internalTLSName) ?? internalTLSName
-        if let text = reader.text(.forwarding) {
-            if !["on", "off"].contains(text) {
-                reader.refuse(.forwarding, value: text, accepted: "on or off")
-            }
-            isForwarding = text != "off"
-        }
+        isForwarding = reader.isOn(.forwarding) ?? isForwarding
     }
 
     private static func tls(_ reader: SettingReader, _ names: TLSFiles.Names) -> TLSFiles? {

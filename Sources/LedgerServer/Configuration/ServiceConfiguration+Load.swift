@@ -88,6 +88,7 @@ extension ServiceConfiguration {
     }
 
     private mutating func readLimits(_ reader: SettingReader) {
+        servesDirectly = reader.isOn(.directSubmit) ?? servesDirectly
         prefix = Self.prefix(reader) ?? prefix
         commitDeadline = reader.milliseconds(.commitDeadline, default: 50, 1...60_000)
         readResolveDeadline(reader)

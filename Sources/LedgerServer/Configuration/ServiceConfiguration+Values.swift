@@ -45,6 +45,7 @@ extension ServiceConfiguration {
         case .internalTLSCA: .text(internalTLS?.clientCAPath)
         case .internalTLSName: .text(internalTLSName)
         case .forwarding: .text(isForwarding ? "on" : "off")
+        case .directSubmit: .text(servesDirectly ? "on" : "off")
         case .prefix: .text(prefix)
         case .commitDeadline: .milliseconds(commitDeadline)
         case .resolveDeadline: .milliseconds(resolveDeadline)

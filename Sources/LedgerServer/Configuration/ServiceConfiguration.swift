@@ -78,6 +78,10 @@ package struct ServiceConfiguration: Sendable {
     /// `LEDGER_FORWARDING`: `off` makes every replica seal for itself, which is slower from two replicas on.
     package var isForwarding = true
 
+    /// `LEDGER_DIRECT_SUBMIT`: `off` serves `SubmitEvent` through the gRPC library, like every other call, for
+    /// comparison.
+    package var servesDirectly = true
+
     /// `LEDGER_PREFIX`: what every key in etcd begins with, 1...256 printable ASCII characters.
     package var prefix = "ledger/"
     /// `LEDGER_COMMIT_DEADLINE_MS`, 1...60000 ms: the commit contract.

@@ -25,6 +25,7 @@ package enum SettingName: String, Sendable, CaseIterable {
     case internalTLSCA = "LEDGER_INTERNAL_TLS_CA"
     case internalTLSName = "LEDGER_INTERNAL_TLS_NAME"
     case forwarding = "LEDGER_FORWARDING"
+    case directSubmit = "LEDGER_DIRECT_SUBMIT"
     case prefix = "LEDGER_PREFIX"
     case commitDeadline = "LEDGER_COMMIT_DEADLINE_MS"
     case resolveDeadline = "LEDGER_RESOLVE_DEADLINE_MS"

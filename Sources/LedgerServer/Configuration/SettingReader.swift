@@ -95,6 +95,13 @@ final class SettingReader {
         .seconds(integer(name, default: fallback, bounds, unit: "seconds"))
     }
 
+    /// `on` or `off`; nil where it is not set.
+    func isOn(_ name: SettingName) -> Bool? {
+        guard let text = text(name) else { return nil }
+        if !["on", "off"].contains(text) { refuse(name, value: text, accepted: "on or off") }
+        return text != "off"
+    }
+
     /// Comma-separated parts without the spaces around them; none may be empty or come twice.
     func list(_ name: SettingName) -> [String] {
         guard let text = text(name) else { return [] }

@@ -1,5 +1,7 @@
 package import GRPCCore
 import GRPCNIOTransportHTTP2
+import NIOCore
+import NIOSSL
 import SwiftASN1
 import X509
 
@@ -18,8 +20,29 @@ package struct CallerIdentity: Hashable, Sendable {
     /// The identity that the transport has authenticated; without a client certificate it has no names.
     package init(_ context: ServerContext) {
         guard let transport = context.transportSpecific as? HTTP2ServerTransport.Posix.Context,
-            let certificate = transport.peerCertificate,
-            let alternatives = try? certificate.extensions.subjectAlternativeNames
+            let certificate = transport.peerCertificate
+        else {
+            self.init(names: [])
+            return
+        }
+        self.init(certificate)
+    }
+
+    /// The same, asked of the connection; to be called on its event loop, after the handshake.
+    init(of connection: any Channel) {
+        let pipeline = connection.pipeline.syncOperations
+        guard let certificate = try? pipeline.nioSSL_peerCertificate(),
+            let bytes = try? certificate.toDERBytes(),
+            let parsed = try? Certificate(derEncoded: bytes)
+        else {
+            self.init(names: [])
+            return
+        }
+        self.init(parsed)
+    }
+
+    private init(_ certificate: Certificate) {
+        guard let alternatives = try? certificate.extensions.subjectAlternativeNames
         else {
             self.init(names: [])
             return

@@ -30,6 +30,14 @@ package struct ImmutableLedgerService: RegistrableRPCService {
     static let submissionShape = CallShape(
         takesMarkers: true, isSubmission: true, maxMessageBytes: maxSubmissionBytes)
 
+    /// `SubmitEvent` without the gRPC library.
+    static func direct(_ submissions: DirectSubmissions) -> EdgeConfiguration.Direct {
+        .init(path: "/\(Method.SubmitEvent.descriptor.fullyQualifiedMethod)") { connection in
+            let caller = CallerIdentity(of: connection)
+            return { submissions.serve($0, from: caller) }
+        }
+    }
+
     private let submissions: SubmissionHandler
     private let reads: ReadHandler
     private let deserializer: SubmissionDeserializer

@@ -103,7 +103,11 @@ extension RefusalStatus {
                 message: "the call was cut off before its end was known")
             return
         }
-        let error = LedgerRPCError.refused(refusal, of: shape, limits: limits)
+        self.init(.refused(refusal, of: shape, limits: limits))
+    }
+
+    /// An error as the library would send it.
+    package init(_ error: LedgerRPCError) {
         var details: String?
         for case .binary(let bytes) in error.rpcErrorMetadata.map(\.value) {
             details = Base64.encode(bytes)

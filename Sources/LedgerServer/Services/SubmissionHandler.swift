@@ -2,7 +2,7 @@ import EventLoopTasks
 package import GRPCCore
 import GRPCEdge
 package import LedgerAPI
-package import LedgerCore
+import LedgerCore
 import Synchronization
 
 /// Serves `SubmitEvent` and `SubmitEvents`.
@@ -10,20 +10,18 @@ package struct SubmissionHandler: Sendable {
     private let intake: SubmissionIntake
     private let sealer: Sealer
     private let replica: Replica
-    private let metrics: LedgerMetrics
-    private let settings: SealingSettings
+    private let counter: SubmissionCounter
     private let watch: CallWatch
     private let streamWindow: StreamAnswers.Window
 
-    package init(
-        intake: SubmissionIntake, sealer: Sealer, replica: Replica, metrics: LedgerMetrics,
-        settings: SealingSettings, watch: CallWatch, streamWindow: StreamAnswers.Window
+    init(
+        intake: SubmissionIntake, sealer: Sealer, replica: Replica, counter: SubmissionCounter,
+        watch: CallWatch, streamWindow: StreamAnswers.Window
     ) {
         self.intake = intake
         self.sealer = sealer
         self.replica = replica
-        self.metrics = metrics
-        self.settings = settings
+        self.counter = counter
         self.watch = watch
         self.streamWindow = streamWindow
     }
@@ -40,12 +38,12 @@ package struct SubmissionHandler: Sendable {
             try intake.authorize(caller)
             event = try await intake.validate(request.message, from: caller).event
         } catch {
-            count(error)
+            counter.count(error)
             throw error
         }
         let deadline = request.metadata.timeout.map { receivedAt + Nanoseconds($0) }
         let outcome = await outcome(of: event, receivedAt: receivedAt, deadline: deadline)
-        count(outcome)
+        counter.count(outcome)
         return try SubmissionReport(outcome, of: event).unaryAnswer()
     }
 
@@ -74,7 +72,7 @@ package struct SubmissionHandler: Sendable {
         do throws(LedgerRPCError) {
             try intake.authorize(caller)
         } catch {
-            count(error)
+            counter.count(error)
             throw error
         }
         let answers = StreamAnswers(window: streamWindow)
@@ -158,16 +156,16 @@ package struct SubmissionHandler: Sendable {
                 event, stream: stream, receivedAt: receivedAt,
                 callerDeadline: timeout.map { receivedAt + $0 }
             ) { outcome in
-                count(outcome)
+                counter.count(outcome)
                 answers.fill(place, .outcome(outcome, event))
             }
             answers.note(ticket.token, at: place)
             if !ticket.mayReadFurther { await replica.waitForRoom(stream) }
         case .refused(let error, let eventID):
-            count(error)
+            counter.count(error)
             answers.fill(place, .invalid(error, eventID: eventID))
         case .broken(let error):
-            count(error)
+            counter.count(error)
             answers.withdraw(place)
             throw error
         }
@@ -177,39 +175,23 @@ package struct SubmissionHandler: Sendable {
 
     /// When the request of a call was there, from when its contract counts.
     private func arrival(of metadata: Metadata) -> MonotonicInstant {
-        let now = sealer.clock.now
         guard
             let text = metadata[stringValues: RequestHead.arrivalName].first(where: { _ in true }),
             let arrival = UInt64(text)
-        else { return now }
-        return now - Nanoseconds(LoopClock.age(of: arrival))
+        else { return sealer.clock.now }
+        return sealer.clock.instant(ofArrival: arrival)
     }
 
     /// When the next message of a stream was there: not before it was waited for, for a stream is left unread on purpose.
     private func arrival(since waitingSince: MonotonicInstant) -> MonotonicInstant {
-        let now = sealer.clock.now
-        return max(waitingSince, now - Nanoseconds(LoopClock.age(of: Reactor.arrival)))
+        max(waitingSince, sealer.clock.instant(ofArrival: Reactor.arrival))
     }
+}
 
-    // MARK: Counting
-
-    private func count(_ outcome: LedgerCore.SubmissionOutcome) {
-        switch outcome {
-        case .sealed(_, let latency):
-            metrics.countSubmission(.sealed)
-            metrics.commitSeconds.observe(latency.seconds)
-            if latency > settings.commitDeadline { metrics.contractViolations.increment() }
-        case .duplicate: metrics.countSubmission(.duplicate)
-        case .conflicting: metrics.countSubmission(.conflicting)
-        case .notSealed(.overloaded), .notSealed(.storageFull):
-            metrics.countSubmission(.overloaded)
-        case .notSealed: metrics.countSubmission(.notSealed)
-        case .unknown: metrics.countSubmission(.unknown)
-        }
-    }
-
-    private func count(_ error: LedgerRPCError) {
-        metrics.countSubmission(error.reason == .invalidEvent ? .invalid : .denied)
+extension SystemClock {
+    /// A moment of `LoopClock` by this clock.
+    func instant(ofArrival arrival: UInt64) -> MonotonicInstant {
+        now - Nanoseconds(LoopClock.age(of: arrival))
     }
 }
 

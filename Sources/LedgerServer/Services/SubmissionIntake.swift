@@ -60,27 +60,32 @@ package struct SubmissionIntake: Sendable {
     package func validate(
         _ message: SubmittedMessage, from caller: CallerIdentity
     ) async -> Verdict {
+        if let verdict = validateAtOnce(message, from: caller) { return verdict }
+        return await Reactor.runOnPool { validateWhole(message, from: caller) }
+    }
+
+    /// As `validate`, where it is little work; nil where it belongs on the pool.
+    package func validateAtOnce(
+        _ message: SubmittedMessage, from caller: CallerIdentity
+    ) -> Verdict? {
+        switch message {
+        case .submission where verifier != nil, .encoded: nil
+        case .submission, .refused, .broken: validateWhole(message, from: caller)
+        }
+    }
+
+    /// As `validate`, whatever work it is: for the pool.
+    package func validateWhole(
+        _ message: SubmittedMessage, from caller: CallerIdentity
+    ) -> Verdict {
         switch message {
         case .refused(let error, let eventID): .refused(error, eventID: eventID)
         case .broken(let error): .broken(error)
+        case .encoded(let bytes): validateWhole(SubmittedMessage.decode(bytes), from: caller)
         case .submission(let submission):
             switch check(submission, from: caller) {
-            case .event(let event) where verifier != nil:
-                await Reactor.runOnPool { verified(event) }
+            case .event(let event): verified(event)
             case let verdict: verdict
-            }
-        case .encoded(let bytes):
-            await Reactor.runOnPool {
-                switch SubmittedMessage.decode(bytes) {
-                case .submission(let submission):
-                    switch check(submission, from: caller) {
-                    case .event(let event): verified(event)
-                    case let verdict: verdict
-                    }
-                case .refused(let error, let eventID): .refused(error, eventID: eventID)
-                case .broken(let error): .broken(error)
-                case .encoded: preconditionFailure("decoding leaves nothing to be decoded")
-                }
             }
         }
     }

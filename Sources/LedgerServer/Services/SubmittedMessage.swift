@@ -18,7 +18,7 @@ package enum SubmittedMessage: Sendable {
     private static let maxInlineBytes = 8_192
 
     /// - Parameter limits: what an event may have, for the messages.
-    fileprivate init(_ bytes: [UInt8], _ limits: EventLimits, _ edge: EdgeLimits) {
+    init(_ bytes: [UInt8], _ limits: EventLimits, _ edge: EdgeLimits) {
         if bytes.count > Self.maxInlineBytes {
             self = .encoded(bytes)
         } else if let marker = EdgeMarker(bytes) {

@@ -33,7 +33,8 @@ struct ConfigurationReportTests {
         let environment = [
             "LEDGER_MAX_CLOCK_SKEW_MS": "1234", "ETCD_PING_TIMEOUT": "7",
             "LEDGER_PREFIX": "a/\"b\"",
-            "LEDGER_FORWARDING": "off", "LEDGER_ADVERTISE_ADDRESS": "fd00::1", "LOG_FORMAT": "JSON",
+            "LEDGER_FORWARDING": "off", "LEDGER_DIRECT_SUBMIT": "off",
+            "LEDGER_ADVERTISE_ADDRESS": "fd00::1", "LOG_FORMAT": "JSON",
         ]
         let first = try report(environment)
         let printed = try members(first).compactMapValues { $0 }.filter { $1 != "not set" }

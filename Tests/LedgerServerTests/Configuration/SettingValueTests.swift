@@ -145,6 +145,7 @@ struct SettingValueTests {
         + SettingCase.cases("LEDGER_INTERNAL_TLS_CA", ["/nowhere/ca.pem"])
         + SettingCase.cases("LEDGER_INTERNAL_TLS_NAME", ["a b", "10.1.2", "http://a"])
         + SettingCase.cases("LEDGER_FORWARDING", ["yes", "ON", "0"])
+        + SettingCase.cases("LEDGER_DIRECT_SUBMIT", ["yes", "ON", "0"])
         + SettingCase.cases("LEDGER_VEPS_PUBLIC_KEYS", ["/nowhere/a.pem", ","])
         + SettingCase.cases("LOG_LEVEL", ["verbose", "1"])
         + SettingCase.cases("LOG_FORMAT", ["xml"])
