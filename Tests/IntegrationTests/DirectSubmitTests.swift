@@ -9,7 +9,7 @@ extension Integration {
     @Suite("Direct submissions", .serialized)
     struct DirectSubmitTests {
         /// Everything that a caller gets, but for what no two answers have in common.
-        private struct Answer: Equatable, CustomStringConvertible {
+        private struct Answer: Equatable, Sendable, CustomStringConvertible {
             var event: Ledger_SealedEvent?
             var code: Int?
             var message: String?
@@ -53,13 +53,16 @@ extension Integration {
             let settings = [
                 "LEDGER_DIRECT_SUBMIT": directly ? "on" : "off",
                 "LEDGER_MAX_PAYLOAD_BYTES": "20000",
+                // The entries of a map leave in the same order in every process.
+                "SWIFT_DETERMINISTIC_HASHING": "1",
             ]
             return try await withLedger(on: cluster, settings: settings) { ledger in
                 var answers: [Answer] = []
                 for (event, metadata) in Self.calls {
-                    try await ledger.calls.ledger.submitEvent(event, metadata: metadata) {
-                        answers.append(Answer($0))
-                    }
+                    answers.append(
+                        try await ledger.calls.ledger.submitEvent(event, metadata: metadata) {
+                            Answer($0)
+                        })
                 }
                 let samples = try await ledger.process.metrics().filter {
                     $0.key.hasPrefix("ledger_submissions_total")
