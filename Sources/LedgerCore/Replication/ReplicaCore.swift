@@ -117,6 +117,7 @@ package struct ReplicaCore: Sendable {
 
     /// Time has passed.
     private mutating func tick(at now: MonotonicInstant) {
+        if let due = nextWake, due <= now { forwarding.pace.woke(due: due, at: now) }
         // In this order: what is lost sight of waits again, and may be due by now.
         for link in forwarding.takeSilent(at: now) {
             book.loseSight(of: link)
