@@ -149,7 +149,8 @@ struct SealingStateMachine: Sendable {
     func mayRead(waiting own: Int, _ book: SubmissionBook, at now: MonotonicInstant) -> Bool {
         switch phase {
         case .loading, .fenced: return true
-        case .idle where book.queuedCount == 0: return true
+        // Nothing is queued, but what waits for earlier events of its stream elsewhere counts all the same.
+        case .idle where book.queuedCount == 0 && own == 0: return true
         case .idle, .building, .committing, .catchingUp: break
         }
         // Where nothing can be sealed, its events are read and refused: silence would tell their caller nothing.
