@@ -19,7 +19,10 @@ package enum Reactor {
     package static var arrival: UInt64 {
         loop.inEventLoop ? clock.arrival : NIODeadline.now().uptimeNanoseconds
     }
-    private static let executor = EventLoopExecutor(loop)
+    /// Runs tasks on the event loop.
+    package static let executor: any TaskExecutor = EventLoopExecutor(loop)
+    /// Runs tasks that may keep a processor busy on the pool.
+    package static let pool: any TaskExecutor = globalConcurrentExecutor
 
     /// Runs a task, and its child tasks, on the event loop.
     package static func run<Result, Failure: Error>(
@@ -32,7 +35,7 @@ package enum Reactor {
     package static func runOnPool<Result, Failure: Error>(
         _ body: @concurrent () async throws(Failure) -> Result
     ) async throws(Failure) -> Result {
-        try await withTaskExecutorPreference(globalConcurrentExecutor, operation: body)
+        try await withTaskExecutorPreference(pool, operation: body)
     }
 }
 

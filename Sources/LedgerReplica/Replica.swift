@@ -86,28 +86,8 @@ package final class Replica: Service, Sendable {
     package func run() async throws {
         // Everybody who submits or reads has stopped by the time of a graceful shutdown, and every submission is answered.
         try await withGracefulShutdownHandler {
-            try await withThrowingDiscardingTaskGroup { group in
-                group.addTask {
-                    do {
-                        try await self.load()
-                    } catch {
-                        // The group's own body would go on waiting for effects.
-                        self.later.finish()
-                        throw error
-                    }
-                }
-                group.addTask { await self.heads.run { await self.readHead() } }
-                group.addTask { await self.heads.keepAsking(asksMembers: self.askFullStore) }
-                if let joining {
-                    group.addTask {
-                        guard let identity = try? await joining() else { return }
-                        self.send(.joined(as: identity))
-                    }
-                }
-                for await effect in self.effects {
-                    group.addTask { await self.perform(effect) }
-                }
-                group.cancelAll()
+            try await withTaskExecutorPreference(environment.executors.brief) {
+                try await self.work()
             }
         } onGracefulShutdown: {
             self.later.finish()
@@ -118,6 +98,36 @@ package final class Replica: Service, Sendable {
             return state.links.sorted { $0.key.rawValue < $1.key.rawValue }
         }
         for (_, link) in links { link.close() }
+    }
+
+    private func work() async throws {
+        let long = environment.executors.long
+        try await withThrowingDiscardingTaskGroup { group in
+            group.addTask(executorPreference: long) {
+                do {
+                    try await self.load()
+                } catch {
+                    // The group's own body would go on waiting for effects.
+                    self.later.finish()
+                    throw error
+                }
+            }
+            group.addTask { await self.heads.run { await self.readHead() } }
+            group.addTask { await self.heads.keepAsking(asksMembers: self.askFullStore) }
+            if let joining {
+                group.addTask {
+                    guard let identity = try? await joining() else { return }
+                    self.send(.joined(as: identity))
+                }
+            }
+            for await effect in self.effects {
+                let isBrief = effect.isBrief
+                group.addTask(executorPreference: isBrief ? nil : long) {
+                    await self.perform(effect, isBrief: isBrief)
+                }
+            }
+            group.cancelAll()
+        }
     }
 
     // MARK: Submitting
@@ -375,13 +385,18 @@ package final class Replica: Service, Sendable {
         }
     }
 
-    /// Performs an effect that waits for something, and what follows from it, until nothing is left to wait for.
-    private func perform(_ effect: ReplicaEffect) async {
+    /// Performs an effect that waits for something, and what follows from it, until nothing is left to wait for here.
+    private func perform(_ effect: ReplicaEffect, isBrief: Bool) async {
         var next: ReplicaEffect? = effect
         while let current = next {
-            let followUps = await result(of: current)
-            next = followUps.first
-            for other in followUps.dropFirst() { later.yield(other) }
+            next = nil
+            for followUp in await result(of: current) {
+                if next == nil, followUp.isBrief || !isBrief {
+                    next = followUp
+                } else {
+                    later.yield(followUp)
+                }
+            }
         }
     }
 
@@ -401,6 +416,25 @@ package final class Replica: Service, Sendable {
         case .keepAlive(let lease): await keepAlive(lease)
         case .giveBack(let lease): await giveBack(lease)
         case .answer, .send, .recall, .disconnect, .report, .drained: []
+        }
+    }
+}
+
+extension ReplicaEffect {
+    /// So many events are hashed and encoded in less time than a change of threads takes to pay.
+    private static let briefBatch = 8
+    private static let briefBytes = 8 << 10
+
+    /// Whether performing it keeps a processor busy for a moment only, whatever it waits for.
+    fileprivate var isBrief: Bool {
+        switch self {
+        case .propose(let plan):
+            plan.submissions.count <= Self.briefBatch
+                && plan.submissions.reduce(0) { $0 + $1.byteCount } <= Self.briefBytes
+        case .transmit(let proposal): proposal.block.count <= Self.briefBytes
+        case .observe, .connect, .readHint, .takeHint, .keepAlive, .giveBack: true
+        case .readBlocks, .reload, .lookUp, .search: false
+        case .answer, .send, .recall, .disconnect, .report, .drained: true
         }
     }
 }

@@ -103,5 +103,6 @@ package final class Submission: Sendable {
     /// When something has to be done about it, while it waits.
     var expiry: MonotonicInstant { min(commitBy, answerBy) }
 
-    var byteCount: Int { template.byteCount }
+    /// The bytes of its entry.
+    package var byteCount: Int { template.byteCount }
 }

@@ -14,14 +14,30 @@ package struct ReplicaEnvironment: Sendable {
     package var logger: Logger
     /// Random numbers: of the id index, whose keys nobody must foresee, and of back-offs.
     package var random: @Sendable () -> UInt64
+    package var executors: Executors
     /// Asks etcd's members how they are, and reports it with `membersChecked` before it returns: before the ledger is
     /// loaded, and while etcd has no space. False while a member runs a release that can lose committed transactions.
     package var checkMembers: @Sendable () async -> Bool
+
+    /// On which threads a replica works; where nothing is named, on those of whoever runs it.
+    package struct Executors: Sendable {
+        /// For what keeps a processor busy for a moment only: where its callers are served, so that an event changes
+        /// threads no more often than it must.
+        package var brief: (any TaskExecutor)?
+        /// For what takes longer.
+        package var long: (any TaskExecutor)?
+
+        package init(brief: (any TaskExecutor)? = nil, long: (any TaskExecutor)? = nil) {
+            self.brief = brief
+            self.long = long
+        }
+    }
 
     package init(
         clock: any ReplicaClock, timers: any ReplicaTimers, store: LedgerStore,
         blocks: any SealedBlocks, links: any ReplicaLinks, observer: any ReplicaObserver,
         logger: Logger, random: @escaping @Sendable () -> UInt64,
+        executors: Executors = Executors(),
         checkMembers: @escaping @Sendable () async -> Bool
     ) {
         self.clock = clock
@@ -32,6 +48,7 @@ package struct ReplicaEnvironment: Sendable {
         self.observer = observer
         self.logger = logger
         self.random = random
+        self.executors = executors
         self.checkMembers = checkMembers
     }
 }

@@ -1,3 +1,4 @@
+import EventLoopTasks
 import Foundation
 import GRPCEdge
 import GRPCNIOTransportHTTP2
@@ -65,6 +66,7 @@ struct Replication {
                 observer: ReplicaMonitor(
                     board: environment.board, metrics: metrics, peers: peers, logger: logger),
                 logger: logger, random: { .random(in: .min ... .max) },
+                executors: .init(brief: Reactor.executor, long: Reactor.pool),
                 checkMembers: environment.checkMembers),
             joining: configuration.isForwarding ? joining : nil)
         self.replica = replica
