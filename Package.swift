@@ -137,7 +137,12 @@ let package = Package(
         .testTarget(
             name: "LedgerCoreTests", dependencies: ["LedgerCore", crypto], swiftSettings: strict),
         .testTarget(
-            name: "SimulationTests", dependencies: ["EtcdGateway", "LedgerCore", "LedgerStore"],
+            name: "SimulationTests",
+            dependencies: [
+                "EtcdGateway", "LedgerCore", "LedgerReplica", "LedgerStore", logging,
+                .product(
+                    name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",
