@@ -173,8 +173,7 @@ let package = Package(
             name: "LedgerServerTests",
             dependencies: [
                 "LedgerServer", "GRPCReflection", "PrometheusExposition", "TestSupport",
-                "LedgerAPI", "LedgerCore",
-                "LedgerStore", "EtcdGateway",
+                "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "EtcdGateway",
                 "EventLoopTasks", grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle,
                 logging,
             ],

@@ -27,7 +27,7 @@ extension Integration {
         func submissions() async throws {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
-                let answers = Mutex<[SubmissionAnswer]>([])
+                let answers = Mutex<[CallAnswer]>([])
                 let (ended, end) = AsyncStream.makeStream(of: Void.self)
                 let failure = await failure {
                     try await ledger.calls.ledger.submitEvents(
@@ -40,7 +40,7 @@ extension Integration {
                         onResponse: { response in
                             defer { end.finish() }
                             for try await result in response.messages {
-                                answers.withLock { $0.append(SubmissionAnswer(result)) }
+                                answers.withLock { $0.append(CallAnswer(result)) }
                             }
                         })
                 }
@@ -190,9 +190,9 @@ extension Integration {
                     metadata: metadata,
                     requestProducer: { try await $0.write(.sample("far-2")) },
                     onResponse: { response in
-                        var answers: [SubmissionAnswer] = []
+                        var answers: [CallAnswer] = []
                         for try await result in response.messages {
-                            answers.append(SubmissionAnswer(result))
+                            answers.append(CallAnswer(result))
                         }
                         return answers
                     })

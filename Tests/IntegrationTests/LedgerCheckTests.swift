@@ -52,7 +52,7 @@ struct LedgerCheckTests {
     @Test("what contradicts the answers that callers got is found")
     func answers() throws {
         let sealed = try ledger(3)
-        func contradictions(_ answers: [(String, SubmissionAnswer)]) -> [String] {
+        func contradictions(_ answers: [(String, CallAnswer)]) -> [String] {
             let log = SubmissionLog()
             for (id, answer) in answers {
                 log.submitted(.sample(id))
@@ -60,8 +60,8 @@ struct LedgerCheckTests {
             }
             return LedgerCheck(sealed).contradictions(with: log)
         }
-        let unknown = SubmissionAnswer.unknown(.deadlineExceeded, reason: "OUTCOME_UNKNOWN")
-        let notSealed = SubmissionAnswer.notSealed(.unavailable, reason: "NOT_SEALED")
+        let unknown = CallAnswer.unknown(.deadlineExceeded, reason: "OUTCOME_UNKNOWN")
+        let notSealed = CallAnswer.notSealed(.unavailable, reason: "NOT_SEALED")
         #expect(contradictions([("event-1", .sealed(sealed[0]))]) == [])
         #expect(contradictions([("event-1", unknown), ("event-1", .duplicate(sealed[0]))]) == [])
         #expect(contradictions([("event-1", unknown), ("event-1", notSealed)]) == [])

@@ -42,8 +42,8 @@ extension Integration {
 
         private func submitAtOnce(
             _ events: [Ledger_CertifiedEvent], _ log: SubmissionLog, _ calls: LedgerCalls
-        ) async -> [SubmissionAnswer] {
-            await withTaskGroup(of: SubmissionAnswer.self) { group in
+        ) async -> [CallAnswer] {
+            await withTaskGroup(of: CallAnswer.self) { group in
                 for event in events {
                     group.addTask { await log.record(event) { await calls.submit($0) } }
                 }
@@ -188,7 +188,7 @@ extension Integration {
                     proxy.refuse()
                     proxy.cut()
                 }
-                var answers: [SubmissionAnswer] = []
+                var answers: [CallAnswer] = []
                 for event in Ledger_CertifiedEvent.samples("refused", count: 4) {
                     answers.append(await log.record(event) { await calls.submit($0) })
                 }

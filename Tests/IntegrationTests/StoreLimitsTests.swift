@@ -62,7 +62,7 @@ extension Integration {
             #expect(page?.body.contains("DEGRADED") ?? false)
         }
 
-        private static func isStorageFull(_ answer: SubmissionAnswer) -> Bool {
+        private static func isStorageFull(_ answer: CallAnswer) -> Bool {
             if case .notSealed(.resourceExhausted, "STORAGE_FULL") = answer { true } else { false }
         }
 

@@ -30,9 +30,9 @@ extension Integration {
                         },
                         onResponse: { response in
                             for await _ in reading { break }
-                            var answers: [SubmissionAnswer] = []
+                            var answers: [CallAnswer] = []
                             for try await result in response.messages {
-                                answers.append(SubmissionAnswer(result))
+                                answers.append(CallAnswer(result))
                             }
                             return answers
                         })
@@ -125,7 +125,7 @@ extension Integration {
                 let calls = ledger.calls
                 #expect(await calls.submit(.sample("before")).isSealed)
                 let event = Ledger_CertifiedEvent.sample("crowded")
-                let answers = await withTaskGroup(of: SubmissionAnswer.self) { group in
+                let answers = await withTaskGroup(of: CallAnswer.self) { group in
                     for _ in 1...200 { group.addTask { await calls.submit(event) } }
                     return await group.reduce(into: []) { $0.append($1) }
                 }

@@ -58,7 +58,7 @@ extension LedgerCalls {
                 for try await result in response.messages {
                     number += 1
                     // The answers come in the order of the events.
-                    log.answered(.sample("\(prefix)-\(number)"), SubmissionAnswer(result))
+                    log.answered(.sample("\(prefix)-\(number)"), CallAnswer(result))
                     answer.yield()
                 }
             })

@@ -65,19 +65,19 @@ package final class LedgerCalls: Sendable {
     /// - Parameter timeout: The caller's deadline; by default none but a test's patience.
     package func submit(
         _ event: Ledger_CertifiedEvent, timeout: Duration = LedgerCalls.longestCall
-    ) async -> SubmissionAnswer {
+    ) async -> CallAnswer {
         do {
             return .sealed(
                 try await ledger.submitEvent(event, options: Self.options(timeout)))
         } catch {
-            return SubmissionAnswer(CallFailure(error))
+            return CallAnswer(CallFailure(error))
         }
     }
 
     /// Submits the same event until its fate is settled.
     package func settle(
         _ event: Ledger_CertifiedEvent, within limit: Duration = .seconds(60)
-    ) async throws -> SubmissionAnswer {
+    ) async throws -> CallAnswer {
         let deadline = ContinuousClock.now + limit
         while true {
             let answer = await submit(event)
@@ -95,15 +95,15 @@ package final class LedgerCalls: Sendable {
     /// Submits events through one stream and collects the answers, in their order.
     package func submitStream(
         _ events: [Ledger_CertifiedEvent]
-    ) async throws -> [SubmissionAnswer] {
+    ) async throws -> [CallAnswer] {
         try await failing {
             try await ledger.submitEvents(
                 options: Self.options(Self.longestCall * 3),
                 requestProducer: { writer in try await writer.write(contentsOf: events) },
                 onResponse: { response in
-                    var answers: [SubmissionAnswer] = []
+                    var answers: [CallAnswer] = []
                     for try await result in response.messages {
-                        answers.append(SubmissionAnswer(result))
+                        answers.append(CallAnswer(result))
                     }
                     return answers
                 })

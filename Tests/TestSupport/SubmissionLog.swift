@@ -12,7 +12,7 @@ package final class SubmissionLog: Sendable {
         package var acknowledgedAt: ContinuousClock.Instant?
         /// Submissions that have not been answered yet.
         package var pending = 0
-        package var answers: [SubmissionAnswer] = []
+        package var answers: [CallAnswer] = []
 
         /// Whether nobody could tell yet what became of it.
         package var isOpen: Bool {
@@ -29,8 +29,8 @@ package final class SubmissionLog: Sendable {
     @discardableResult
     package func record(
         _ event: Ledger_CertifiedEvent,
-        _ submit: (Ledger_CertifiedEvent) async throws -> SubmissionAnswer
-    ) async rethrows -> SubmissionAnswer {
+        _ submit: (Ledger_CertifiedEvent) async throws -> CallAnswer
+    ) async rethrows -> CallAnswer {
         submitted(event)
         let answer = try await submit(event)
         answered(event, answer)
@@ -46,7 +46,7 @@ package final class SubmissionLog: Sendable {
     }
 
     /// A submission was answered.
-    package func answered(_ event: Ledger_CertifiedEvent, _ answer: SubmissionAnswer) {
+    package func answered(_ event: Ledger_CertifiedEvent, _ answer: CallAnswer) {
         let now = ContinuousClock.now
         records.withLock { records in
             guard var record = records[event.eventID] else { return }
@@ -67,10 +67,10 @@ package final class SubmissionLog: Sendable {
     package var acknowledgedCount: Int { all.count { $0.acknowledgedAt != nil } }
 
     /// The answers of all submissions.
-    package var answers: [SubmissionAnswer] { all.flatMap(\.answers) }
+    package var answers: [CallAnswer] { all.flatMap(\.answers) }
 
     /// How many answers satisfy a condition.
-    package func count(where condition: (SubmissionAnswer) -> Bool) -> Int {
+    package func count(where condition: (CallAnswer) -> Bool) -> Int {
         answers.count(where: condition)
     }
 

@@ -12,10 +12,11 @@ struct AttemptTests {
         id: String = "a", head: UInt64 = 0, stream: UInt64? = nil
     ) throws -> (ReplicaBench, first: LinkID, second: LinkID, SubmissionToken) {
         let (bench, first) = try ReplicaBench.following()
-        let (token, _) = bench.submit(id, stream: stream, head: head)
-        _ = bench.linkDown(first)
+        if head > 0 { bench.hear(of: head, over: first) }
+        let (token, _) = bench.submit(id, stream: stream)
+        bench.linkDown(first)
         let second = try required(bench.notice(ReplicaBench.third, revision: 60).connected)
-        #expect(bench.linkUp(second).sent == [[token]])
+        #expect(bench.send(.linkUp(second)).sent == [[token]])
         return (bench, first, second, token)
     }
 
@@ -33,14 +34,14 @@ struct AttemptTests {
     @Test("PROTOCOL.md 4: while another attempt is open a rejection is none: it ends as unknown")
     func openAttempt() throws {
         let (bench, _, second, token) = try forwardedTwice()
-        let actions = bench.answer(second, token, .notSealed(Self.overloaded))
-        #expect(actions.outcomes.isEmpty)
-        #expect(actions.lookedUp == [token])
-        bench.send { $0.lookedUp(token, .absent, at: $1) }
+        let effects = bench.answer(second, token, .notSealed(Self.overloaded))
+        #expect(effects.outcomes.isEmpty)
+        #expect(effects.searched == [token])
+        bench.send(.searched(token, .absent))
         let end = bench.run(milliseconds: 100)
         #expect(end.outcomes == [.unknown])
         #expect(end.sent.isEmpty)
-        #expect(end.sealedHere.isEmpty)
+        #expect(end.batch.isEmpty)
     }
 
     @Test("PROTOCOL.md 4: an attempt that is rejected after all is open no longer")
@@ -56,9 +57,9 @@ struct AttemptTests {
     func refused() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
-        _ = bench.answer(link, token, .refused)
+        bench.answer(link, token, .refused)
         let next = try required(bench.read(ReplicaBench.third, revision: 60).connected)
-        #expect(bench.linkUp(next).sent == [[token]])
+        #expect(bench.send(.linkUp(next)).sent == [[token]])
         #expect(
             bench.answer(next, token, .notSealed(Self.overloaded)).outcomes
                 == [.notSealed(Self.overloaded)])
@@ -72,60 +73,60 @@ struct AttemptTests {
     func otherReplicaUnable(reason: NotSealedReason) throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
-        let actions = bench.answer(link, token, .notSealed(reason))
-        #expect(actions.outcomes.isEmpty)
-        #expect(actions.readsHint)
+        let effects = bench.answer(link, token, .notSealed(reason))
+        #expect(effects.outcomes.isEmpty)
+        #expect(effects.readsHint)
         let next = try required(bench.read(ReplicaBench.third, revision: 60).connected)
-        #expect(bench.linkUp(next).sent == [[token]])
+        #expect(bench.send(.linkUp(next)).sent == [[token]])
     }
 
     @Test("PROTOCOL.md 4: an unknown answer is an open attempt, and the event is looked up")
     func unknownAnswer() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
-        #expect(bench.answer(link, token, .unknown).lookedUp == [token])
-        bench.send { $0.lookedUp(token, .failed, at: $1) }
+        #expect(bench.answer(link, token, .unknown).searched == [token])
+        bench.send(.searched(token, .failed))
         #expect(bench.run(milliseconds: 9).isEmpty)
-        #expect(bench.run(milliseconds: 3).lookedUp == [token])
+        #expect(bench.run(milliseconds: 3).searched == [token])
         let found = try ReplicaBench.entry("a", as: 4)
-        let actions = bench.send { $0.lookedUp(token, .found(found), at: $1) }
-        #expect(actions.outcomes.map(\.number) == [4])
+        let effects = bench.send(.searched(token, .found(found)))
+        #expect(effects.outcomes.map(\.number) == [4])
     }
 
     @Test("PROTOCOL.md 4: an own transaction that stays open counts as well")
     func openHere() throws {
         let bench = try ReplicaBench.sealing()
-        let (token, _) = bench.submit("a", stream: 1)
-        let actions = bench.sealedHere(token, .unknown)
-        #expect(actions.outcomes.isEmpty)
-        #expect(actions.lookedUp == [token])
-        bench.send { $0.lookedUp(token, .absent, at: $1) }
-        #expect(bench.run(milliseconds: 100).outcomes == [.unknown])
+        let proposal = try required(bench.transact("a", stream: 1))
+        #expect(bench.end(proposal, .unknown).outcomes.isEmpty)
+        // Deposed, and sealed nowhere: the transaction may be applied yet.
+        bench.notice(ReplicaBench.other, revision: 300)
+        #expect(bench.run(milliseconds: 99).outcomes.isEmpty)
+        #expect(bench.run(milliseconds: 1).outcomes == [.unknown])
     }
 
     @Test("PROTOCOL.md 5: the fence is certain only for what was never sent")
     func fence() throws {
         let (bench, link) = try ReplicaBench.following()
         let (sent, _) = bench.submit("sent", stream: 1)
-        _ = bench.notice(ReplicaBench.third, revision: 60)
+        bench.notice(ReplicaBench.third, revision: 60)
         let (waiting, _) = bench.submit("waiting", stream: 1)
-        let actions = bench.send { $0.abilityChanged(.fenced, at: $1) }
-        #expect(actions.answeredTokens == [sent])
-        #expect(actions.outcomes == [.unknown])
-        #expect(actions.disconnected.contains(link))
-        // Its own sealing machine refuses it with certainty.
-        #expect(actions.sealedHere == [waiting])
-        let refused = SubmissionOutcome.notSealed(.rolledBack)
-        #expect(bench.sealedHere(waiting, refused).outcomes == [refused])
+        let effects = bench.fence()
+        #expect(effects.disconnected.contains(link))
+        #expect(effects.answered == [sent, waiting])
+        #expect(effects.outcomes == [.unknown, .notSealed(.rolledBack)])
     }
 
     @Test("PROTOCOL.md 5: what only the own sealing machine has is for that one to answer")
     func fenceHere() throws {
         let bench = try ReplicaBench.sealing()
-        let (token, _) = bench.submit("a", stream: 1)
-        #expect(bench.send { $0.abilityChanged(.fenced, at: $1) }.outcomes.isEmpty)
-        let refused = SubmissionOutcome.notSealed(.rolledBack)
-        #expect(bench.sealedHere(token, refused).outcomes == [refused])
+        let proposal = try required(bench.transact("in doubt", stream: 1))
+        bench.submit("queued", stream: 1)
+        #expect(bench.fence().outcomes == [.notSealed(.rolledBack), .unknown])
+        #expect(bench.apply(proposal, revision: 9).isEmpty)
+        // What is being hashed was never sent.
+        let building = try ReplicaBench.sealing()
+        building.submit("a", stream: 1)
+        #expect(building.fence().outcomes == [.notSealed(.rolledBack)])
     }
 
     @Test("PROTOCOL.md 6: what was lost sight of is submitted again only while it may be sealed")
@@ -133,11 +134,10 @@ struct AttemptTests {
         let (bench, first) = try ReplicaBench.following()
         let (token, _) = bench.submit("a", stream: 1)
         bench.pass(milliseconds: 49)
-        _ = bench.linkDown(first)
-        // Beyond the time that it may be held it is tried here at once.
-        #expect(bench.machine.openForwards == 1)
-        let rejected = bench.sealedHere(token, .notSealed(.deadlineExceeded))
-        #expect(rejected.lookedUp == [token])
+        // Beyond the time that it may be held it is tried here at once, but it cannot be sealed in time any more.
+        let effects = bench.linkDown(first)
+        #expect(effects.searched == [token])
+        #expect(effects.batch.isEmpty)
         #expect(bench.run(milliseconds: 51).outcomes == [.unknown])
     }
 
@@ -145,10 +145,10 @@ struct AttemptTests {
     func answeredIsGone() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
-        #expect(bench.run(milliseconds: 100).answeredTokens == [token])
-        let actions = bench.linkDown(link) + bench.run(milliseconds: 50)
-        #expect(actions.sent.isEmpty)
-        #expect(actions.sealedHere.isEmpty)
+        #expect(bench.run(milliseconds: 100).answered == [token])
+        let effects = bench.linkDown(link) + bench.run(milliseconds: 50)
+        #expect(effects.sent.isEmpty)
+        #expect(effects.batch.isEmpty)
     }
 
     @Test("the answer comes when its time is up, even if nobody else answers")
@@ -156,8 +156,8 @@ struct AttemptTests {
         let (bench, _) = try ReplicaBench.following()
         let (short, _) = bench.submit("a", deadlineIn: 45)
         let (long, _) = bench.submit("b")
-        #expect(bench.run(milliseconds: 41).answeredTokens == [short])
-        #expect(bench.run(milliseconds: 60).answeredTokens == [long])
+        #expect(bench.run(milliseconds: 41).answered == [short])
+        #expect(bench.run(milliseconds: 60).answered == [long])
     }
 
     // MARK: Found sealed (PROTOCOL.md 7)
@@ -165,38 +165,39 @@ struct AttemptTests {
     @Test("PROTOCOL.md 7: sealed above the known head by an earlier attempt, it is a success")
     func foundAbove() throws {
         let (bench, _, second, token) = try forwardedTwice(head: 10)
-        let actions = bench.answer(second, token, .duplicate(of: 11))
-        #expect(actions.originalsRead == [11])
+        let effects = bench.answer(second, token, .duplicate(of: 11))
+        #expect(effects.originalsRead == [11])
         let original = try ReplicaBench.entry("a", as: 11)
-        let end = bench.send { $0.originalRead(token, original, at: $1) }
+        let end = bench.send(.searched(token, .found(original)))
         #expect(end.outcomes.map(\.number) == [11])
     }
 
     @Test("PROTOCOL.md 7: sealed at or below the known head, it is a duplicate")
     func foundBelow() throws {
         let (bench, _, second, token) = try forwardedTwice(head: 11)
-        _ = bench.answer(second, token, .duplicate(of: 11))
+        bench.answer(second, token, .duplicate(of: 11))
         let original = try ReplicaBench.entry("a", as: 11)
-        let end = bench.send { $0.originalRead(token, original, at: $1) }
+        let end = bench.send(.searched(token, .found(original)))
         #expect(end.outcomes == [.duplicate(of: original)])
     }
 
     @Test("PROTOCOL.md 7: without an earlier attempt it is a duplicate, whatever its number")
     func foundWithoutAttempt() throws {
         let (bench, link) = try ReplicaBench.following()
-        let (token, _) = bench.submit("a", head: 10)
-        _ = bench.answer(link, token, .duplicate(of: 11))
+        bench.hear(of: 10, over: link)
+        let (token, _) = bench.submit("a")
+        bench.answer(link, token, .duplicate(of: 11))
         let original = try ReplicaBench.entry("a", as: 11)
-        let end = bench.send { $0.originalRead(token, original, at: $1) }
+        let end = bench.send(.searched(token, .found(original)))
         #expect(end.outcomes == [.duplicate(of: original)])
     }
 
     @Test("what somebody else signed and had sealed is a duplicate, even above the known head")
     func foundOfOther() throws {
         let (bench, _, second, token) = try forwardedTwice(head: 10)
-        _ = bench.answer(second, token, .duplicate(of: 11))
+        bench.answer(second, token, .duplicate(of: 11))
         let original = try ReplicaBench.entry("a", as: 11, signature: "another")
-        let end = bench.send { $0.originalRead(token, original, at: $1) }
+        let end = bench.send(.searched(token, .found(original)))
         #expect(end.outcomes == [.duplicate(of: original)])
     }
 
@@ -206,7 +207,7 @@ struct AttemptTests {
         // The second has sealed it as 11, whose answer is on its way; the first wakes and finds it sealed.
         #expect(bench.answer(first, token, .duplicate(of: 11)).originalsRead == [11])
         let original = try ReplicaBench.entry("a", as: 11)
-        let end = bench.send { $0.originalRead(token, original, at: $1) }
+        let end = bench.send(.searched(token, .found(original)))
         #expect(end.outcomes.map(\.number) == [11])
     }
 
@@ -217,29 +218,35 @@ struct AttemptTests {
         let told = bench.answer(link, token, .conflicting(with: 3, differs: [.metadata]))
         #expect(told.outcomes == [.conflicting(with: 3, differs: [.metadata])])
         let (other, _) = bench.submit("b")
-        _ = bench.answer(link, other, .unknown)
+        bench.answer(link, other, .unknown)
         let found = try ReplicaBench.entry("b", as: 4, payload: [9])
-        let actions = bench.send { $0.lookedUp(other, .found(found), at: $1) }
-        #expect(actions.outcomes == [.conflicting(with: 4, differs: [.payload])])
+        let effects = bench.send(.searched(other, .found(found)))
+        #expect(effects.outcomes == [.conflicting(with: 4, differs: [.payload])])
     }
 
     @Test("an own sealing machine that finds it sealed by an earlier attempt has succeeded")
     func foundHere() throws {
         let (bench, first) = try ReplicaBench.following()
-        let (token, _) = bench.submit("a", stream: 1, head: 10)
-        _ = bench.linkDown(first)
+        let (token, _) = bench.submit("a", stream: 1)
+        bench.linkDown(first)
+        let (seen, block) = try required(bench.foreign("a", revision: 2))
         let take = try required(bench.read(ReplicaBench.other, revision: 50).take)
-        #expect(bench.taken(take, lease: 2).sealedHere == [token])
-        let original = try ReplicaBench.entry("a", as: 11)
-        #expect(bench.sealedHere(token, .duplicate(of: original)).outcomes.map(\.number) == [11])
+        bench.pass(milliseconds: 5)
+        let plan = try required(bench.taken(take, lease: 2).plan)
+        #expect(plan.submissions.map(\.token) == [token])
+        let proposal = try required(bench.propose(plan))
+        bench.end(proposal, .superseded(seen))
+        let looked = try required(bench.send(.blocksRead(.success([block]))).lookUps.first)
+        let original = try ReplicaBench.entry("a", as: 1)
+        #expect(bench.lookedUp(looked, .found(original)).outcomes.map(\.number) == [1])
     }
 
     @Test("an original that cannot be read leaves the caller with unknown")
     func originalUnreadable() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
-        _ = bench.answer(link, token, .duplicate(of: 11))
-        #expect(bench.send { $0.originalRead(token, nil, at: $1) }.outcomes == [.unknown])
+        bench.answer(link, token, .duplicate(of: 11))
+        #expect(bench.send(.searched(token, .failed)).outcomes == [.unknown])
     }
 
     @Test("late answers to what was answered already change nothing")
@@ -251,22 +258,22 @@ struct AttemptTests {
             .refused,
             .notSealed(Self.overloaded), .sealed(ReplicaBench.seal(5)),
         ] {
-            let actions = bench.answer(second, token, outcome)
-            #expect(actions.outcomes.isEmpty)
-            #expect(actions.originalsRead.isEmpty)
+            let effects = bench.answer(second, token, outcome)
+            #expect(effects.outcomes.isEmpty)
+            #expect(effects.originalsRead.isEmpty)
         }
-        #expect(bench.machine.openForwards == 0)
+        #expect(bench.core.openEvents == 0)
     }
 
     @Test("what other replicas sealed is known from their answers when the next event comes")
     func knownHead() throws {
         let (bench, link) = try ReplicaBench.following()
         let (before, _) = bench.submit("before")
-        _ = bench.sealed(link, before, as: 20)
-        let (token, _) = bench.submit("a", head: 3)
-        _ = bench.answer(link, token, .unknown)
+        bench.sealed(link, before, as: 20)
+        let (token, _) = bench.submit("a")
+        bench.answer(link, token, .unknown)
         let found = try ReplicaBench.entry("a", as: 20)
-        let actions = bench.send { $0.lookedUp(token, .found(found), at: $1) }
-        #expect(actions.outcomes == [.duplicate(of: found)])
+        let effects = bench.send(.searched(token, .found(found)))
+        #expect(effects.outcomes == [.duplicate(of: found)])
     }
 }

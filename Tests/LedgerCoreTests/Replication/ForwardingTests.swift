@@ -9,9 +9,9 @@ struct ForwardingTests {
         let bench = ReplicaBench()
         let link = try required(bench.read(ReplicaBench.other, revision: 50).connected)
         let tokens = (0..<5).map { bench.submit("e\($0)", stream: $0 % 2 == 0 ? 1 : nil).token }
-        let actions = bench.linkUp(link)
-        #expect(actions.sent == [tokens])
-        #expect(actions.sentOver == link)
+        let effects = bench.send(.linkUp(link))
+        #expect(effects.sent == [tokens])
+        #expect(effects.sentOver == link)
     }
 
     @Test("an event is answered with the seal, and the time that it took")
@@ -19,9 +19,9 @@ struct ForwardingTests {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
         bench.pass(milliseconds: 7)
-        let actions = bench.sealed(link, token, as: 4)
-        #expect(actions.outcomes == [.sealed(ReplicaBench.seal(4), latency: .milliseconds(7))])
-        #expect(bench.machine.openForwards == 0)
+        let effects = bench.sealed(link, token, as: 4)
+        #expect(effects.outcomes == [.sealed(ReplicaBench.seal(4), latency: .milliseconds(7))])
+        #expect(bench.core.openEvents == 0)
         #expect(bench.sealed(link, token, as: 4).isEmpty)
     }
 
@@ -29,45 +29,48 @@ struct ForwardingTests {
     func sealingHere() throws {
         let bench = try ReplicaBench.sealing()
         let (unary, passed) = bench.submit("a")
-        #expect(passed.passed == [unary])
-        let (streamed, here) = bench.submit("b", stream: 1)
-        #expect(here.sealedHere == [streamed])
-        let outcome = SubmissionOutcome.sealed(ReplicaBench.seal(3), latency: .zero)
-        #expect(bench.sealedHere(streamed, outcome).outcomes == [outcome])
+        #expect(passed.batch == [unary])
+        let tokens = (0..<3).map { bench.submit("b\($0)", stream: 1).token }
+        let proposal = try required(passed.plan.flatMap { bench.propose($0) })
+        let sealed = bench.apply(proposal, revision: 2)
+        #expect(sealed.outcomes.map(\.number) == [1])
+        #expect(sealed.batch == tokens)
+        let next = try required(sealed.plan.flatMap { bench.propose($0) })
+        #expect(bench.apply(next, revision: 3).outcomes.map(\.number) == [2, 3, 4])
     }
 
     @Test("PROTOCOL.md 6: what expires while it waits is certainly not sealed, and goes nowhere")
     func expiry() throws {
-        let bench = ReplicaBench(ability: .clockUntrusted)
+        let bench = ReplicaBench(wall: .untrusted)
         let link = try required(bench.read(ReplicaBench.other, revision: 50).connected)
         let (token, _) = bench.submit("a", deadlineIn: 15)
-        let actions = bench.run(milliseconds: 10)
-        #expect(actions.answeredTokens == [token])
-        #expect(actions.outcomes == [.notSealed(.deadlineExceeded)])
-        #expect(bench.linkUp(link).sent.isEmpty)
+        let effects = bench.run(milliseconds: 10)
+        #expect(effects.answered == [token])
+        #expect(effects.outcomes == [.notSealed(.deadlineExceeded)])
+        #expect(bench.send(.linkUp(link)).sent.isEmpty)
     }
 
     @Test("what expires while etcd does not answer is told so")
     func storeUnavailable() {
         let bench = ReplicaBench()
-        _ = bench.submit("a", deadlineIn: 15)
-        bench.send { $0.hintRead(.unavailable, at: $1) }
+        bench.submit("a", deadlineIn: 15)
+        bench.send(.hintRead(.unavailable))
         #expect(bench.run(milliseconds: 10).outcomes == [.notSealed(.storeUnavailable)])
     }
 
     @Test("PROTOCOL.md 6: an event whose time is over is refused at once")
     func tooLate() throws {
         let (bench, _) = try ReplicaBench.following()
-        let (_, actions) = bench.submit("a", deadlineIn: 5)
-        #expect(actions.outcomes == [.notSealed(.deadlineExceeded)])
-        #expect(actions.sent.isEmpty)
+        let (_, effects) = bench.submit("a", deadlineIn: 5)
+        #expect(effects.outcomes == [.notSealed(.deadlineExceeded)])
+        #expect(effects.sent.isEmpty)
     }
 
     @Test("PROTOCOL.md 6: a forward carries the times by which it must be sealed and answered")
     func times() throws {
         let (bench, _) = try ReplicaBench.following()
-        let (_, actions) = bench.submit("a", deadlineIn: 40)
-        guard case .send(_, let batch)? = actions.first else {
+        let (_, effects) = bench.submit("a", deadlineIn: 40)
+        guard case .send(_, let batch)? = effects.first else {
             Issue.record("nothing was forwarded")
             return
         }
@@ -83,21 +86,21 @@ struct ForwardingTests {
             settings: SealingSettings(maxQueuedEvents: 3))
         let tokens = (0..<3).map { bench.submit("e\($0)").token }
         let overloaded = NotSealedReason.overloaded(retryAfter: .milliseconds(50))
-        #expect(bench.submit("more").actions.outcomes == [.notSealed(overloaded)])
-        _ = bench.sealed(link, tokens[1], as: 4)
-        #expect(bench.submit("again").actions.sent.count == 1)
+        #expect(bench.submit("more").effects.outcomes == [.notSealed(overloaded)])
+        bench.sealed(link, tokens[1], as: 4)
+        #expect(bench.submit("again").effects.sent.count == 1)
     }
 
     @Test("more bytes than may wait are refused as OVERLOADED, forwarded ones included")
     func tooManyBytes() throws {
-        let probe = ReplicaBench().submission("e0").template.byteCount
+        let probe = ReplicaBench().submission("e0").byteCount
         let (bench, link) = try ReplicaBench.following(
             settings: SealingSettings(maxQueuedBytes: 3 * probe))
         let tokens = (0..<3).map { bench.submit("e\($0)").token }
         let overloaded = NotSealedReason.overloaded(retryAfter: .milliseconds(50))
-        #expect(bench.submit("e3").actions.outcomes == [.notSealed(overloaded)])
-        _ = bench.sealed(link, tokens[0], as: 4)
-        #expect(bench.submit("e4").actions.sent.count == 1)
+        #expect(bench.submit("e3").effects.outcomes == [.notSealed(overloaded)])
+        bench.sealed(link, tokens[0], as: 4)
+        #expect(bench.submit("e4").effects.sent.count == 1)
     }
 
     @Test("a stream is read as far as the window allows, and shares it with other streams")
@@ -105,32 +108,32 @@ struct ForwardingTests {
         let (bench, link) = try ReplicaBench.following()
         let one = StreamID(rawValue: 1)
         var tokens: [SubmissionToken] = []
-        while bench.machine.mayRead(one), tokens.count < 5_000 {
+        while bench.core.mayRead(one, at: bench.now), tokens.count < 5_000 {
             tokens.append(bench.submit("e\(tokens.count)", stream: 1).token)
         }
         #expect(tokens.count == 512)
-        #expect(bench.machine.mayRead(StreamID(rawValue: 2)))
-        _ = bench.submit("other", stream: 2)
-        for token in tokens.prefix(50) { _ = bench.sealed(link, token, as: token.rawValue) }
-        #expect(!bench.machine.mayRead(one))
+        #expect(bench.core.mayRead(StreamID(rawValue: 2), at: bench.now))
+        bench.submit("other", stream: 2)
+        for token in tokens.prefix(50) { bench.sealed(link, token, as: token.rawValue) }
+        #expect(!bench.core.mayRead(one, at: bench.now))
         for token in tokens.dropFirst(50).prefix(350) {
-            _ = bench.sealed(link, token, as: token.rawValue)
+            bench.sealed(link, token, as: token.rawValue)
         }
-        #expect(bench.machine.mayRead(one))
+        #expect(bench.core.mayRead(one, at: bench.now))
     }
 
     @Test("a stream whose events wait for answers over an old link is not read on and on")
     func windowWhileSealing() throws {
         let (bench, link) = try ReplicaBench.following()
-        _ = bench.submit("first", stream: 1)
-        let take = try required(bench.send { $0.farewell(link, at: $1) }.take)
-        _ = bench.taken(take, lease: 2)
+        bench.submit("first", stream: 1)
+        let take = try required(bench.send(.farewell(link)).take)
+        bench.taken(take, lease: 2)
         var count = 0
-        while bench.machine.mayRead(StreamID(rawValue: 1)), count < 5_000 {
-            #expect(bench.submit("e\(count)", stream: 1).actions.sealedHere.isEmpty)
+        while bench.core.mayRead(StreamID(rawValue: 1), at: bench.now), count < 5_000 {
+            #expect(bench.submit("e\(count)", stream: 1).effects.batch.isEmpty)
             count += 1
         }
-        #expect(count == 512)
+        #expect(count == bench.core.sealing.limiter.maxEvents)
     }
 
     // MARK: Cancelling
@@ -140,23 +143,25 @@ struct ForwardingTests {
         let bench = ReplicaBench()
         let link = try required(bench.read(ReplicaBench.other, revision: 50).connected)
         let (waiting, _) = bench.submit("a")
-        let cancelled = bench.send { machine, _ in machine.cancel(waiting) ?? [] }
+        let cancelled = bench.cancel(waiting)
         #expect(cancelled.outcomes == [.notSealed(.deadlineExceeded)])
-        #expect(bench.linkUp(link).sent.isEmpty)
+        #expect(bench.send(.linkUp(link)).sent.isEmpty)
         let (sent, _) = bench.submit("b")
-        #expect(bench.send { machine, _ in machine.cancel(sent) ?? [] }.outcomes == [.unknown])
+        #expect(bench.cancel(sent).outcomes == [.unknown])
         #expect(bench.sealed(link, sent, as: 4).isEmpty)
     }
 
     @Test("PROTOCOL.md 6: what is with the own sealing machine is for that one to cancel")
     func cancellingHere() throws {
         let bench = try ReplicaBench.sealing()
-        let (token, _) = bench.submit("a", stream: 1)
-        // In order with what is given to it, or the cancellation could come first.
-        let actions = bench.send { machine, _ in machine.cancel(token) ?? [] }
-        #expect(actions.withdrawn == [token] && actions.outcomes.isEmpty)
-        let rejected = SubmissionOutcome.notSealed(.deadlineExceeded)
-        #expect(bench.sealedHere(token, rejected).outcomes == [rejected])
+        let (inBatch, effects) = bench.submit("a", stream: 1)
+        let (queued, _) = bench.submit("b", stream: 1)
+        #expect(bench.cancel(queued).outcomes == [.notSealed(.deadlineExceeded)])
+        // It is about to be sent, so nothing is said before that is done.
+        #expect(bench.cancel(inBatch).isEmpty)
+        let sent = bench.send(.proposed(Proposal(try required(effects.plan))))
+        #expect(sent.outcomes == [.unknown])
+        #expect(bench.apply(try required(sent.transmitted), revision: 2).isEmpty)
     }
 
     // MARK: Stopping
@@ -165,9 +170,8 @@ struct ForwardingTests {
     func stopping() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
-        #expect(!bench.send { $0.stop(at: $1) }.isDrained)
-        let (late, actions) = bench.submit("late")
-        #expect(actions.passed == [late])
+        #expect(!bench.send(.stopping).isDrained)
+        #expect(bench.submit("late").effects.outcomes == [.notSealed(.stopping)])
         let last = bench.sealed(link, token, as: 4)
         #expect(last.outcomes.count == 1)
         #expect(last.isDrained)
@@ -176,11 +180,11 @@ struct ForwardingTests {
 
     @Test("a replica with nothing open is drained at once, a fenced one as well")
     func stoppingIdle() throws {
-        #expect(ReplicaBench().send { $0.stop(at: $1) }.isDrained)
+        #expect(ReplicaBench().send(.stopping).isDrained)
         let (bench, _) = try ReplicaBench.following()
-        _ = bench.submit("a")
-        #expect(!bench.send { $0.stop(at: $1) }.isDrained)
-        #expect(bench.send { $0.abilityChanged(.fenced, at: $1) }.isDrained)
+        bench.submit("a")
+        #expect(!bench.send(.stopping).isDrained)
+        #expect(bench.fence().isDrained)
     }
 
     @Test("a link that owes answers is closed when the last has come, or when it is silent")
@@ -190,7 +194,7 @@ struct ForwardingTests {
         let moved = bench.notice(ReplicaBench.third, revision: 60)
         #expect(moved.disconnected.isEmpty)
         let next = try required(moved.connected)
-        _ = bench.linkUp(next)
+        bench.send(.linkUp(next))
         #expect(bench.sealed(link, tokens[0], as: 4).disconnected.isEmpty)
         #expect(bench.run(milliseconds: 19).isEmpty)
         let given = bench.run(milliseconds: 1)

@@ -9,9 +9,9 @@ struct StreamPathTests {
     func order() throws {
         let (bench, link) = try ReplicaBench.following()
         for number in 0..<5 {
-            let (token, actions) = bench.submit("e\(number)", stream: 1)
-            #expect(actions.sent == [[token]])
-            #expect(actions.sentOver == link)
+            let (token, effects) = bench.submit("e\(number)", stream: 1)
+            #expect(effects.sent == [[token]])
+            #expect(effects.sentOver == link)
         }
     }
 
@@ -20,41 +20,42 @@ struct StreamPathTests {
         let (bench, old) = try ReplicaBench.following()
         let (first, _) = bench.submit("a", stream: 1)
         let new = try required(bench.notice(ReplicaBench.third, revision: 60).connected)
-        _ = bench.linkUp(new)
+        bench.send(.linkUp(new))
         let (second, held) = bench.submit("b", stream: 1)
         #expect(held.isEmpty)
         let (other, free) = bench.submit("c", stream: 2)
         #expect(free.sent == [[other]])
         let (unary, alone) = bench.submit("d")
         #expect(alone.sent == [[unary]])
-        let actions = bench.sealed(old, first, as: 3)
-        #expect(actions.sent == [[second]])
-        #expect(actions.sentOver == new)
+        let effects = bench.sealed(old, first, as: 3)
+        #expect(effects.sent == [[second]])
+        #expect(effects.sentOver == new)
     }
 
     @Test("PROTOCOL.md 21: what is sealed here waits for what was forwarded, and the other way")
     func hereAndThere() throws {
         let (bench, link) = try ReplicaBench.following()
         let (first, _) = bench.submit("a", stream: 1)
-        let take = try required(bench.send { $0.farewell(link, at: $1) }.take)
-        _ = bench.taken(take, lease: 2)
+        let take = try required(bench.send(.farewell(link)).take)
+        bench.taken(take, lease: 2)
         let (second, held) = bench.submit("b", stream: 1)
-        #expect(held.sealedHere.isEmpty)
-        #expect(bench.sealed(link, first, as: 3).sealedHere == [second])
+        #expect(held.batch.isEmpty)
+        let freed = bench.sealed(link, first, as: 3)
+        #expect(freed.batch == [second])
+        let proposal = try required(freed.plan.flatMap { bench.propose($0) })
         let next = try required(bench.notice(ReplicaBench.third, revision: 300).connected)
-        _ = bench.linkUp(next)
+        bench.send(.linkUp(next))
         let (third, waiting) = bench.submit("c", stream: 1)
         #expect(waiting.sent.isEmpty)
-        let sealed = SubmissionOutcome.sealed(ReplicaBench.seal(4), latency: .zero)
-        #expect(bench.sealedHere(second, sealed).sent == [[third]])
+        #expect(bench.apply(proposal, revision: 2).sent == [[third]])
     }
 
     @Test("waiting for earlier events of a stream asks for no wake in the past")
     func waitingCostsNothing() throws {
         let (bench, link) = try ReplicaBench.following()
-        _ = bench.submit("a", stream: 1)
-        _ = bench.send { $0.farewell(link, at: $1) }
-        _ = bench.submit("b", stream: 1)
+        bench.submit("a", stream: 1)
+        bench.send(.farewell(link))
+        bench.submit("b", stream: 1)
         // Held for longer than an election may take, and still not free to go.
         for _ in 0..<30 { bench.tick(afterMilliseconds: 1) }
     }
@@ -63,10 +64,10 @@ struct StreamPathTests {
     func lostTogether() throws {
         let (bench, old) = try ReplicaBench.following()
         let tokens = (0..<3).map { bench.submit("e\($0)", stream: 1).token }
-        _ = bench.linkDown(old)
+        bench.linkDown(old)
         let (later, _) = bench.submit("later", stream: 1)
         let new = try required(bench.notice(ReplicaBench.third, revision: 60).connected)
-        #expect(bench.linkUp(new).sent == [tokens])
+        #expect(bench.send(.linkUp(new)).sent == [tokens])
         // After an open attempt the stream's later events wait for that event's answer.
         #expect(bench.sealed(new, tokens[0], as: 3).sent.isEmpty)
         #expect(bench.sealed(new, tokens[1], as: 4).sent.isEmpty)
@@ -77,13 +78,13 @@ struct StreamPathTests {
     func afterUnknown() throws {
         let (bench, link) = try ReplicaBench.following()
         let (first, _) = bench.submit("a", stream: 1)
-        _ = bench.answer(link, first, .unknown)
+        bench.answer(link, first, .unknown)
         bench.pass(milliseconds: 60)
         let (second, held) = bench.submit("b", stream: 1)
         #expect(held.sent.isEmpty)
-        bench.send { $0.lookedUp(first, .absent, at: $1) }
+        bench.send(.searched(first, .absent))
         let end = bench.run(milliseconds: 42)
-        #expect(end.answeredTokens == [first])
+        #expect(end.answered == [first])
         #expect(end.sent == [[second]])
     }
 
@@ -92,23 +93,23 @@ struct StreamPathTests {
         let (bench, link) = try ReplicaBench.following()
         let tokens = (0..<2).map { bench.submit("e\($0)", stream: 1).token }
         let overloaded = NotSealedReason.overloaded(retryAfter: .zero)
-        _ = bench.answer(link, tokens[0], .notSealed(overloaded))
+        bench.answer(link, tokens[0], .notSealed(overloaded))
         #expect(bench.sealed(link, tokens[1], as: 3).outcomes.map(\.number) == [3])
-        #expect(bench.submit("later", stream: 1).actions.sent.count == 1)
+        #expect(bench.submit("later", stream: 1).effects.sent.count == 1)
     }
 
     @Test("refused events of a stream go elsewhere in their order, with those that came meanwhile")
     func refusedInOrder() throws {
         let (bench, old) = try ReplicaBench.following()
         let tokens = (0..<3).map { bench.submit("e\($0)", stream: 1).token }
-        bench.send { $0.answered(old, [(tokens[0], .refused), (tokens[1], .refused)], at: $1) }
+        bench.send(.answered(old, [(tokens[0], .refused), (tokens[1], .refused)]))
         let (later, _) = bench.submit("later", stream: 1)
         let new = try required(bench.notice(ReplicaBench.third, revision: 60).connected)
-        #expect(bench.linkUp(new).sent.isEmpty)
+        #expect(bench.send(.linkUp(new)).sent.isEmpty)
         // The last of the three is with the old one still; its end lets all go.
-        let actions = bench.answer(old, tokens[2], .refused)
-        #expect(actions.sent == [tokens + [later]])
-        #expect(actions.disconnected == [old])
+        let effects = bench.answer(old, tokens[2], .refused)
+        #expect(effects.sent == [tokens + [later]])
+        #expect(effects.disconnected == [old])
     }
 
     // MARK: What the caller is told
@@ -120,7 +121,7 @@ struct StreamPathTests {
     @Test("PROTOCOL.md 21: a lower number than one already told is told as a duplicate")
     func guarded() throws {
         var order = StreamOrder()
-        let event = MachineBench.event("a", payload: [1])
+        let event = ReplicaBench.event("a", payload: [1])
         let outcomes = [5, 7, 6, 8].map { order.next(sealed($0), of: event) }
         #expect(outcomes[0] == sealed(5))
         #expect(outcomes[1] == sealed(7))
@@ -136,7 +137,7 @@ struct StreamPathTests {
     @Test("what is not sealed changes nothing of a stream's order")
     func unguarded() throws {
         var order = StreamOrder()
-        let event = MachineBench.event("a")
+        let event = ReplicaBench.event("a")
         let original = try ReplicaBench.entry("a", as: 9)
         let others: [SubmissionOutcome] = [
             .duplicate(of: original), .conflicting(with: 9, differs: [.payload]), .unknown,

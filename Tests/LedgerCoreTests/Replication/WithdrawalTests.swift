@@ -2,29 +2,64 @@ import Testing
 
 @testable import LedgerCore
 
-/// Both machines are asked: the one that forwards, and the one that seals (PROTOCOL.md 3 and 6).
+/// What is said with certainty, and what is called off: of both ways of an event, here and over a link, is one book
+/// kept (PROTOCOL.md 3 and 6).
 @Suite("Rejections and withdrawals of forwarded events")
 struct WithdrawalTests {
     // MARK: PROTOCOL.md 3
 
+    /// A follower with an own transaction of "a" whose fate is open.
+    private func followingInDoubt(
+        settings: SealingSettings = SealingSettings()
+    ) throws -> (ReplicaBench, LinkID, Proposal) {
+        let bench = try ReplicaBench.sealing(settings: settings)
+        let proposal = try required(bench.transact("a"))
+        bench.end(proposal, .unknown)
+        let link = try required(bench.notice(ReplicaBench.other, revision: 300).connected)
+        bench.send(.linkUp(link))
+        return (bench, link, proposal)
+    }
+
     @Test("PROTOCOL.md 3: no rejection leaves this machine without the sealing machine being asked")
     func rejectionsAreAsked() throws {
-        let (late, _) = try ReplicaBench.following()
-        let expired = late.submit("a", deadlineIn: -1)
-        #expect(expired.actions.rejected == [expired.token])
+        let overloaded = NotSealedReason.overloaded(retryAfter: .milliseconds(50))
+        let (bench, link, proposal) = try followingInDoubt()
+        #expect(bench.submit("a", deadlineIn: -1).effects.outcomes == [.unknown])
+        let other = bench.submit("b", deadlineIn: -1).effects
+        #expect(other.outcomes == [.notSealed(.deadlineExceeded)])
 
-        let (full, _) = try ReplicaBench.following(settings: SealingSettings(maxQueuedBytes: 1))
-        let overloaded = full.submit("a")
-        #expect(overloaded.actions.rejected == [overloaded.token])
+        let answers = ["a", "b"].map {
+            bench.answer(link, bench.submit($0).token, .notSealed(overloaded)).outcomes
+        }
+        #expect(answers == [[.unknown], [.notSealed(overloaded)]])
 
-        let (bench, link) = try ReplicaBench.following()
-        let (token, _) = bench.submit("a")
-        let answer = bench.answer(link, token, .notSealed(.overloaded(retryAfter: .zero)))
-        #expect(answer.rejected == [token])
+        bench.linkDown(link)
+        let tokens = ["a", "b"].map { bench.submit($0, deadlineIn: 10).token }
+        let held = bench.run(milliseconds: 6)
+        #expect(held.answered == tokens)
+        #expect(held.outcomes == [.unknown, .notSealed(.deadlineExceeded)])
+        let cancelled = ["a", "b"].map { bench.cancel(bench.submit($0).token).outcomes }
+        #expect(cancelled == [[.unknown], [.notSealed(.deadlineExceeded)]])
+        // It was applied: from now on nothing is open.
+        bench.apply(proposal, revision: 2)
+        let settled = bench.submit("a", deadlineIn: -1).effects
+        #expect(settled.outcomes == [.notSealed(.deadlineExceeded)])
 
-        let held = ReplicaBench()
-        let (waiting, _) = held.submit("a", deadlineIn: 10)
-        #expect(held.run(milliseconds: 60).rejected.contains(waiting))
+        let (full, _, _) = try followingInDoubt(settings: SealingSettings(maxQueuedEvents: 1))
+        #expect(full.submit("a").effects.outcomes == [.unknown])
+        #expect(full.submit("b").effects.outcomes == [.notSealed(overloaded)])
+    }
+
+    @Test(
+        "PROTOCOL.md 3: what is refused because the replica stops or does not seal is asked as well"
+    )
+    func refusalsAreAsked() throws {
+        let (bench, _, _) = try followingInDoubt()
+        let (_, effects) = bench.forwarded("a", "b")
+        #expect(effects.outcomes == [.unknown, .notSealed(.notSealing)])
+        bench.send(.stopping)
+        #expect(bench.submit("a").effects.outcomes == [.unknown])
+        #expect(bench.submit("b").effects.outcomes == [.notSealed(.stopping)])
     }
 
     // MARK: PROTOCOL.md 6
@@ -32,93 +67,119 @@ struct WithdrawalTests {
     @Test("PROTOCOL.md 6: a cancelled event that is sealed here is called off there, in order")
     func cancelledHere() throws {
         let bench = try ReplicaBench.sealing()
-        let (token, _) = bench.submit("a", stream: 1)
-        let actions = bench.send { $0.cancel(token, at: $1) }
-        #expect(actions.withdrawn == [token])
-        // The sealing machine says what became of it.
-        #expect(actions.outcomes.isEmpty)
-        #expect(
-            bench.sealedHere(token, .notSealed(.deadlineExceeded)).outcomes
-                == [.notSealed(.deadlineExceeded)])
+        let proposal = try required(bench.transact("under way", stream: 1))
+        let tokens = (0..<3).map { bench.submit("e\($0)", stream: 1).token }
+        #expect(bench.cancel(tokens[1]).outcomes == [.notSealed(.deadlineExceeded)])
+        #expect(bench.apply(proposal, revision: 2).batch == [tokens[0], tokens[2]])
     }
 
-    /// An event that was lost sight of with one sealer, and is with the own sealing machine now.
-    private func openElsewhere() throws -> (ReplicaBench, SubmissionToken) {
-        let (bench, link) = try ReplicaBench.following()
-        let (token, _) = bench.submit("a")
-        _ = bench.linkDown(link)
-        let take = try required(bench.read(nil).take)
-        #expect(bench.taken(take, lease: 1).sealedHere == [token])
-        return (bench, token)
+    /// An event that was lost sight of with one sealer, and waits here behind a transaction.
+    private func openElsewhere() throws -> (ReplicaBench, SubmissionToken, Proposal) {
+        let bench = try ReplicaBench.sealing()
+        let proposal = try required(bench.transact("under way"))
+        let link = try required(bench.notice(ReplicaBench.other, revision: 300).connected)
+        bench.send(.linkUp(link))
+        let (token, effects) = bench.submit("a")
+        #expect(effects.sent == [[token]])
+        bench.linkDown(link)
+        bench.taken(try required(bench.read(nil).take), lease: 2)
+        #expect(bench.core.book[token]?.place == .queued)
+        return (bench, token, proposal)
     }
 
     @Test("PROTOCOL.md 6: who is told \"unknown\" does not find the event in a transaction later")
     func answeredHere() throws {
-        let (bench, token) = try openElsewhere()
-        let actions = bench.send { $0.cancel(token, at: $1) }
-        #expect(actions.outcomes == [.unknown])
-        #expect(actions.withdrawn == [token])
+        let (bench, token, proposal) = try openElsewhere()
+        #expect(bench.cancel(token).outcomes == [.unknown])
+        #expect(bench.apply(proposal, revision: 2).batch.isEmpty)
 
-        let (overdue, waiting) = try openElsewhere()
+        let (overdue, waiting, open) = try openElsewhere()
         let late = overdue.run(milliseconds: 101)
-        #expect(late.outcomes == [.unknown])
-        #expect(late.withdrawn == [waiting])
+        #expect(late.answered.contains(waiting))
+        #expect(late.outcomes == [.unknown, .unknown])
+        #expect(overdue.apply(open, revision: 2).batch.isEmpty)
     }
 
     @Test("PROTOCOL.md 6: sealed by one attempt, it is called off where it waits for another")
     func sealedElsewhere() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
-        _ = bench.linkDown(link)
+        bench.linkDown(link)
         let second = try required(bench.notice(ReplicaBench.third, revision: 60).connected)
-        #expect(bench.linkUp(second).sent == [[token]])
+        #expect(bench.send(.linkUp(second)).sent == [[token]])
         // The first one's answer was on its way.
         #expect(bench.sealed(link, token, as: 4).recalled == [token])
+        let (here, waiting, proposal) = try openElsewhere()
+        #expect(here.sealed(LinkID(rawValue: 1), waiting, as: 4).outcomes.map(\.number) == [4])
+        #expect(here.apply(proposal, revision: 2).batch.isEmpty)
     }
 
     @Test("PROTOCOL.md 6: a cancelled event that was forwarded is recalled from the sealer")
     func cancelledForward() throws {
         let (bench, _) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
-        let actions = bench.send { $0.cancel(token, at: $1) }
-        #expect(actions.outcomes == [.unknown])
-        #expect(actions.recalled == [token])
+        let effects = bench.cancel(token)
+        #expect(effects.outcomes == [.unknown])
+        #expect(effects.recalled == [token])
+    }
+
+    @Test("PROTOCOL.md 6: what a link takes back at once goes out in one message")
+    func recalledTogether() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let tokens = (0..<3).map { bench.submit("e\($0)").token }
+        let effects = bench.send(.cancelled(tokens))
+        #expect(effects.count == 2)
+        #expect(effects.recalled == tokens)
+        #expect(effects.outcomes == [.unknown, .unknown, .unknown])
+        guard case .recall(link, _)? = effects.first else {
+            Issue.record("\(effects)")
+            return
+        }
     }
 
     @Test("what was answered by its only attempt is called off nowhere")
     func nothingToCallOff() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
-        let sealed = bench.sealed(link, token, as: 1)
-        #expect(sealed.withdrawn.isEmpty && sealed.recalled.isEmpty)
+        #expect(bench.sealed(link, token, as: 1).recalled.isEmpty)
         let here = try ReplicaBench.sealing()
-        let (own, _) = here.submit("a", stream: 1)
-        let done = here.sealedHere(own, .sealed(ReplicaBench.seal(1), latency: .zero))
-        #expect(done.withdrawn.isEmpty && done.recalled.isEmpty)
+        let proposal = try required(here.transact("a", stream: 1))
+        let done = here.apply(proposal, revision: 2)
+        #expect(done.outcomes.map(\.number) == [1])
+        #expect(done.recalled.isEmpty && done.batch.isEmpty)
     }
 
     @Test("a look-up that nobody waits for any more is not wanted")
     func unwantedLookUps() throws {
-        let (bench, link) = try ReplicaBench.following()
-        let (token, _) = bench.submit("a")
-        let actions = bench.answer(link, token, .duplicate(of: 3))
-        #expect(actions.originalsRead == [3])
-        #expect(bench.machine.awaits(.readOriginal(token, 3)))
-        _ = bench.send { $0.cancel(token, at: $1) }
-        #expect(!bench.machine.awaits(.readOriginal(token, 3)))
+        let (bench, link) = try ReplicaBench.following(settings: SealingSettings(maxLookUps: 1))
+        let tokens = (0..<3).map { bench.submit("e\($0)").token }
+        let effects = tokens.flatMap { bench.answer(link, $0, .duplicate(of: 3)) }
+        #expect(effects.originalsRead == [3])
+        #expect(bench.core.searchCounts == (1, 2))
+        bench.cancel(tokens[0])
+        bench.cancel(tokens[1])
+        let original = try ReplicaBench.entry("e0", as: 3)
+        let next = bench.send(.searched(tokens[0], .found(original)))
+        #expect(next.outcomes.isEmpty)
+        guard case .search(let submission, under: 3)? = next.first, next.count == 1 else {
+            Issue.record("\(next)")
+            return
+        }
+        #expect(submission.token == tokens[2])
+        #expect(bench.core.searchCounts == (1, 0))
     }
 
     // MARK: Other reasons
 
     @Test(
         "a sealer that cannot seal for a reason of its own is left, and nothing is rejected",
-        arguments: [NotSealedReason.clockUnsampled, .releaseRefused, .unknownFormat])
+        arguments: [NotSealedReason.clockUnsampled, .releaseRefused, .unknownFormat, .notSealing])
     func otherReplicaUnable(reason: NotSealedReason) throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
-        let actions = bench.answer(link, token, .notSealed(reason))
-        #expect(actions.outcomes.isEmpty)
-        #expect(actions.readsHint)
+        let effects = bench.answer(link, token, .notSealed(reason))
+        #expect(effects.outcomes.isEmpty)
+        #expect(effects.readsHint)
     }
 
     @Test("without a quorum the sealer's word is the answer")
@@ -132,16 +193,8 @@ struct WithdrawalTests {
     @Test("for a member of a refused release the hint is given back, and none is taken")
     func refusedRelease() throws {
         let bench = try ReplicaBench.sealing()
-        let actions = bench.send { $0.abilityChanged(.releaseRefused, at: $1) }
-        #expect(actions.givenBack == 1)
+        let effects = bench.send(.membersChecked(isFull: nil, releaseIsRefused: true))
+        #expect(effects.givenBack == 1)
         #expect(bench.read(nil).take == nil)
-    }
-}
-
-extension ReplicaStateMachine {
-    fileprivate mutating func cancel(
-        _ token: SubmissionToken, at now: MonotonicInstant
-    ) -> [ReplicaAction] {
-        cancel(token) ?? []
     }
 }

@@ -5,9 +5,9 @@ import Testing
 /// Events that may be sealed already are looked up beside the loop, a few at a time (PROTOCOL.md 16).
 @Suite("Looking up duplicates")
 struct LookUpTests {
-    /// A machine that has sealed so many events, each in a block of its own.
-    private func bench(sealed count: Int, lookUps: Int = 8) throws -> MachineBench {
-        var bench = MachineBench(settings: SealingSettings(maxLookUps: lookUps))
+    /// A replica that has sealed so many events, each in a block of its own.
+    private func bench(sealed count: Int, lookUps: Int = 8) throws -> ReplicaBench {
+        let bench = ReplicaBench.alone(settings: SealingSettings(maxLookUps: lookUps))
         for number in 1...count { bench.seal("old-\(number)", revision: Int64(number) + 1) }
         return bench
     }
@@ -15,27 +15,29 @@ struct LookUpTests {
     private func original(_ number: UInt64) -> SealedEntry {
         let entry = Entry(
             sequenceNumber: SequenceNumber(number),
-            event: MachineBench.event("old-\(number)"), sealedTimestamp: 0, previousHash: .zero)
+            event: ReplicaBench.event("old-\(number)"), sealedTimestamp: 0, previousHash: .zero)
         return SealedEntry(entry: entry, eventHash: .zero)
     }
 
     @Test("4,000 old duplicates at once are at most 8 look-ups at a time, in order")
     func bounded() throws {
-        var bench = try bench(sealed: 200)
+        let bench = try bench(sealed: 200)
         var running: [LookUp] = []
-        for number in 0..<4_000 { running += bench.submit("old-\(number % 200 + 1)").lookUps }
+        for number in 0..<4_000 {
+            running += bench.submit("old-\(number % 200 + 1)").effects.lookUps
+        }
         #expect(running.count == 8)
-        #expect(bench.machine.lookUpCounts == (8, 200))
+        #expect(bench.core.lookUpCounts == (8, 200))
         var blocks: [UInt64] = running.compactMap(\.block?.rawValue)
         var answered = 0
         var most = 0
         while let next = running.first {
             running.removeFirst()
             let number = next.block?.rawValue ?? 0
-            let actions = bench.lookedUp(next, .found(original(number)))
-            answered += actions.outcomes.count
-            running += actions.lookUps
-            blocks += actions.lookUps.compactMap(\.block?.rawValue)
+            let effects = bench.lookedUp(next, .found(original(number)))
+            answered += effects.outcomes.count
+            running += effects.lookUps
+            blocks += effects.lookUps.compactMap(\.block?.rawValue)
             most = max(most, running.count)
         }
         #expect(answered == 4_000)
@@ -43,61 +45,59 @@ struct LookUpTests {
         // Each block once for all that waited for it, and once more for those that came while the first eight were read.
         #expect(blocks.count == 208)
         #expect(blocks.dropFirst(8).prefix(192) == (9...200).map { UInt64($0) }[...])
-        #expect(bench.machine.lookUpCounts == (0, 0))
+        #expect(bench.core.lookUpCounts == (0, 0))
     }
 
     @Test("who was answered or is gone is not looked up any more")
     func abandoned() throws {
-        var bench = try bench(sealed: 3, lookUps: 1)
-        let first = try required(bench.submit("old-1").lookUps.first)
+        let bench = try bench(sealed: 3, lookUps: 1)
+        let first = try required(bench.submit("old-1").effects.lookUps.first)
         let gone = bench.submission("old-2")
-        let waiting = bench.machine.submit(gone, at: bench.moment)
+        let waiting = bench.send(.submitted(gone))
         #expect(waiting.lookUps.isEmpty)
-        _ = bench.machine.cancel(gone.token)
-        #expect(bench.submit("old-3").lookUps.isEmpty)
+        bench.cancel(gone.token)
+        #expect(bench.submit("old-3").effects.lookUps.isEmpty)
         let next = bench.lookedUp(first, .found(original(1))).lookUps
         #expect(next.compactMap(\.block?.rawValue) == [3])
         // Their time is up before their turn has come.
-        _ = bench.submit("old-2")
+        bench.submit("old-2")
         #expect(bench.tick(afterMilliseconds: 51).outcomes.count == 2)
         #expect(bench.lookedUp(try required(next.first), .found(original(3))).lookUps.isEmpty)
-        #expect(bench.machine.lookUpCounts == (0, 0))
+        #expect(bench.core.lookUpCounts == (0, 0))
     }
 
     @Test("all that wait for one block are settled by one look-up, each by what was found for it")
     func shared() throws {
-        var bench = try bench(sealed: 1, lookUps: 1)
-        let first = try required(bench.submit("old-1").lookUps.first)
-        _ = bench.submit("old-1")
-        _ = bench.submit("old-1")
+        let bench = try bench(sealed: 1, lookUps: 1)
+        let first = try required(bench.submit("old-1").effects.lookUps.first)
+        bench.submit("old-1")
+        bench.submit("old-1")
         let second = try required(bench.lookedUp(first, .found(original(1))).lookUps.first)
         #expect(second.items.count == 2)
         let tokens = second.items.map(\.submission.token)
-        let actions = bench.machine.lookedUp(
-            second.block, [(tokens[0], .failed), (tokens[1], .otherEvents(through: 1))],
-            at: bench.moment)
-        #expect(actions.outcomes == [.notSealed(.lookupFailed)])
-        #expect(actions.plan?.submissions.map(\.token) == [tokens[1]])
+        let effects = bench.send(
+            .lookedUp(
+                block: second.block,
+                [(tokens[0], .failed), (tokens[1], .otherEvents(through: 1))]))
+        #expect(effects.outcomes == [.notSealed(.lookupFailed)])
+        #expect(effects.batch == [tokens[1]])
     }
 
     @Test("a fingerprint that hundreds of events share is not read for one submission")
     func crowdedFingerprint() throws {
-        var state = LedgerState(indexSeed: 7)
-        var bench = MachineBench()
-        let proposal = try required(bench.send("popular"))
-        _ = bench.end(proposal, .applied(Revision(rawValue: 2)))
-        state = try required(bench.machine.state)
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("popular"))
+        bench.apply(proposal, revision: 2)
+        var state = try required(bench.core.state)
         for round in 0..<65 {
             let submission = bench.submission("popular")
             let plan = BatchPlan(
                 id: UInt64(round) + 100, submissions: [submission], base: BatchBase(state),
-                sealedTimestamp: 1_700_000_000_000, plannedAt: bench.moment.now)
+                sealedTimestamp: 1_700_000_000_000, plannedAt: bench.now)
             state.adopt(Proposal(plan), revision: Revision(rawValue: Int64(round) + 3))
         }
-        var crowded = SealingStateMachine(settings: SealingSettings())
-        _ = crowded.loaded(state, at: bench.moment)
-        let actions = crowded.submit(bench.submission("popular"), at: bench.moment)
-        #expect(actions.outcomes == [.notSealed(.lookupFailed)])
-        #expect(crowded.queuedEvents == 0)
+        let crowded = ReplicaBench(identity: nil, state: state)
+        #expect(crowded.submit("popular").effects.outcomes == [.notSealed(.lookupFailed)])
+        #expect(crowded.core.queuedEvents == 0)
     }
 }

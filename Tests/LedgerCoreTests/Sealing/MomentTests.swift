@@ -37,15 +37,9 @@ struct MomentTests {
     /// What grpc-go sends for its longest duration was rejected at once: the sum had wrapped.
     @Test("an event whose caller waits for ever is sealed like any other")
     func endlessCaller() throws {
-        var bench = MachineBench()
-        bench.pass(milliseconds: 1)
-        let event = MachineBench.event("patient")
-        let submission = Submission(
-            token: SubmissionToken(rawValue: 9), stream: nil, event: event,
-            template: EntryTemplate(event), receivedAt: bench.moment.now,
-            callerDeadline: bench.moment.now + Nanoseconds(.max), settings: SealingSettings())
-        #expect(submission.commitBy == bench.moment.now + .milliseconds(50))
-        let actions = bench.machine.submit(submission, at: bench.moment)
-        #expect(actions.plan != nil)
+        let bench = ReplicaBench.alone()
+        let submission = bench.submission("patient", deadlineIn: .max)
+        #expect(submission.commitBy == bench.now + .milliseconds(50))
+        #expect(bench.send(.submitted(submission)).plan != nil)
     }
 }

@@ -8,26 +8,25 @@ struct ResolvingTests {
         "PROTOCOL 1: after \"no space\" nothing is said before a later read shows the counter unchanged"
     )
     func noSpaceIsUnknown() throws {
-        var bench = MachineBench()
-        let proposal = try required(bench.send("a"))
-        let actions = bench.end(proposal, .noSpace)
-        #expect(actions.outcomes.isEmpty)
-        let read = try required(actions.observation)
-        let settled = bench.machine.observed(read, .success(.empty), at: bench.moment)
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
+        let effects = bench.end(proposal, .noSpace)
+        #expect(effects.outcomes.isEmpty)
+        let read = try required(effects.observation)
+        let settled = bench.send(.observed(read, .success(.empty)))
         #expect(settled.outcomes == [.notSealed(.storageFull)])
     }
 
     @Test("PROTOCOL 1: after \"no space\" an event that was applied all the same is sealed")
     func noSpaceCanMeanApplied() throws {
-        var bench = MachineBench()
-        let proposal = try required(bench.send("a"))
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
         let read = try required(bench.end(proposal, .noSpace).observation)
-        let seen = LedgerObservation(
-            revision: Revision(rawValue: 2), head: proposal.head, headBytes: proposal.headBytes)
-        let catching = bench.machine.observed(read, .success(seen), at: bench.moment)
+        let seen = proposal.observed(at: 2)
+        let catching = bench.send(.observed(read, .success(seen)))
         #expect(catching.readsBlocks)
         let block = try BlockDigest(first: proposal.first, bytes: proposal.block)
-        let settled = bench.machine.blocksRead(.success([block]), at: bench.moment)
+        let settled = bench.send(.blocksRead(.success([block])))
         #expect(settled.outcomes.map(\.number) == [1])
     }
 
@@ -35,32 +34,31 @@ struct ResolvingTests {
         "PROTOCOL 1: with another transmission open, an unchanged counter does not settle \"no space\""
     )
     func noSpaceWithOpenTransmission() throws {
-        var bench = MachineBench()
-        let proposal = try required(bench.send("a"))
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
         let first = try required(bench.end(proposal, .unknown).observation)
-        let again = bench.machine.observed(first, .success(.empty), at: bench.moment)
+        let again = bench.send(.observed(first, .success(.empty)))
         #expect(again.transmitted?.id == proposal.id)
         #expect(bench.end(proposal, .noSpace).outcomes.isEmpty)
         let second = try required(bench.tick(afterMilliseconds: 20).observation)
-        let after = bench.machine.observed(second, .success(.empty), at: bench.moment)
+        let after = bench.send(.observed(second, .success(.empty)))
         #expect(after.outcomes.isEmpty)
         #expect(after.transmitted?.id == proposal.id)
     }
 
     @Test("PROTOCOL 2: a refusal after a time-out settles the transmission, not the transaction")
     func refusalAfterTimeout() throws {
-        var bench = MachineBench()
-        let proposal = try required(bench.send("a"))
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
         let read = try required(bench.end(proposal, .unknown).observation)
-        _ = bench.machine.observed(read, .success(.empty), at: bench.moment)
+        bench.send(.observed(read, .success(.empty)))
         #expect(bench.end(proposal, .refused).outcomes.isEmpty)
         // Transmission 1 applied after all.
         let next = try required(bench.tick(afterMilliseconds: 20).observation)
-        let seen = LedgerObservation(
-            revision: Revision(rawValue: 2), head: proposal.head, headBytes: proposal.headBytes)
-        _ = bench.machine.observed(next, .success(seen), at: bench.moment)
+        let seen = proposal.observed(at: 2)
+        bench.send(.observed(next, .success(seen)))
         let block = try BlockDigest(first: proposal.first, bytes: proposal.block)
-        let settled = bench.machine.blocksRead(.success([block]), at: bench.moment)
+        let settled = bench.send(.blocksRead(.success([block])))
         #expect(settled.outcomes.map(\.number) == [1])
     }
 
@@ -68,15 +66,14 @@ struct ResolvingTests {
         "PROTOCOL 2: a failed comparison alone settles nothing; the blocks show that it was our own"
     )
     func failedComparisonOfOwn() throws {
-        var bench = MachineBench()
-        let proposal = try required(bench.send("a", "b"))
-        let seen = LedgerObservation(
-            revision: Revision(rawValue: 2), head: proposal.head, headBytes: proposal.headBytes)
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a", "b"))
+        let seen = proposal.observed(at: 2)
         let catching = bench.end(proposal, .superseded(seen))
         #expect(catching.outcomes.isEmpty)
         #expect(catching.readsBlocks)
         let block = try BlockDigest(first: proposal.first, bytes: proposal.block)
-        let settled = bench.machine.blocksRead(.success([block]), at: bench.moment)
+        let settled = bench.send(.blocksRead(.success([block])))
         #expect(settled.outcomes.map(\.number) == [1])
     }
 
@@ -84,17 +81,17 @@ struct ResolvingTests {
         "PROTOCOL 2: an event that another replica sealed first is looked up by id, not sealed again"
     )
     func lostRaceLooksUp() throws {
-        var bench = MachineBench()
+        let bench = ReplicaBench.alone()
         let (seen, block) = try required(bench.foreign("a", revision: 2))
         // Sealed at another time, or it would be the very same entry.
         bench.pass(milliseconds: 5)
-        let proposal = try required(bench.send("a"))
+        let proposal = try required(bench.transact("a"))
         #expect(bench.end(proposal, .superseded(seen)).outcomes.isEmpty)
-        let next = bench.machine.blocksRead(.success([block]), at: bench.moment)
+        let next = bench.send(.blocksRead(.success([block])))
         #expect(next.plan == nil)
         let looked = try required(next.lookUps.first)
         let entry = Entry(
-            sequenceNumber: 1, event: MachineBench.event("a"), sealedTimestamp: 0,
+            sequenceNumber: 1, event: ReplicaBench.event("a"), sealedTimestamp: 0,
             previousHash: .zero)
         let original = SealedEntry(entry: entry, eventHash: .zero)
         let answer = bench.lookedUp(looked, .found(original))
@@ -103,193 +100,192 @@ struct ResolvingTests {
 
     @Test("a lost race is built again on the head that the failure showed")
     func lostRaceIsRebuilt() throws {
-        var bench = MachineBench()
+        let bench = ReplicaBench.alone()
         let (seen, block) = try required(bench.foreign("other", revision: 2))
-        let proposal = try required(bench.send("a"))
-        _ = bench.end(proposal, .superseded(seen))
-        let next = bench.machine.blocksRead(.success([block]), at: bench.moment)
+        let proposal = try required(bench.transact("a"))
+        bench.end(proposal, .superseded(seen))
+        let next = bench.send(.blocksRead(.success([block])))
         let rebuilt = try required(next.plan.flatMap { bench.propose($0) })
         #expect(rebuilt.first == 2)
         #expect(rebuilt.base.revision == Revision(rawValue: 2))
-        let sealed = bench.end(rebuilt, .applied(Revision(rawValue: 3)))
+        let sealed = bench.apply(rebuilt, revision: 3)
         #expect(sealed.outcomes.map(\.number) == [2])
     }
 
     @Test("PROTOCOL 3: an id in the open transaction is never certainly rejected")
     func openIDIsUnknown() throws {
-        var bench = MachineBench()
-        let proposal = try required(bench.send("a"))
-        _ = bench.end(proposal, .unknown)
-        _ = bench.tick(afterMilliseconds: 120)
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
+        bench.end(proposal, .unknown)
+        bench.tick(afterMilliseconds: 120)
         // The transaction is in doubt for longer than anyone waits: other ids are refused with certainty.
-        #expect(bench.submit("b").outcomes == [.notSealed(.storeUnavailable)])
-        #expect(bench.submit("a").outcomes == [.unknown])
+        #expect(bench.submit("b").effects.outcomes == [.notSealed(.storeUnavailable)])
+        #expect(bench.submit("a").effects.outcomes == [.unknown])
     }
 
     @Test(
         "PROTOCOL 3: a second submission of an id in flight expires as unknown, another as not sealed"
     )
     func waitingForOpenID() throws {
-        var bench = MachineBench()
-        let proposal = try required(bench.send("a"))
-        #expect(bench.submit("a").outcomes.isEmpty)
-        #expect(bench.submit("b").outcomes.isEmpty)
-        _ = bench.end(proposal, .unknown)
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
+        #expect(bench.submit("a").effects.outcomes.isEmpty)
+        #expect(bench.submit("b").effects.outcomes.isEmpty)
+        bench.end(proposal, .unknown)
         let expired = bench.tick(afterMilliseconds: 51)
         #expect(Set(expired.outcomes) == [.unknown, .notSealed(.storeUnavailable)])
     }
 
     @Test("PROTOCOL 5: the fence is certain only for what was never sent")
     func fence() throws {
-        var bench = MachineBench()
+        let bench = ReplicaBench.alone()
         bench.seal("first", revision: 5)
-        let proposal = try required(bench.send("a"))
-        _ = bench.submit("b")
-        let actions = bench.end(proposal, .superseded(.empty))
-        #expect(actions.isFencing)
-        #expect(Set(actions.outcomes) == [.unknown, .notSealed(.rolledBack)])
-        #expect(bench.submit("c").outcomes == [.notSealed(.rolledBack)])
-        #expect(bench.submit("a").outcomes == [.unknown])
+        let proposal = try required(bench.transact("a"))
+        bench.submit("b")
+        let effects = bench.end(proposal, .superseded(.empty))
+        #expect(effects.isFencing)
+        #expect(Set(effects.outcomes) == [.unknown, .notSealed(.rolledBack)])
+        #expect(bench.submit("c").effects.outcomes == [.notSealed(.rolledBack)])
+        #expect(bench.submit("a").effects.outcomes == [.unknown])
     }
 
     @Test("PROTOCOL 6: an event whose caller was answered never enters a new transaction")
     func abandonedEventsStop() throws {
-        var bench = MachineBench()
+        let bench = ReplicaBench.alone()
         let (seen, block) = try required(bench.foreign("other", revision: 2))
-        let proposal = try required(bench.send("a"))
+        let proposal = try required(bench.transact("a"))
         let read = try required(bench.end(proposal, .unknown).observation)
         #expect(bench.tick(afterMilliseconds: 101).outcomes == [.unknown])
-        _ = bench.machine.observed(read, .success(seen), at: bench.moment)
-        let next = bench.machine.blocksRead(.success([block]), at: bench.moment)
+        bench.send(.observed(read, .success(seen)))
+        let next = bench.send(.blocksRead(.success([block])))
         #expect(next.plan == nil)
         #expect(next.outcomes.isEmpty)
-        #expect(bench.machine.queuedEvents == 0)
+        #expect(bench.core.queuedEvents == 0)
     }
 
     /// Cancelled while its batch was hashed, it once came back in the next batch when that one was refused.
     @Test("PROTOCOL 6: an event that is cancelled while its batch is built enters no other one")
     func cancelledWhileBuilding() throws {
-        var bench = MachineBench()
+        let bench = ReplicaBench.alone()
         let gone = bench.submission("gone")
-        let plan = try required(bench.machine.submit(gone, at: bench.moment).plan)
-        let cancelled = bench.machine.cancel(gone.token)
+        let plan = try required(bench.send(.submitted(gone)).plan)
+        let cancelled = bench.cancel(gone.token)
         #expect(cancelled.isEmpty)
-        let sent = bench.machine.proposed(Proposal(plan), at: bench.moment)
+        let sent = bench.send(.proposed(Proposal(plan)))
         #expect(sent.outcomes == [.unknown])
         let proposal = try required(sent.transmitted)
         #expect(bench.end(proposal, .refused).outcomes.isEmpty)
-        #expect(bench.machine.queuedEvents == 0)
+        #expect(bench.core.queuedEvents == 0)
         #expect(bench.tick(afterMilliseconds: 30).plan == nil)
     }
 
     @Test("PROTOCOL 6: expiry is checked when the batch is built")
     func expiredEventsAreNotBuilt() throws {
-        var bench = MachineBench()
-        let proposal = try required(bench.send("a"))
-        _ = bench.submit("b")
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
+        bench.submit("b")
         bench.pass(milliseconds: 51)
-        let actions = bench.end(proposal, .applied(Revision(rawValue: 2)))
-        #expect(actions.plan == nil)
-        #expect(actions.outcomes.contains(.notSealed(.deadlineExceeded)))
+        let effects = bench.apply(proposal, revision: 2)
+        #expect(effects.plan == nil)
+        #expect(effects.outcomes.contains(.notSealed(.deadlineExceeded)))
     }
 
     @Test("PROTOCOL 8: the same revision with another head is a ledger that was rolled back")
     func sameRevisionOtherHead() throws {
-        var bench = MachineBench()
+        let bench = ReplicaBench.alone()
         let (others, _) = try required(bench.foreign("theirs", revision: 5))
         bench.seal("ours", revision: 5)
-        let known = try required(bench.machine.state?.observation)
-        let actions = bench.machine.noticed(others, knownBefore: known, at: bench.moment)
-        #expect(actions.isFencing)
+        let known = try required(bench.core.state?.observation)
+        let effects = bench.send(.noticed(others, knownBefore: known))
+        #expect(effects.isFencing)
     }
 
     @Test("PROTOCOL 8: a failed comparison with the counter unchanged fences")
     func failureWithCounterUnchanged() throws {
-        var bench = MachineBench()
+        let bench = ReplicaBench.alone()
         bench.seal("first", revision: 5)
-        let known = try required(bench.machine.state?.observation)
-        let proposal = try required(bench.send("a"))
+        let known = try required(bench.core.state?.observation)
+        let proposal = try required(bench.transact("a"))
         #expect(bench.end(proposal, .superseded(known)).isFencing)
     }
 
     @Test("PROTOCOL 8: a head that does not extend the known one fences")
     func divergedHead() throws {
-        var bench = MachineBench()
-        var others = bench
+        let bench = ReplicaBench.alone()
+        let others = ReplicaBench.alone()
         others.seal("theirs", revision: 5)
         let (seen, _) = try required(others.foreign("more", revision: 6))
         let block = try required(others.foreign("more", revision: 6)?.1)
         bench.seal("ours", revision: 5)
-        let proposal = try required(bench.send("a"))
-        _ = bench.end(proposal, .superseded(seen))
-        #expect(bench.machine.blocksRead(.success([block]), at: bench.moment).isFencing)
+        let proposal = try required(bench.transact("a"))
+        bench.end(proposal, .superseded(seen))
+        #expect(bench.send(.blocksRead(.success([block]))).isFencing)
     }
 
     @Test("PROTOCOL 9: blocks that do not lead to the observed head change nothing")
     func blocksMustLeadToHead() throws {
-        var bench = MachineBench()
+        let bench = ReplicaBench.alone()
         let (seen, _) = try required(bench.foreign("x", revision: 2))
         let (_, otherBlock) = try required(bench.foreign("y", revision: 2))
-        let known = try required(bench.machine.state?.observation)
-        #expect(bench.machine.noticed(seen, knownBefore: known, at: bench.moment).readsBlocks)
-        _ = bench.machine.blocksRead(.success([otherBlock]), at: bench.moment)
-        #expect(bench.machine.state?.head.sequence == .zero)
-        #expect(bench.machine.state?.index.count == 0)
+        let known = try required(bench.core.state?.observation)
+        #expect(bench.send(.noticed(seen, knownBefore: known)).readsBlocks)
+        bench.send(.blocksRead(.success([otherBlock])))
+        #expect(bench.core.state?.head.sequence == .zero)
+        #expect(bench.core.state?.index.count == 0)
     }
 
     @Test("PROTOCOL 9: counter and head that stay inconsistent fence; a damaged answer does not")
     func inconsistentHeadFences() throws {
-        var bench = MachineBench()
+        let bench = ReplicaBench.alone()
         bench.seal("a", revision: 2)
-        let known = try required(bench.machine.state?.observation)
+        let known = try required(bench.core.state?.observation)
         let damage = LedgerInconsistency.malformed("counter and head do not agree")
         for _ in 0..<2 {
-            #expect(bench.machine.noticedMalformed(damage, at: bench.moment).isEmpty)
+            #expect(bench.send(.noticedMalformed(damage)).isEmpty)
         }
-        _ = bench.machine.noticed(known, knownBefore: known, at: bench.moment)
+        bench.send(.noticed(known, knownBefore: known))
         for _ in 0..<2 {
-            #expect(bench.machine.noticedMalformed(damage, at: bench.moment).isEmpty)
+            #expect(bench.send(.noticedMalformed(damage)).isEmpty)
         }
-        #expect(bench.machine.noticedMalformed(damage, at: bench.moment).isFencing)
+        #expect(bench.send(.noticedMalformed(damage)).isFencing)
     }
 
     @Test("PROTOCOL 15: at the contract's end counter and head are read through another member")
     func resolvingStartsAtTheContract() throws {
-        var bench = MachineBench()
-        _ = try required(bench.send("a"))
+        let bench = ReplicaBench.alone()
+        _ = try required(bench.transact("a"))
         #expect(bench.tick(afterMilliseconds: 49).observation == nil)
-        let actions = bench.tick(afterMilliseconds: 1)
-        #expect(actions.observation != nil)
-        #expect(actions.observation != nil)
+        let effects = bench.tick(afterMilliseconds: 1)
+        #expect(effects.observation != nil)
     }
 
     @Test("an unchanged counter sends the identical transaction again, elsewhere")
     func sendsAgain() throws {
-        var bench = MachineBench()
-        let proposal = try required(bench.send("a"))
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
         let read = try required(bench.tick(afterMilliseconds: 50).observation)
-        let actions = bench.machine.observed(read, .success(.empty), at: bench.moment)
-        #expect(actions.transmitted?.block == proposal.block)
-        #expect(actions.transmitted?.headBytes == proposal.headBytes)
+        let effects = bench.send(.observed(read, .success(.empty)))
+        #expect(effects.transmitted?.block == proposal.block)
+        #expect(effects.transmitted?.headBytes == proposal.headBytes)
     }
 
     @Test("a transaction that certainly did not apply is built again, with its events in order")
     func refusedIsRetried() throws {
-        var bench = MachineBench()
-        let proposal = try required(bench.send("a"))
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
         #expect(bench.end(proposal, .refused).outcomes.isEmpty)
         let plan = try required(bench.tick(afterMilliseconds: 2).plan)
         #expect(plan.submissions.count == 1)
         let again = try required(bench.propose(plan))
-        #expect(bench.end(again, .applied(Revision(rawValue: 2))).outcomes.map(\.number) == [1])
+        #expect(bench.apply(again, revision: 2).outcomes.map(\.number) == [1])
     }
 
     @Test("an answer after 50 ms is sealed with its true latency")
     func lateButSealed() throws {
-        var bench = MachineBench()
-        let proposal = try required(bench.send("a"))
-        _ = bench.tick(afterMilliseconds: 70)
-        let outcome = bench.end(proposal, .applied(Revision(rawValue: 2))).outcomes.first
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
+        bench.tick(afterMilliseconds: 70)
+        let outcome = bench.apply(proposal, revision: 2).outcomes.first
         guard case .sealed(_, let latency)? = outcome else {
             Issue.record("not sealed: \(String(describing: outcome))")
             return

@@ -4,6 +4,7 @@ import GRPCNIOTransportHTTP2
 import GRPCProtobuf
 import LedgerAPI
 import LedgerCore
+import LedgerReplica
 import LedgerStore
 import SwiftProtobuf
 import Synchronization
@@ -43,7 +44,7 @@ struct ForwardLinkTests {
 
     /// Connects to the listener; the events of the connection until it is up or down.
     private func connect(
-        to listener: Listener, _ until: @escaping @Sendable (ForwardLink.Event) -> Bool
+        to listener: Listener, _ until: @escaping @Sendable (LinkEvent) -> Bool
     ) async throws -> String {
         let transport = HTTP2ServerTransport.Posix(
             address: .ipv4(host: "127.0.0.1", port: 0), transportSecurity: .plaintext)

@@ -3,17 +3,19 @@ import LedgerAPI
 import LedgerCore
 import Testing
 
+@testable import LedgerReplica
 @testable import LedgerServer
 
 @Suite("What health says of sealing")
-struct SealingConditionTests {
+struct ReplicaConditionTests {
     private func condition(
         _ obstacle: NotSealedReason?, fence: LedgerInconsistency? = nil,
-        isUnreadable: Bool = false, isForwarding: Bool = false
-    ) -> SealingCondition {
-        SealingCondition(
-            obstacle: obstacle, fence: fence, isUnreadable: isUnreadable,
-            isLoading: obstacle == .starting, refusedRelease: "3.5.1", isForwarding: isForwarding)
+        isUnreadable: Bool = false, isForwarding: Bool = false, provisional: SequenceNumber? = nil
+    ) -> ReplicaCondition {
+        ReplicaCondition(
+            number: 9, obstacle: obstacle, fence: fence, isUnreadable: isUnreadable,
+            isLoading: obstacle == .starting, refusedRelease: "3.5.1", isForwarding: isForwarding,
+            isSealer: !isForwarding, provisional: provisional)
     }
 
     @Test("it follows from what a submission would be told, for every reason")
@@ -60,12 +62,19 @@ struct SealingConditionTests {
         #expect(status.message.contains("does not let this replica in"))
     }
 
+    @Test("events that one member holds are read while the quorum is missing")
+    func provisional() {
+        let status = condition(.starting, provisional: 7).status
+        #expect(status.state == .readOnly && status.readsServed)
+        #expect(status.message.contains("up to number 7"))
+    }
+
     @Test("every reason has a message of its own, for the event was not sealed")
     func messages() {
         let reasons: [NotSealedReason] = [
             .overloaded(retryAfter: .zero), .storageFull, .deadlineExceeded, .storeUnavailable,
             .starting, .stopping, .clockUntrusted, .clockUnsampled, .lookupFailed, .rolledBack,
-            .noQuorum, .releaseRefused, .unknownFormat,
+            .noQuorum, .releaseRefused, .unknownFormat, .notSealing,
         ]
         let errors = reasons.map { LedgerRPCError.notSealed($0) }
         #expect(Set(errors.map(\.message)).count == reasons.count)

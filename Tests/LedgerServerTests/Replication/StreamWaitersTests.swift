@@ -1,7 +1,7 @@
 import LedgerCore
 import Testing
 
-@testable import LedgerServer
+@testable import LedgerReplica
 
 @Suite("Streams that wait for room")
 struct StreamWaitersTests {
@@ -54,13 +54,15 @@ struct StreamWaitersTests {
         #expect(waiters.isEmpty)
     }
 
-    /// The real machine's own judgement must be one that waiting by load can rest on.
+    /// The core's own judgement must be one that waiting by load can rest on.
     @Test("where a stream may not be read, one with more waiting events may not either")
     func monotone() throws {
-        var machine = SealingStateMachine(settings: SealingSettings(maxBatchEvents: 64))
+        let settings = ReplicaSettings(
+            identity: nil, sealing: SealingSettings(maxBatchEvents: 64))
+        var core = ReplicaCore(settings: settings)
         let moment = Moment(
             now: MonotonicInstant(nanoseconds: 1), wall: .trusted(milliseconds: 1_700_000_000_000))
-        _ = machine.loaded(LedgerState(indexSeed: 3), at: moment)
+        _ = core.handle(.loaded(LedgerState(indexSeed: 3)), at: moment)
         for number in 0..<200 {
             let event = try CertifiedEvent(
                 eventID: Array("event-\(number)".utf8), payload: [], vepsSignature: [],
@@ -68,9 +70,9 @@ struct StreamWaitersTests {
             let submission = Submission(
                 token: SubmissionToken(rawValue: UInt64(number)), stream: stream(number % 7),
                 event: event, template: EntryTemplate(event), receivedAt: moment.now,
-                callerDeadline: nil, settings: machine.settings)
-            _ = machine.submit(submission, at: moment)
-            let judgements = (0..<300).map { machine.mayRead(waiting: $0, at: moment.now) }
+                callerDeadline: nil, settings: settings.sealing, caller: NobodyWaits())
+            _ = core.handle(.submitted(submission), at: moment)
+            let judgements = (0..<300).map { core.mayRead(load: $0, at: moment.now) }
             let firstNo = judgements.firstIndex(of: false) ?? judgements.endIndex
             #expect(judgements[firstNo...].allSatisfy { !$0 })
         }

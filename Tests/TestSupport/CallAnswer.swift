@@ -2,7 +2,7 @@ package import GRPCCore
 package import LedgerAPI
 
 /// What a caller knows of one submission (DESIGN.md, "Outcomes").
-package enum SubmissionAnswer: Sendable, CustomStringConvertible {
+package enum CallAnswer: Sendable, CustomStringConvertible {
     /// OK.
     case sealed(Ledger_SealedEvent)
     /// Sealed before, with the same content; the original where it was sent along.

@@ -1,0 +1,63 @@
+import Testing
+
+@testable import LedgerCore
+
+@Suite("The pace of forwards")
+struct ForwardPaceTests {
+    private var pace = ForwardPace(ReplicaSettings(identity: nil))
+    private let start = MonotonicInstant(nanoseconds: 0)
+
+    private func at(_ milliseconds: Int64) -> MonotonicInstant {
+        start + .milliseconds(milliseconds)
+    }
+
+    @Test("PROTOCOL.md 18: a silent sealer is given 20 ms at least, and twice the usual time")
+    func patience() {
+        var pace = pace
+        #expect(pace.patience == .milliseconds(20))
+        for _ in 0..<100 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(30)) }
+        #expect(pace.patience > .milliseconds(58))
+        #expect(pace.patience < .milliseconds(65))
+        // One commit during an election counts for no more than four contracts.
+        pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(60_000))
+        #expect(pace.patience < .milliseconds(250))
+        for _ in 0..<100 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(2)) }
+        #expect(pace.patience == .milliseconds(20))
+    }
+
+    @Test("silence counts from the last sign of life, or from the first thing sent since")
+    func silence() {
+        var pace = pace
+        #expect(pace.silentSince == nil)
+        pace.sent(at: at(1))
+        pace.sent(at: at(5))
+        #expect(pace.silentSince == at(1))
+        pace.showsLife(isMoreUnderWay: true, at: at(7))
+        #expect(pace.silentSince == at(7))
+        pace.showsLife(isMoreUnderWay: false, at: at(8))
+        #expect(pace.silentSince == nil)
+        pace.sent(at: at(9))
+        pace.forget()
+        #expect(pace.silentSince == nil)
+    }
+
+    @Test("the window grows while answers are fast, shrinks when they are slow, within bounds")
+    func window() {
+        var pace = pace
+        let begin = pace.window
+        pace.answered(sentAt: at(0), isMoreUnderWay: true, at: at(5))
+        #expect(pace.window == begin + 1)
+        // Nothing shows that more would fit where nothing else is under way.
+        pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(5))
+        #expect(pace.window == begin + 1)
+        pace.answered(sentAt: at(0), isMoreUnderWay: true, at: at(31))
+        #expect(pace.window < begin)
+        let slow = pace.window
+        pace.overloaded()
+        #expect(pace.window < slow)
+        for _ in 0..<200 { pace.overloaded() }
+        #expect(pace.window == ForwardPace.windows.lowerBound)
+        for _ in 0..<20_000 { pace.answered(sentAt: at(0), isMoreUnderWay: true, at: at(5)) }
+        #expect(pace.window == ForwardPace.windows.upperBound)
+    }
+}
