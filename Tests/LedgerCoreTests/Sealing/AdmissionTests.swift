@@ -109,7 +109,7 @@ struct AdmissionTests {
             var plan = effects.plan
             for number in 0..<answered {
                 bench.pass(microseconds: 50)
-                effects = bench.submit("\(round)-\(number)")
+                effects = bench.submit("\(round)-\(number)").effects
                 plan = plan ?? effects.plan
             }
             while plan == nil { plan = bench.tick(afterMilliseconds: 1).plan }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import LedgerCore
@@ -33,7 +34,7 @@ struct GatheringTests {
     }
 
     private func random(_ perSecond: Double, seed: UInt64 = 3) -> GatheringModel.Callers {
-        var generator = SeededGenerator(seed: seed)
+        var generator = ReplayableRandom(seed: seed)
         // The sum of three is near enough to chance, and no number of it is infinite.
         return .openLoop {
             Int64(
