@@ -31,7 +31,9 @@ extension Election {
     ) {
         switch role {
         case .following(let following):
-            guard var doubt = following.doubt, case .reading(let before) = doubt.step else { return }
+            guard var doubt = following.doubt, case .reading(let before) = doubt.step else {
+                return
+            }
             guard let before else {
                 let begin = signs.silentSince ?? now
                 doubt.step = .watching(

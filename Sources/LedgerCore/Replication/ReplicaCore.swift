@@ -129,7 +129,9 @@ package struct ReplicaCore: Sendable {
             unsent: election.readingFailed ? .storeUnavailable : .deadlineExceeded,
             unsealed: sealing.expiryReason, isBuilding: sealing.isBuilding, at: now)
         // What became due may wait for a connection that has taken too long already.
-        if let wake = election.nextWake(signs), wake <= now { elect(at: now) { $0.tick($1, at: now) } }
+        if let wake = election.nextWake(signs), wake <= now {
+            elect(at: now) { $0.tick($1, at: now) }
+        }
     }
 
     // MARK: Parts

@@ -245,7 +245,8 @@ extension SealingStateMachine {
     }
 
     /// Time has passed while a transaction is open.
-    mutating func resolveOverdue(_ inFlight: InFlight, at now: MonotonicInstant) -> [ReplicaEffect] {
+    mutating func resolveOverdue(_ inFlight: InFlight, at now: MonotonicInstant) -> [ReplicaEffect]
+    {
         switch inFlight.resolution {
         case .awaitingAnswer where inFlight.resolveAt <= now: observe(inFlight)
         case .pausing(let until) where until <= now: observe(inFlight)
