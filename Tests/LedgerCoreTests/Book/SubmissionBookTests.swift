@@ -139,6 +139,28 @@ struct SubmissionBookTests {
         bench.check()
     }
 
+    @Test("the stream goes on at once when the fate of its only open attempt is certain")
+    func openAttemptEnds() {
+        var bench = BookBench(3) { _ in 1 }
+        let tokens = bench.tokens
+        _ = bench.take(.link(bench.link))
+        bench.book.loseSight(of: bench.link)
+        bench.check()
+        // The first is refused by whoever had it, and the later ones are still open.
+        let other = LinkID(rawValue: 2)
+        let again = bench.take(.link(other))
+        #expect(again == tokens)
+        let later = bench.add("later", stream: 1)
+        let blocked = bench.take(.link(other))
+        #expect(blocked.isEmpty)
+        for token in tokens {
+            _ = bench.book.attemptEnded(token, over: bench.link)
+            bench.check()
+        }
+        let free = bench.take(.link(other))
+        #expect(free == [later])
+    }
+
     @Test("what was received later than asked for stays, with all that follows it in its stream")
     func receivedBy() {
         let source = ReplicaBench.alone()

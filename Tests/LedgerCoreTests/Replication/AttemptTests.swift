@@ -104,6 +104,28 @@ struct AttemptTests {
         #expect(bench.run(milliseconds: 1).outcomes == [.unknown])
     }
 
+    @Test("PROTOCOL.md 4: a refusal over a lost link leaves the event where it is under way by now")
+    func lateRefusal() throws {
+        let (bench, first, second, token) = try forwardedTwice()
+        let effects = bench.answer(first, token, .refused)
+        #expect(effects.isEmpty)
+        #expect(bench.core.book[token]?.place == .sent(second))
+        #expect(bench.core.book[token]?.mayBeSealed == false)
+        #expect(bench.sealed(second, token, as: 4).outcomes.map(\.number) == [4])
+    }
+
+    @Test("what a search finds that ends when nothing is sought any more changes nothing")
+    func lateSearch() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a")
+        bench.answer(link, token, .unknown)
+        bench.send(.searched(token, .absent))
+        // Between two searches; this answer is to none of them.
+        let found = try ReplicaBench.entry("a", as: 4)
+        #expect(bench.send(.searched(token, .found(found))).isEmpty)
+        #expect(bench.run(milliseconds: 10).searched == [token])
+    }
+
     @Test("PROTOCOL.md 5: the fence is certain only for what was never sent")
     func fence() throws {
         let (bench, link) = try ReplicaBench.following()
@@ -114,6 +136,17 @@ struct AttemptTests {
         #expect(effects.disconnected.contains(link))
         #expect(effects.answered == [sent, waiting])
         #expect(effects.outcomes == [.unknown, .notSealed(.rolledBack)])
+    }
+
+    @Test("PROTOCOL.md 5: what was lost sight of is unknown at the fence, and looked for no more")
+    func fenceWhileOpen() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a")
+        bench.linkDown(link)
+        let effects = bench.fence()
+        #expect(effects.answered == [token])
+        #expect(effects.outcomes == [.unknown])
+        #expect(effects.searched.isEmpty)
     }
 
     @Test("PROTOCOL.md 5: what only the own sealing machine has is for that one to answer")

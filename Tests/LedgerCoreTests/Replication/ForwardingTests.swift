@@ -187,6 +187,18 @@ struct ForwardingTests {
         #expect(bench.fence().isDrained)
     }
 
+    @Test("a link that breaks while it owes answers is lost sight of: what it had goes elsewhere")
+    func drainingBreaks() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a")
+        let next = try required(bench.notice(ReplicaBench.third, revision: 60).connected)
+        bench.send(.linkUp(next))
+        let effects = bench.linkDown(link)
+        #expect(effects.sent == [[token]])
+        #expect(effects.sentOver == next)
+        #expect(bench.core.part == "following")
+    }
+
     @Test("a link that owes answers is closed when the last has come, or when it is silent")
     func draining() throws {
         let (bench, link) = try ReplicaBench.following()

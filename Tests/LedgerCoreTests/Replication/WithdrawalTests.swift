@@ -114,6 +114,18 @@ struct WithdrawalTests {
         #expect(here.apply(proposal, revision: 2).batch.isEmpty)
     }
 
+    @Test("PROTOCOL.md 6: said to be sealed over one link, it is called off where it is under way")
+    func sealedElsewhereBefore() throws {
+        let (bench, link) = try ReplicaBench.following()
+        let (token, _) = bench.submit("a")
+        bench.linkDown(link)
+        let second = try required(bench.notice(ReplicaBench.third, revision: 60).connected)
+        #expect(bench.send(.linkUp(second)).sent == [[token]])
+        let effects = bench.answer(link, token, .duplicate(of: 4))
+        #expect(effects.originalsRead == [4])
+        #expect(effects.recalled == [token])
+    }
+
     @Test("PROTOCOL.md 6: a cancelled event that was forwarded is recalled from the sealer")
     func cancelledForward() throws {
         let (bench, _) = try ReplicaBench.following()

@@ -119,6 +119,8 @@ final class ReplicaBench {
         while let wake = core.nextWake, wake <= end {
             now = max(now, wake)
             effects += tick()
+            // It was recorded as a failure; going on would never end.
+            if let next = core.nextWake, next <= now { break }
         }
         now = end
         return effects
