@@ -156,7 +156,7 @@ extension Replica {
         } catch {
             result = .failed
         }
-        return sendCollecting(.searched(submission.token, result))
+        return sendCollecting(.searched(submission.token, under: number, result))
     }
 
     // MARK: Members

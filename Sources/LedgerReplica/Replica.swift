@@ -27,6 +27,10 @@ package final class Replica: Service, Sendable {
         /// One member's copy of the ledger, for reads alone, until it was read from the quorum.
         var provisional: LedgerState?
         var lastCondition: ReplicaCondition?
+        /// Threads that have answers to tell.
+        var telling = 0
+        /// Everything accepted is answered, or about to be told so.
+        var isDrained = false
 
         /// What reads go by.
         var readable: LedgerState? { core.state ?? provisional }
@@ -48,7 +52,6 @@ package final class Replica: Service, Sendable {
         var answers: [SubmissionAnswer] = []
         var resumed: [CheckedContinuation<Void, Never>] = []
         var performs = false
-        var isDrained = false
     }
 
     let state: Mutex<State>
@@ -250,10 +253,14 @@ package final class Replica: Service, Sendable {
             also(&state, moment)
             return settle(effects, &state, at: moment)
         }
-        if remainder.performs { performOutbox() }
         Self.tell(remainder.answers)
+        if remainder.performs { performOutbox() }
         for continuation in remainder.resumed { continuation.resume() }
-        if remainder.isDrained { drained.open() }
+        let isDrained = state.withLock { state in
+            state.telling -= 1
+            return state.isDrained && state.telling == 0
+        }
+        if isDrained { drained.open() }
         return remainder.waiting
     }
 
@@ -261,6 +268,7 @@ package final class Replica: Service, Sendable {
         _ effects: [ReplicaEffect], _ state: inout State, at moment: Moment
     ) -> Remainder {
         var remainder = Remainder()
+        state.telling += 1
         for effect in effects {
             switch effect {
             case .answer(let answers): remainder.answers += answers
@@ -270,7 +278,7 @@ package final class Replica: Service, Sendable {
             case .disconnect(let link): state.outbox.append(.disconnect(link))
             case .report(let report):
                 state.outbox.append(.report(report, part: state.core.part))
-            case .drained: remainder.isDrained = true
+            case .drained: state.isDrained = true
             case .propose, .transmit, .observe, .readBlocks, .reload, .lookUp, .search, .readHint,
                 .takeHint, .keepAlive, .giveBack:
                 remainder.waiting.append(effect)

@@ -141,19 +141,23 @@ extension SubmissionBook {
         }
     }
 
-    /// The sealed event was sought by its id or number.
+    /// The sealed event was sought by its id, or under a number.
     mutating func searched(
-        _ token: SubmissionToken, _ result: SearchResult, at now: MonotonicInstant
+        _ token: SubmissionToken, under number: SequenceNumber?, _ result: SearchResult,
+        at now: MonotonicInstant
     ) {
         guard let tracked = events[token], seeks(token) else { return }
         switch (result, tracked.place) {
         case (.found(let original), _):
             finish(token, outcome(of: tracked, found: original, at: now))
-        case (.absent, .readingOriginal), (.failed, .readingOriginal):
+        case (.absent, .readingOriginal(number)), (.failed, .readingOriginal(number)):
             // It is sealed, but under what hash cannot be said now: submitting it again tells.
             finish(token, .unknown)
-        case (.absent, _), (.failed, _):
+        case (.absent, .lookingUp) where number == nil, (.failed, .lookingUp) where number == nil:
             move(token, to: .resolving(at: now + Self.resolvePause))
+        case (.absent, _), (.failed, _):
+            // Meanwhile it is sought in another way.
+            break
         }
     }
 

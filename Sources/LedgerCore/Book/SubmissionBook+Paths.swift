@@ -13,7 +13,7 @@ extension SubmissionBook {
         var taken: [Submission] = []
         var kept: [Waiting] = []
         var held: Set<StreamID> = []
-        for item in ready {
+        for (place, item) in ready.enumerated() {
             guard let tracked = self[item.token], tracked.place == .waiting else { continue }
             let submission = tracked.submission
             if let stream = submission.stream,
@@ -22,9 +22,13 @@ extension SubmissionBook {
                 parked[stream, default: []].append(item)
                 continue
             }
-            let isEarly = latest.map { submission.receivedAt > $0 } ?? false
+            if let latest, submission.receivedAt > latest {
+                // What came after it was received later still, but for what was long under way.
+                kept += ready[place...]
+                break
+            }
             let isForeign = submission.origin == .replica && path != .here
-            if isEarly || isForeign || submission.stream.map({ held.contains($0) }) ?? false {
+            if isForeign || submission.stream.map({ held.contains($0) }) ?? false {
                 kept.append(item)
                 if let stream = submission.stream { held.insert(stream) }
                 continue
@@ -65,9 +69,12 @@ extension SubmissionBook {
     }
 
     /// A submission that was taken for this replica waits for its next batch.
-    mutating func enqueue(_ token: SubmissionToken) {
+    ///
+    /// - Parameter isLookingUp: whether an index hit keeps it out of batches for now.
+    mutating func enqueue(_ token: SubmissionToken, isLookingUp: Bool) {
         move(token, to: .queued)
         queue.append(token)
+        if !isLookingUp { mayFillBatch = true }
     }
 
     /// Puts back what was in a transaction that did not apply, before all others, in its order. Who was answered
@@ -76,6 +83,7 @@ extension SubmissionBook {
         let unanswered = batch.map(\.token).filter { self[$0]?.place == .inBatch }
         for token in unanswered { move(token, to: .queued) }
         queue.insert(contentsOf: unanswered, at: 0)
+        mayFillBatch = true
     }
 
     /// The queued submissions that satisfy the condition, in the queue's order: they are to be ended at once.
@@ -147,6 +155,7 @@ extension SubmissionBook {
                 picker.take(tracked.submission, at: place)
             }
         }
+        mayFillBatch = picker.count > 0
         return (removeTaken(picker), lookUps)
     }
 

@@ -76,6 +76,8 @@ package struct SubmissionBook: Sendable {
 
     /// Who looks after what is due looks again no sooner than this: thousands may be due one after another.
     private static let visitInterval = Nanoseconds.milliseconds(1)
+    /// Looking at so many takes long enough to do it less often.
+    private static let manyEvents = 4_096
 
     private(set) var events: [SubmissionToken: Tracked] = [:]
     /// Bytes of entries of all events.
@@ -90,6 +92,8 @@ package struct SubmissionBook: Sendable {
     /// Those that wait for the own next batch, in its order; what is not queued any more is dropped now and then.
     var queue: [SubmissionToken] = []
     private(set) var queuedCount = 0
+    /// Whether a batch may find more in the queue than the one before did, which found nothing.
+    var mayFillBatch = false
     private(set) var queuedBytes = 0
     private(set) var queuedStreamCount = 0
     private(set) var unaryQueued = 0
@@ -212,7 +216,9 @@ package struct SubmissionBook: Sendable {
         var items: [Waiting] = []
         for token in tokens {
             guard let tracked = events[token], tracked.place != .waiting else { continue }
-            if let stream = tracked.submission.stream { unpark(stream) }
+            if let stream = tracked.submission.stream {
+                items += parked.removeValue(forKey: stream) ?? []
+            }
             move(token, to: .waiting)
             items.append(Waiting(order: tracked.order, token: token))
         }
@@ -231,7 +237,8 @@ package struct SubmissionBook: Sendable {
     mutating func scheduleVisit(at now: MonotonicInstant) {
         guard let earliestDue, earliestDue <= now else { return }
         self.earliestDue = nil
-        for tracked in events.values { noteDue(max(Self.due(tracked), now + Self.visitInterval)) }
+        let interval = Self.visitInterval * (events.count > Self.manyEvents ? 5 : 1)
+        for tracked in events.values { noteDue(max(Self.due(tracked), now + interval)) }
         if ready.count > 2 * waitingCount + 64 {
             ready.removeAll { events[$0.token]?.place != .waiting }
         }
@@ -339,6 +346,7 @@ extension SubmissionBook {
             if let stream { streams[stream]?.waiting -= 1 }
         case .queued:
             queuedCount -= 1
+            mayFillBatch = true
             queuedBytes -= submission.byteCount
             guard let stream else {
                 unaryQueued -= 1

@@ -7,8 +7,6 @@ struct ForwardPace: Sendable {
     private(set) var window = 512
     /// Since when something is expected that would show that the sealer seals.
     private(set) var silentSince: MonotonicInstant?
-    /// How late this replica was lately when it wanted to act, in nanoseconds.
-    private var lateness = 0.0
     private let contract: Nanoseconds
     private let shortestPatience: Nanoseconds
 
@@ -23,10 +21,9 @@ struct ForwardPace: Sendable {
 
     /// A forward that is unanswered for so long puts the sealer in doubt: twice the usual commit time (PROTOCOL.md 18),
     /// with the usual reckoned as TCP reckons when to send again (RFC 6298: the mean and four deviations). Who doubts a
-    /// sealer that is only busy adds races to its work, and then all are slower. Who is late itself cannot judge
-    /// another: its answers may be there, and only not be read yet.
+    /// sealer that is only busy adds races to its work, and then all are slower.
     var patience: Nanoseconds {
-        max(shortestPatience, Nanoseconds(rounding: 2 * (mean + 4 * deviation + lateness)))
+        max(shortestPatience, Nanoseconds(rounding: 2 * (mean + 4 * deviation)))
     }
 
     /// A connection may take this long while something waits for it.
@@ -34,10 +31,11 @@ struct ForwardPace: Sendable {
         min(.milliseconds(1_000), max(.milliseconds(100), patience))
     }
 
-    /// This replica was to act at `due`, and does so now: it was not scheduled in between. What was seen last counts most.
+    /// This replica was to act at `due`, and does so now: it was not scheduled in between, and what was not heard in that
+    /// time does not count as silence.
     mutating func woke(due: MonotonicInstant, at now: MonotonicInstant) {
-        let late = Double(min(max(.zero, now - due), contract).count)
-        lateness = max(late, lateness + 0.1 * (late - lateness))
+        guard let silentSince, due < now else { return }
+        self.silentSince = min(now, silentSince + (now - due))
     }
 
     mutating func sent(at now: MonotonicInstant) {

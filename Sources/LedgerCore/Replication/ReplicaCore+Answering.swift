@@ -115,13 +115,14 @@ extension ReplicaCore {
 
     /// A search has ended; the next one that somebody still waits for begins.
     mutating func searched(
-        _ token: SubmissionToken, _ result: SearchResult, at now: MonotonicInstant
+        _ token: SubmissionToken, under number: SequenceNumber?, _ result: SearchResult,
+        at now: MonotonicInstant
     ) {
         searches.ended()
         if case .found(let original) = result {
             highestKnown = max(highestKnown, original.entry.sequenceNumber)
         }
-        book.searched(token, result, at: now)
+        book.searched(token, under: number, result, at: now)
     }
 
     private mutating func startSearches() {

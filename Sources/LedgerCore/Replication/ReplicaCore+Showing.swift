@@ -60,8 +60,8 @@ extension ReplicaCore {
         (searches.running, searches.waitingCount)
     }
 
-    /// When `tick` must be sent at the latest; nil when nothing depends on time.
-    package var nextWake: MonotonicInstant? {
+    /// The first moment at which something is to be done that nothing else brings about.
+    var wake: MonotonicInstant? {
         var wake = book.earliestDue
         func atMost(_ instant: MonotonicInstant?) {
             guard let instant else { return }

@@ -5,8 +5,6 @@ extension ReplicaCore {
             refuse(submission, sealing.obstacle(at: moment) ?? .stopping)
         } else if election.path == .here, submission.stream == nil {
             admit(submission, at: moment)
-        } else if election.path == .here {
-            book.add(submission, headAtReceipt: highestKnown)
         } else {
             hold(submission, at: moment.now)
         }
@@ -28,11 +26,15 @@ extension ReplicaCore {
 
     /// It is sealed here, and no earlier event of its stream is elsewhere.
     private mutating func admit(_ submission: Submission, at moment: Moment) {
-        book.add(submission, headAtReceipt: highestKnown, isReady: false)
-        seal { $0.admit(submission, &$1, at: moment) }
+        if let reason = sealing.refusal(submission, book, at: moment) {
+            refuse(submission, reason)
+        } else {
+            book.add(submission, headAtReceipt: highestKnown, isReady: false)
+            seal { $0.queue(submission, &$1, at: moment) }
+        }
     }
 
-    /// It is sealed by another replica, or by whoever is elected in a moment.
+    /// It goes where the earlier ones of its stream are, to another replica, or to whoever is elected in a moment.
     private mutating func hold(_ submission: Submission, at now: MonotonicInstant) {
         let limits = settings.sealing
         if submission.commitBy <= now {
@@ -83,7 +85,13 @@ extension ReplicaCore {
     }
 
     private mutating func admitAll(_ submissions: [Submission], at moment: Moment) -> Bool {
-        for submission in submissions { seal { $0.admit(submission, &$1, at: moment) } }
+        for submission in submissions {
+            if let reason = sealing.refusal(submission, book, at: moment) {
+                book.rejected(submission.token, reason, by: .here, at: moment.now)
+            } else {
+                seal { $0.queue(submission, &$1, at: moment) }
+            }
+        }
         return !submissions.isEmpty
     }
 

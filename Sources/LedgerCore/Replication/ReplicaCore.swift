@@ -27,6 +27,10 @@ package struct ReplicaCore: Sendable {
     /// The newest number of which this replica has heard.
     var highestKnown = SequenceNumber.zero
     var searches: SearchTurns
+    /// When `tick` must be sent at the latest; nil when nothing depends on time.
+    package private(set) var nextWake: MonotonicInstant?
+    /// The same, but never before the event that asked for it: who comes later was not scheduled in between.
+    private var plannedWake: MonotonicInstant?
     /// What follows from the event that is being handled.
     var effects: [ReplicaEffect] = []
 
@@ -45,6 +49,8 @@ package struct ReplicaCore: Sendable {
     package mutating func handle(_ event: ReplicaEvent, at moment: Moment) -> [ReplicaEffect] {
         receive(event, at: moment)
         settle(at: moment)
+        nextWake = wake
+        plannedWake = nextWake.map { max($0, moment.now) }
         defer { effects = [] }
         return effects
     }
@@ -82,7 +88,8 @@ package struct ReplicaCore: Sendable {
         case .reloaded(let result): seal { $0.reloaded(result, &$1, at: now) }
         case .lookedUp(let block, let results):
             seal { $0.lookedUp(block, results, &$1, at: now) }
-        case .searched(let token, let result): searched(token, result, at: now)
+        case .searched(let token, let number, let result):
+            searched(token, under: number, result, at: now)
         case .hintRead(let result): elect(at: now) { $0.hintRead(result, $1, at: now) }
         case .takeEnded(let attempt, let result):
             elect(at: now) { $0.takeEnded(attempt, result, $1, at: now) }
@@ -117,7 +124,7 @@ package struct ReplicaCore: Sendable {
 
     /// Time has passed.
     private mutating func tick(at now: MonotonicInstant) {
-        if let due = nextWake, due <= now { forwarding.pace.woke(due: due, at: now) }
+        if let due = plannedWake { forwarding.pace.woke(due: due, at: now) }
         // In this order: what is lost sight of waits again, and may be due by now.
         for link in forwarding.takeSilent(at: now) {
             book.loseSight(of: link)

@@ -47,8 +47,8 @@ package enum ReplicaEvent: Sendable {
     case reloaded(CatchUpResult<(LedgerState, BlockDigest)>)
     /// What comparing index hits by means of one block has found.
     case lookedUp(block: SequenceNumber?, [(SubmissionToken, LookUpResult)])
-    /// What searching for a sealed event has found.
-    case searched(SubmissionToken, SearchResult)
+    /// What searching for a sealed event has found: under a number, or by its id where that is nil.
+    case searched(SubmissionToken, under: SequenceNumber?, SearchResult)
     case hintRead(HintResult)
     case takeEnded(TakeAttempt, TakeResult)
     /// `asked` is when the renewal was asked for.

@@ -58,13 +58,6 @@ struct InFlight: Sendable {
     }
 }
 
-extension Proposal {
-    /// Whether an event with this fingerprint is in the batch.
-    func contains(_ fingerprint: Fingerprint) -> Bool {
-        records.contains { $0.fingerprint == fingerprint }
-    }
-}
-
 /// Reading what others have sealed.
 struct CatchUp: Sendable {
     let observation: LedgerObservation

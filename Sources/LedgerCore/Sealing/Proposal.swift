@@ -53,6 +53,8 @@ package struct Proposal: Sendable {
     package let base: BatchBase
     package let first: SequenceNumber
     package let records: [Record]
+    /// Of the events in the batch.
+    package let fingerprints: Set<Fingerprint>
     /// The value of `events/<first>`.
     package let block: [UInt8]
     package let head: Head
@@ -103,6 +105,7 @@ package struct Proposal: Sendable {
             number = number.next
         }
         self.records = records
+        fingerprints = Set(records.lazy.map(\.fingerprint))
         self.block = block
         self.tiles = tiles
         self.completedTiles = completedTiles

@@ -3,21 +3,17 @@ extension SealingStateMachine {
     /// work to make; so many would take all computers there are.
     private static var mostCandidates: Int { 64 }
 
-    /// A submission is to be sealed here: it is queued, or rejected at once when it cannot be sealed in time.
-    mutating func admit(
+    /// A submission that is not refused waits for the next batch, and for an answer where its id may be sealed already.
+    mutating func queue(
         _ submission: Submission, _ book: inout SubmissionBook, at moment: Moment
     ) -> [ReplicaEffect] {
-        gathering.arrived(at: moment.now)
-        if let reason = refusal(submission, book, at: moment) {
-            book.rejected(submission.token, reason, by: .here, at: moment.now)
-            return []
-        }
         guard let state else { return [] }
-        book.enqueue(submission.token)
         guard let first = state.index.firstCandidate(for: submission.fingerprint) else {
+            book.enqueue(submission.token, isLookingUp: false)
             book.note(submission.token) { $0.clearedThrough = state.head.sequence }
             return []
         }
+        book.enqueue(submission.token, isLookingUp: true)
         book.note(submission.token) { $0.isLookingUp = true }
         lookUps.add(submission.token, block: state.index.blockStart(containing: first))
         return startLookUps(&book, at: moment.now)
@@ -35,6 +31,7 @@ extension SealingStateMachine {
             }
             switch result {
             case .otherEvents(let number):
+                book.mayFillBatch = true
                 book.note(token) {
                     $0.isLookingUp = false
                     $0.clearedThrough = number
@@ -79,10 +76,12 @@ extension SealingStateMachine {
         return effects
     }
 
-    private func refusal(
+    /// A submission is to be sealed here: why it cannot be in time; nil where it can.
+    mutating func refusal(
         _ submission: Submission, _ book: SubmissionBook, at moment: Moment
     ) -> NotSealedReason? {
         let now = moment.now
+        gathering.arrived(at: now)
         // Whether there is space again, the next transaction tells.
         if let obstacle = obstacle(at: moment), obstacle != .storageFull { return obstacle }
         if submission.commitBy <= now { return .deadlineExceeded }

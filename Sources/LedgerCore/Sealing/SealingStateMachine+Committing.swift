@@ -14,6 +14,7 @@ extension SealingStateMachine {
         expire(&book, at: moment.now)
         if let pausedUntil, pausedUntil > moment.now { return [] }
         pausedUntil = nil
+        guard book.mayFillBatch else { return [] }
         heldUntil = holdsBatchUntil(moment.now, book)
         guard heldUntil == nil else { return [] }
         let hindrance = hindrance(at: moment)

@@ -95,7 +95,7 @@ struct SealingStateMachine: Sendable {
     /// Whether an event with this fingerprint is in a transaction of this replica whose fate is open. Whoever answers for
     /// this replica has to ask before it rejects with certainty (PROTOCOL.md 3).
     func mayStillSeal(_ fingerprint: Fingerprint) -> Bool {
-        (inFlight?.proposal ?? openAtFence)?.contains(fingerprint) ?? false
+        (inFlight?.proposal ?? openAtFence)?.fingerprints.contains(fingerprint) ?? false
     }
 
     /// What a submission would be told now, whatever it is and however many wait; nil where it would be sealed.

@@ -102,7 +102,7 @@ package final class StreamAnswers: SubmissionCaller {
             assert(
                 place == state.first + state.places.count - 1, "only the newest can be withdrawn")
             state.places.removeLast()
-            let byteCount = state.byteCounts.removeLast()
+            let byteCount = min(state.byteCounts.removeLast(), state.held)
             state.held -= byteCount
             return byteCount
         }
@@ -153,11 +153,15 @@ package final class StreamAnswers: SubmissionCaller {
     }
 
     /// Nobody will take answers out any more: the call has ended.
+    ///
+    /// What is in a transaction whose fate is open keeps this alive, and need not be counted for that.
     func giveUp() {
-        state.withLock { state -> CheckedContinuation<Void, Never>? in
+        let (reader, held) = state.withLock { state in
             state.isGivenUp = true
-            return state.reader.take()
-        }?.resume()
+            return (state.reader.take(), exchange(&state.held, with: 0))
+        }
+        window.total.giveBack(held)
+        reader?.resume()
     }
 
     /// What was submitted and is not answered yet.
@@ -181,11 +185,13 @@ package final class StreamAnswers: SubmissionCaller {
 
     /// The answers that were taken out last are with the caller's connection.
     func written(_ byteCount: Int) {
-        window.total.giveBack(byteCount)
-        state.withLock { state -> CheckedContinuation<Void, Never>? in
-            state.held -= byteCount
-            return isFull(state) ? nil : state.reader.take()
-        }?.resume()
+        let (reader, given) = state.withLock { state in
+            let given = min(byteCount, state.held)
+            state.held -= given
+            return (isFull(state) ? nil : state.reader.take(), given)
+        }
+        window.total.giveBack(given)
+        reader?.resume()
     }
 
     /// Waits until the window has room, or nobody makes room any more.

@@ -231,7 +231,7 @@ struct SubmissionBookTests {
                 "resolving",
                 {
                     $0.book.resolve($0.tokens[0], at: $0.now)
-                    $0.book.searched($0.tokens[0], .absent, at: $0.now)
+                    $0.book.searched($0.tokens[0], under: nil, .absent, at: $0.now)
                 }, .unknown
             ),
             (

@@ -37,7 +37,7 @@ struct AttemptTests {
         let effects = bench.answer(second, token, .notSealed(Self.overloaded))
         #expect(effects.outcomes.isEmpty)
         #expect(effects.searched == [token])
-        bench.send(.searched(token, .absent))
+        bench.send(.searched(token, under: nil, .absent))
         let end = bench.run(milliseconds: 100)
         #expect(end.outcomes == [.unknown])
         #expect(end.sent.isEmpty)
@@ -85,11 +85,11 @@ struct AttemptTests {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
         #expect(bench.answer(link, token, .unknown).searched == [token])
-        bench.send(.searched(token, .failed))
+        bench.send(.searched(token, under: nil, .failed))
         #expect(bench.run(milliseconds: 9).isEmpty)
         #expect(bench.run(milliseconds: 3).searched == [token])
         let found = try ReplicaBench.entry("a", as: 4)
-        let effects = bench.send(.searched(token, .found(found)))
+        let effects = bench.send(.searched(token, under: nil, .found(found)))
         #expect(effects.outcomes.map(\.number) == [4])
     }
 
@@ -119,10 +119,10 @@ struct AttemptTests {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
         bench.answer(link, token, .unknown)
-        bench.send(.searched(token, .absent))
+        bench.send(.searched(token, under: nil, .absent))
         // Between two searches; this answer is to none of them.
         let found = try ReplicaBench.entry("a", as: 4)
-        #expect(bench.send(.searched(token, .found(found))).isEmpty)
+        #expect(bench.send(.searched(token, under: nil, .found(found))).isEmpty)
         #expect(bench.run(milliseconds: 10).searched == [token])
     }
 
@@ -201,7 +201,7 @@ struct AttemptTests {
         let effects = bench.answer(second, token, .duplicate(of: 11))
         #expect(effects.originalsRead == [11])
         let original = try ReplicaBench.entry("a", as: 11)
-        let end = bench.send(.searched(token, .found(original)))
+        let end = bench.send(.searched(token, under: nil, .found(original)))
         #expect(end.outcomes.map(\.number) == [11])
     }
 
@@ -210,7 +210,7 @@ struct AttemptTests {
         let (bench, _, second, token) = try forwardedTwice(head: 11)
         bench.answer(second, token, .duplicate(of: 11))
         let original = try ReplicaBench.entry("a", as: 11)
-        let end = bench.send(.searched(token, .found(original)))
+        let end = bench.send(.searched(token, under: nil, .found(original)))
         #expect(end.outcomes == [.duplicate(of: original)])
     }
 
@@ -221,7 +221,7 @@ struct AttemptTests {
         let (token, _) = bench.submit("a")
         bench.answer(link, token, .duplicate(of: 11))
         let original = try ReplicaBench.entry("a", as: 11)
-        let end = bench.send(.searched(token, .found(original)))
+        let end = bench.send(.searched(token, under: nil, .found(original)))
         #expect(end.outcomes == [.duplicate(of: original)])
     }
 
@@ -230,7 +230,7 @@ struct AttemptTests {
         let (bench, _, second, token) = try forwardedTwice(head: 10)
         bench.answer(second, token, .duplicate(of: 11))
         let original = try ReplicaBench.entry("a", as: 11, signature: "another")
-        let end = bench.send(.searched(token, .found(original)))
+        let end = bench.send(.searched(token, under: nil, .found(original)))
         #expect(end.outcomes == [.duplicate(of: original)])
     }
 
@@ -240,7 +240,7 @@ struct AttemptTests {
         // The second has sealed it as 11, whose answer is on its way; the first wakes and finds it sealed.
         #expect(bench.answer(first, token, .duplicate(of: 11)).originalsRead == [11])
         let original = try ReplicaBench.entry("a", as: 11)
-        let end = bench.send(.searched(token, .found(original)))
+        let end = bench.send(.searched(token, under: nil, .found(original)))
         #expect(end.outcomes.map(\.number) == [11])
     }
 
@@ -253,7 +253,7 @@ struct AttemptTests {
         let (other, _) = bench.submit("b")
         bench.answer(link, other, .unknown)
         let found = try ReplicaBench.entry("b", as: 4, payload: [9])
-        let effects = bench.send(.searched(other, .found(found)))
+        let effects = bench.send(.searched(other, under: nil, .found(found)))
         #expect(effects.outcomes == [.conflicting(with: 4, differs: [.payload])])
     }
 
@@ -279,7 +279,7 @@ struct AttemptTests {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
         bench.answer(link, token, .duplicate(of: 11))
-        #expect(bench.send(.searched(token, .failed)).outcomes == [.unknown])
+        #expect(bench.send(.searched(token, under: nil, .failed)).outcomes == [.unknown])
     }
 
     @Test("late answers to what was answered already change nothing")
@@ -306,7 +306,7 @@ struct AttemptTests {
         let (token, _) = bench.submit("a")
         bench.answer(link, token, .unknown)
         let found = try ReplicaBench.entry("a", as: 20)
-        let effects = bench.send(.searched(token, .found(found)))
+        let effects = bench.send(.searched(token, under: nil, .found(found)))
         #expect(effects.outcomes == [.duplicate(of: found)])
     }
 }

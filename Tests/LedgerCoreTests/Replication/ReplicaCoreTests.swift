@@ -139,7 +139,7 @@ struct ReplicaCoreTests {
         // Applied as 11, and its answer is on its way; the other replica finds it sealed and says so.
         #expect(bench.answer(link, token, .duplicate(of: 11)).originalsRead == [11])
         let original = try ReplicaBench.entry("a", as: 11)
-        let found = bench.send(.searched(token, .found(original)))
+        let found = bench.send(.searched(token, under: nil, .found(original)))
         #expect(found.outcomes.map(\.number) == [11])
         #expect(bench.apply(proposal, revision: 9).outcomes.isEmpty)
     }
@@ -166,11 +166,11 @@ struct ReplicaCoreTests {
         let tokens = (0..<2).map { bench.submit("e\($0)").token }
         bench.answer(link, tokens[0], .unknown)
         let found = try ReplicaBench.entry("e0", as: 30)
-        #expect(bench.send(.searched(tokens[0], .found(found))).outcomes.map(\.number) == [30])
+        #expect(bench.send(.searched(tokens[0], under: nil, .found(found))).outcomes.map(\.number) == [30])
         let (later, _) = bench.submit("later")
         bench.answer(link, later, .unknown)
         let old = try ReplicaBench.entry("later", as: 30)
-        #expect(bench.send(.searched(later, .found(old))).outcomes == [.duplicate(of: old)])
+        #expect(bench.send(.searched(later, under: nil, .found(old))).outcomes == [.duplicate(of: old)])
 
         let own = try ReplicaBench.sealing()
         own.seal("first", revision: 2)
@@ -179,7 +179,7 @@ struct ReplicaCoreTests {
         let (token, _) = own.submit("a")
         own.answer(next, token, .unknown)
         let first = try ReplicaBench.entry("a", as: 1)
-        #expect(own.send(.searched(token, .found(first))).outcomes == [.duplicate(of: first)])
+        #expect(own.send(.searched(token, under: nil, .found(first))).outcomes == [.duplicate(of: first)])
     }
 
     @Test("that etcd has no space is known from the sealer's answer")

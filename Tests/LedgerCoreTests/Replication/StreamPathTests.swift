@@ -82,7 +82,7 @@ struct StreamPathTests {
         bench.pass(milliseconds: 60)
         let (second, held) = bench.submit("b", stream: 1)
         #expect(held.sent.isEmpty)
-        bench.send(.searched(first, .absent))
+        bench.send(.searched(first, under: nil, .absent))
         let end = bench.run(milliseconds: 42)
         #expect(end.answered == [first])
         #expect(end.sent == [[second]])

@@ -171,7 +171,7 @@ struct WithdrawalTests {
         bench.cancel(tokens[0])
         bench.cancel(tokens[1])
         let original = try ReplicaBench.entry("e0", as: 3)
-        let next = bench.send(.searched(tokens[0], .found(original)))
+        let next = bench.send(.searched(tokens[0], under: nil, .found(original)))
         #expect(next.outcomes.isEmpty)
         guard case .search(let submission, under: 3)? = next.first, next.count == 1 else {
             Issue.record("\(next)")
