@@ -38,7 +38,14 @@ package struct IdIndex: Sendable {
         segments = [IdSegment(number: 0)]
         let count = 1 << shardBits
         let share = Int(min(expectedCount, Self.maxCount)) / count
-        shards = (0..<count).map { IdIndexShard(number: $0, of: count, expected: share) }
+        // What is equal and empty shares its storage until something is put into it.
+        var empty: [Int: IdIndexShard] = [:]
+        shards = (0..<count).map { number in
+            let capacity = IdIndexShard.capacity(of: number, among: count, expected: share)
+            let shard = empty[capacity] ?? IdIndexShard(capacity: capacity)
+            if share == 0 { empty[capacity] = shard }
+            return shard
+        }
     }
 
     /// The number of events: the index covers 1...count.

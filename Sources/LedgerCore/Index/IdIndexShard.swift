@@ -24,17 +24,18 @@ struct IdIndexShard: Sendable {
     private var tags: [UInt8]
     private var count = 0
 
-    /// An empty shard with room for `expected` positions.
+    /// How many slots a shard has in the beginning that has room for `expected` positions.
     ///
     /// The first capacities of the shards lie between 16 and 24 and each growth is by half, so that
     /// the shards of an index grow at evenly spread times instead of all at once.
-    init(number: Int, of shards: Int, expected: Int) {
+    static func capacity(of number: Int, among shards: Int, expected: Int) -> Int {
         var capacity = 16 + number * 8 / shards
         while capacity / 5 * 4 < expected { capacity += capacity / 2 }
-        self.init(capacity: capacity)
+        return capacity
     }
 
-    private init(capacity: Int) {
+    /// An empty shard.
+    init(capacity: Int) {
         slots = Array(repeating: 0, count: capacity)
         tags = Array(repeating: 0, count: capacity)
     }

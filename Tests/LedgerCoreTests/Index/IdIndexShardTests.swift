@@ -19,7 +19,8 @@ struct IdIndexShardTests {
     @Test("a search looks at a few positions, not at the whole shard")
     func spreads() {
         withSeed { generator in
-            var shard = IdIndexShard(number: 0, of: 1, expected: 3000)
+            var shard = IdIndexShard(
+                capacity: IdIndexShard.capacity(of: 0, among: 1, expected: 3000))
             for position in 1...3000 {
                 put(
                     UInt32(position), hash(UInt32.random(in: 0...UInt32.max, using: &generator)),
@@ -39,7 +40,8 @@ struct IdIndexShardTests {
 
     @Test("hashes made to share one way look at a bounded number of slots each")
     func crafted() {
-        var shard = IdIndexShard(number: 0, of: 1, expected: 100_000)
+        var shard = IdIndexShard(
+                capacity: IdIndexShard.capacity(of: 0, among: 1, expected: 100_000))
         var looks = 0
         var full = 0
         for position in UInt32(1)...100_000 {
@@ -59,7 +61,8 @@ struct IdIndexShardTests {
 
     @Test("segments are looked at only where the tags are equal")
     func tags() {
-        var shard = IdIndexShard(number: 0, of: 1, expected: 200)
+        var shard = IdIndexShard(
+                capacity: IdIndexShard.capacity(of: 0, among: 1, expected: 200))
         for position in UInt32(1)...100 {
             put(position, hash(7, tag: UInt8(position)), into: &shard)
         }
@@ -75,7 +78,8 @@ struct IdIndexShardTests {
     @Test("shards of one index grow at different times, and by half")
     func growth() {
         let firsts = (0..<4096).map { number in
-            var shard = IdIndexShard(number: number, of: 4096, expected: 0)
+            var shard = IdIndexShard(
+                capacity: IdIndexShard.capacity(of: number, among: 4096, expected: 0))
             var count = 0
             while !shard.isCrowded {
                 count += 1
