@@ -147,7 +147,12 @@ let package = Package(
             dependencies: ["LedgerCore", "TestSupport", "TextFormats", crypto],
             swiftSettings: strict),
         .testTarget(
-            name: "SimulationTests", dependencies: ["EtcdGateway", "LedgerCore", "LedgerStore"],
+            name: "SimulationTests",
+            dependencies: [
+                "EtcdGateway", "LedgerCore", "LedgerReplica", "LedgerStore", logging,
+                .product(
+                    name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

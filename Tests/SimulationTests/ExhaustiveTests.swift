@@ -4,6 +4,11 @@ import Testing
 /// Small worlds in which every combination of the first faults is tried.
 @Suite("Every interleaving of small worlds")
 struct ExhaustiveTests {
+    /// By then every replica has read the ledger.
+    private static let loaded: Int64 = 10_000_000
+    /// By then nothing is open, however it began.
+    private static let end: Int64 = 8_000_000_000
+
     @Test(
         "two submissions, one replica: every combination of what five operations of the store can do"
     )
@@ -39,22 +44,24 @@ struct ExhaustiveTests {
 
     private func explore(
         replicas: Int, depth: Int,
-        _ callers: (World<ExhaustiveChooser>) -> Void
+        _ callers: (World) -> Void
     ) async throws -> Int {
-        var chooser = ExhaustiveChooser(depth: depth)
+        let chooser = ExhaustiveChooser(depth: depth)
         var runs = 0
-        let emptyLedger = LedgerState(indexSeed: 7)
         repeat {
-            var settings = World<ExhaustiveChooser>.Settings()
+            var settings = World.Settings()
             settings.replicas = replicas
             settings.resubmit = false
-            let world = World(settings, chooser: chooser, emptyLedger: emptyLedger)
-            for replica in world.replicas { try await replica.start() }
+            let world = World(settings, chooser: chooser)
+            chooser.faults = false
+            for replica in world.replicas { replica.start() }
+            try world.run(until: Self.loaded)
+            chooser.faults = true
             callers(world)
-            try await world.run(until: 20_000_000_000)
+            try world.run(until: Self.end)
+            try world.end()
             let broken = try await world.violations(loads: false)
-            #expect(broken.isEmpty, "choices \(world.chooser): \(broken)")
-            chooser = world.chooser
+            #expect(broken.isEmpty, "choices \(chooser): \(broken)")
             runs += 1
         } while chooser.advance()
         return runs

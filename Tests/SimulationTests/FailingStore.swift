@@ -43,7 +43,7 @@ final class FailingStore: KeyValueStore {
     func range(
         _ request: EtcdRangeRequest, options: EtcdRequestOptions
     ) async throws(EtcdError) -> EtcdRangeResponse {
-        try await ask(options) { store async throws(EtcdError) in try await store.range(request) }
+        try await ask(options) { store async throws(EtcdError) in store.range(request) }
     }
 
     func transaction(
@@ -62,7 +62,7 @@ final class FailingStore: KeyValueStore {
         ttlSeconds: Int64, options: EtcdRequestOptions
     ) async throws(EtcdError) -> EtcdLease {
         try await ask(options) { store async throws(EtcdError) in
-            try await store.grantLease(ttlSeconds: ttlSeconds)
+            store.grantLease(ttlSeconds: ttlSeconds)
         }
     }
 
@@ -70,12 +70,12 @@ final class FailingStore: KeyValueStore {
         _ id: Int64, options: EtcdRequestOptions
     ) async throws(EtcdError) -> Int64? {
         try await ask(options) { store async throws(EtcdError) in
-            try await store.keepAliveLease(id)
+            store.renewLease(id)
         }
     }
 
     func revokeLease(_ id: Int64, options: EtcdRequestOptions) async throws(EtcdError) {
-        try await ask(options) { store async throws(EtcdError) in try await store.revokeLease(id) }
+        try await ask(options) { store async throws(EtcdError) in store.revokeLease(id) }
     }
 
     private func ask<Answer>(

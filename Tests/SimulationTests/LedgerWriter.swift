@@ -52,7 +52,7 @@ struct LedgerWriter {
                 Submission(
                     token: SubmissionToken(rawValue: nextToken), stream: nil, event: event,
                     template: EntryTemplate(event), receivedAt: moment, callerDeadline: nil,
-                    settings: settings))
+                    settings: settings, caller: Nobody()))
             nextToken += 1
         }
         return Proposal(
@@ -60,4 +60,9 @@ struct LedgerWriter {
                 id: nextToken, submissions: submissions, base: BatchBase(state),
                 sealedTimestamp: 1_700_000_000_000, plannedAt: moment))
     }
+}
+
+/// Does not wait for anything.
+private final class Nobody: SubmissionCaller {
+    func settle(_ answers: [SubmissionAnswer]) {}
 }

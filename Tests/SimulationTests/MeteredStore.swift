@@ -30,7 +30,7 @@ final class MeteredStore: KeyValueStore {
     func range(
         _ request: EtcdRangeRequest, options: EtcdRequestOptions
     ) async throws(EtcdError) -> EtcdRangeResponse {
-        let response = try await store.range(request)
+        let response = store.range(request)
         let bytes = response.kvs.reduce(0) { $0 + $1.value.count }
         let answers = bytes <= bearableBytes
         noted.withLock {
@@ -58,16 +58,16 @@ final class MeteredStore: KeyValueStore {
     func grantLease(
         ttlSeconds: Int64, options: EtcdRequestOptions
     ) async throws(EtcdError) -> EtcdLease {
-        try await store.grantLease(ttlSeconds: ttlSeconds)
+        store.grantLease(ttlSeconds: ttlSeconds)
     }
 
     func keepAliveLease(
         _ id: Int64, options: EtcdRequestOptions
     ) async throws(EtcdError) -> Int64? {
-        try await store.keepAliveLease(id)
+        store.renewLease(id)
     }
 
     func revokeLease(_ id: Int64, options: EtcdRequestOptions) async throws(EtcdError) {
-        try await store.revokeLease(id)
+        store.revokeLease(id)
     }
 }

@@ -72,33 +72,32 @@ struct ReplicaExplorationTests {
     }
 
     private func explore(
-        depth: Int, _ callers: @escaping (World<ExhaustiveChooser>) -> Void
+        depth: Int, _ callers: @escaping (World) -> Void
     ) async throws -> Int {
-        var chooser = ExhaustiveChooser(depth: depth)
-        let emptyLedger = LedgerState(indexSeed: 7)
+        let chooser = ExhaustiveChooser(depth: depth)
         var runs = 0
         repeat {
-            var settings = World<ExhaustiveChooser>.Settings()
+            var settings = World.Settings()
             settings.replicas = 2
             settings.forwards = true
             settings.resubmit = false
             chooser.faults = false
-            let world = World(settings, chooser: chooser, emptyLedger: emptyLedger)
+            let world = World(settings, chooser: chooser)
             for replica in world.replicas {
-                try await replica.start()
-                try await world.run(until: world.now + Self.settled / 2)
+                replica.start()
+                try world.run(until: world.now + Self.settled / 2)
             }
-            #expect(world.replicas[0].replica.isSealer)
-            #expect(world.replicas[1].replica.followedAddress != nil)
-            world.chooser.faults = true
+            #expect(world.replicas[0].isSealer)
+            #expect(world.replicas[1].followedAddress != nil)
+            chooser.faults = true
             callers(world)
-            try await world.run(until: Self.end)
-            let broken = try await world.violations(loads: false)
-            #expect(broken.isEmpty, "choices \(world.chooser): \(broken)")
+            try world.run(until: Self.end)
             let running = world.replicas.filter(\.isRunning)
-            let isInOrder = running.filter(\.replica.isSealer).count == 1
-            #expect(isInOrder, "choices \(world.chooser): \(running.map(\.replica.part))")
-            chooser = world.chooser
+            let isInOrder = running.filter(\.isSealer).count == 1
+            #expect(isInOrder, "choices \(chooser): \(running.map(\.part))")
+            try world.end()
+            let broken = try await world.violations(loads: false)
+            #expect(broken.isEmpty, "choices \(chooser): \(broken)")
             runs += 1
         } while chooser.advance()
         return runs

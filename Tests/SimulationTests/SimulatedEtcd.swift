@@ -2,8 +2,8 @@ import EtcdGateway
 import LedgerStore
 import Synchronization
 
-/// etcd's keys, revisions and transactions, in memory: the second implementation of `KeyValueStore`.
-final class SimulatedEtcd: KeyValueStore {
+/// etcd's keys, revisions, leases and transactions, in memory.
+final class SimulatedEtcd: Sendable {
     struct Stored: Sendable {
         var value: [UInt8]
         var createRevision: Int64
@@ -12,13 +12,16 @@ final class SimulatedEtcd: KeyValueStore {
         var lease: Int64
     }
 
+    /// In virtual nanoseconds.
+    struct Lease: Sendable {
+        var end: Int64
+        var length: Int64
+    }
+
     struct Contents: Sendable {
         var keys = StoredKeys<Stored>()
         var revision: Int64 = 1
-        /// When each lease ends, in virtual nanoseconds.
-        var leases: [Int64: Int64] = [:]
-        /// How long a lease lasts that is renewed, in nanoseconds.
-        var lengths: [Int64: Int64] = [:]
+        var leases: [Int64: Lease] = [:]
         var nextLease: Int64 = 1
         /// The virtual time.
         var now: Int64 = 0
@@ -46,22 +49,29 @@ final class SimulatedEtcd: KeyValueStore {
         }
     }
 
-    func range(
-        _ request: EtcdRangeRequest, options: EtcdRequestOptions = .init()
-    ) async throws(EtcdError) -> EtcdRangeResponse {
+    /// Whether its comparisons hold now.
+    func holds(_ transaction: EtcdTransaction) -> Bool {
+        contents.withLock { contents in
+            transaction.compares.allSatisfy { Self.holds($0, in: contents) }
+        }
+    }
+
+    /// As `apply`, but a key is put only under a lease that there is.
+    func perform(
+        _ transaction: EtcdTransaction
+    ) -> Result<EtcdTransactionResponse, EtcdError> {
+        for case .put(_, _, let lease) in transaction.success where lease != 0 {
+            guard hasLease(lease) else {
+                return .failure(
+                    EtcdError(
+                        failureClass: .rejected, code: .notFound, message: "no such lease"))
+            }
+        }
+        return .success(apply(transaction))
+    }
+
+    func range(_ request: EtcdRangeRequest) -> EtcdRangeResponse {
         contents.withLock { Self.range(request, in: $0) }
-    }
-
-    func transaction(
-        _ transaction: EtcdTransaction, options: EtcdRequestOptions = .init()
-    ) async throws(EtcdError) -> EtcdTransactionResponse {
-        apply(transaction)
-    }
-
-    func transaction(
-        encoded: EtcdEncodedTransaction, options: EtcdRequestOptions = .init()
-    ) async throws(EtcdError) -> EtcdTransactionResponse {
-        apply(encoded.transaction)
     }
 
     /// Writes a key as somebody with access to etcd could.
@@ -71,33 +81,12 @@ final class SimulatedEtcd: KeyValueStore {
 
     // MARK: Leases
 
-    func grantLease(
-        ttlSeconds: Int64, options: EtcdRequestOptions = .init()
-    ) async throws(EtcdError) -> EtcdLease {
-        let length = ttlSeconds * 1_000_000_000
-        let lease = grantLease(until: snapshot.now + length)
-        contents.withLock { $0.lengths[lease] = length }
-        return EtcdLease(id: lease, ttlSeconds: ttlSeconds)
-    }
-
-    func keepAliveLease(
-        _ id: Int64, options: EtcdRequestOptions = .init()
-    ) async throws(EtcdError) -> Int64? {
-        let (now, length) = contents.withLock { ($0.now, $0.lengths[id] ?? 0) }
-        return renewLease(id, until: now + length) ? length / 1_000_000_000 : nil
-    }
-
-    func revokeLease(
-        _ id: Int64, options: EtcdRequestOptions = .init()
-    ) async throws(EtcdError) {
-        contents.withLock { Self.end(id, in: &$0) }
-    }
-
-    func grantLease(until end: Int64) -> Int64 {
+    func grantLease(ttlSeconds: Int64) -> EtcdLease {
         contents.withLock { contents in
             defer { contents.nextLease += 1 }
-            contents.leases[contents.nextLease] = end
-            return contents.nextLease
+            let length = ttlSeconds * 1_000_000_000
+            contents.leases[contents.nextLease] = Lease(end: contents.now + length, length: length)
+            return EtcdLease(id: contents.nextLease, ttlSeconds: ttlSeconds)
         }
     }
 
@@ -105,20 +94,25 @@ final class SimulatedEtcd: KeyValueStore {
         contents.withLock { $0.leases[lease] != nil }
     }
 
-    /// - Returns: false where the lease has ended.
-    func renewLease(_ lease: Int64, until end: Int64) -> Bool {
+    /// - Returns: how many seconds it lasts from now on; nil where it has ended.
+    func renewLease(_ id: Int64) -> Int64? {
         contents.withLock { contents in
-            guard contents.leases[lease] != nil else { return false }
-            contents.leases[lease] = end
-            return true
+            guard let lease = contents.leases[id] else { return nil }
+            contents.leases[id]?.end = contents.now + lease.length
+            return lease.length / 1_000_000_000
         }
+    }
+
+    func revokeLease(_ lease: Int64) {
+        contents.withLock { Self.end(lease, in: &$0) }
     }
 
     /// Ends every lease whose time is over; its keys vanish.
     func endLeases(at now: Int64) {
         contents.withLock { contents in
             contents.now = now
-            for (lease, end) in contents.leases.sorted(by: { $0.key < $1.key }) where end <= now {
+            let over = contents.leases.filter { $0.value.end <= now }.keys.sorted()
+            for lease in over {
                 Self.end(lease, in: &contents)
             }
         }
@@ -188,5 +182,42 @@ final class SimulatedEtcd: KeyValueStore {
         EtcdResponseHeader(
             clusterID: 1, memberID: 1, revision: contents.revision, raftTerm: 1, date: nil,
             endpoint: endpoint)
+    }
+}
+
+/// Without delay and without fault, for tests of what is read back.
+extension SimulatedEtcd: KeyValueStore {
+    func range(
+        _ request: EtcdRangeRequest, options: EtcdRequestOptions
+    ) async throws(EtcdError) -> EtcdRangeResponse {
+        range(request)
+    }
+
+    func transaction(
+        _ transaction: EtcdTransaction, options: EtcdRequestOptions
+    ) async throws(EtcdError) -> EtcdTransactionResponse {
+        try perform(transaction).get()
+    }
+
+    func transaction(
+        encoded: EtcdEncodedTransaction, options: EtcdRequestOptions
+    ) async throws(EtcdError) -> EtcdTransactionResponse {
+        try perform(encoded.transaction).get()
+    }
+
+    func grantLease(
+        ttlSeconds: Int64, options: EtcdRequestOptions
+    ) async throws(EtcdError) -> EtcdLease {
+        grantLease(ttlSeconds: ttlSeconds)
+    }
+
+    func keepAliveLease(
+        _ id: Int64, options: EtcdRequestOptions
+    ) async throws(EtcdError) -> Int64? {
+        renewLease(id)
+    }
+
+    func revokeLease(_ id: Int64, options: EtcdRequestOptions) async throws(EtcdError) {
+        revokeLease(id)
     }
 }

@@ -1,364 +1,318 @@
 import LedgerCore
+import LedgerReplica
 import LedgerStore
+import Logging
+import ServiceLifecycleTestKit
 
-/// One replica: the real state machines, with a driver that performs their actions in virtual time as the
-/// service's does.
-final class SimulatedReplica<Choice: Chooser> {
-    /// Where the sealing machine's answer to a submission goes.
-    enum Origin {
-        case caller
-        case ownReplica
-        case peer(SimulatedConnection<Choice>, SubmissionToken)
-    }
-
+/// One replica: the driver that ships, life after life, on a simulated clock, store and network.
+///
+/// `@unchecked Sendable`: as the timeline of its world.
+final class SimulatedReplica: @unchecked Sendable {
     let number: Int
-    unowned let world: World<Choice>
-    var machine: SealingStateMachine
-    var replica: ReplicaStateMachine
-    /// Counts the lives of the replica; results that belong to an earlier one are lost.
-    private(set) var life = 0
-    private(set) var isRunning = false
+    unowned let world: World
+    private(set) var lives: [Life] = []
+    private(set) var life: Life?
+    private var driver: Replica?
+    private var store: SimulatedStore?
+    private var condition: ReplicaCondition?
+    private var trigger: GracefulShutdownTestTrigger?
     /// It gives the hint back, and will stop.
     private(set) var isLeaving = false
     /// Nothing new is taken from callers any more.
     private(set) var isStopping = false
-    private(set) var isPaused = false
-    private var deferred: [() -> Void] = []
-    /// How far this life's monotonic clock is ahead of the world's.
-    private var clockAhead: Int64 = 0
-    private var alarm: Int64?
-    private var replicaAlarm: Int64?
-    /// Caller's submissions that are not answered.
-    private var open: Set<SubmissionToken> = []
-    /// Whether the wall clock agrees with most members'.
-    var clockIsTrusted = true
+    /// Callers' events that are not answered, by their places in the history.
+    private var open: [Int: SubmissionToken?] = [:]
+    /// Calls that have not been read.
+    private var calls: [() -> Void] = []
+    /// When, in the age of this life, an event came to be waited for no longer: its caller was answered, or the replica
+    /// that forwarded it has called it off.
+    private var endedAt: [[UInt8]: Int64] = [:]
+    private var forwarded: [SubmissionToken: [UInt8]] = [:]
+    /// The connections of those that forward here.
+    var peers: [SimulatedLink] = []
     /// Whether requests to the store are lost.
     var isCutOff = false
-    var violations: [String] = []
-
-    // What the performing of actions keeps.
-    var origins: [SubmissionToken: Origin] = [:]
-    var outbox: [ReplicaAction] = []
-    var isPerforming = false
-    var links: [LinkID: SimulatedConnection<Choice>] = [:]
-    var peers: [SimulatedConnection<Choice>] = []
-    var ability = SealingAbility.loading
-    var newestProposal: [Int: UInt64] = [:]
-    var damagedHeads = 0
-    var damagedBlocks = 0
-    var isDrained = (sealing: false, replica: false)
 
     // What is counted.
-    var lookUps = 0
-    var lostRaces = 0
-    var transmissions = 0
-    var forwards = 0
+    fileprivate(set) var forwards = 0
+    fileprivate(set) var lostRaces = 0
 
-    init(number: Int, world: World<Choice>) {
+    init(number: Int, world: World) {
         self.number = number
         self.world = world
-        machine = SealingStateMachine(settings: world.settings.sealing)
-        replica = ReplicaStateMachine(
-            settings: ReplicaSettings(identity: nil, sealing: world.settings.sealing))
     }
 
-    var now: MonotonicInstant {
-        MonotonicInstant(nanoseconds: world.now + clockAhead)
+    // MARK: What it shows
+
+    var isRunning: Bool { life != nil }
+    var isSealer: Bool { condition?.isSealer ?? false }
+    var part: String? { driver?.part.name }
+    var fence: LedgerInconsistency? { condition?.fence }
+    /// How many of its callers' events are not answered.
+    var openEvents: Int { open.count }
+
+    /// Where the replica is to which it forwards.
+    var followedAddress: String? {
+        condition?.isForwarding ?? false ? driver?.part.sealer : nil
     }
 
-    var moment: Moment {
-        Moment(
-            now: now,
-            wall: clockIsTrusted
-                ? .trusted(milliseconds: 1_700_000_000_000 + world.now / 1_000_000) : .untrusted)
+    /// Where others reach it; nil while it does not run.
+    var hint: SealerHint? {
+        life.map { SealerHint(address: "replica-\(number):50052", id: "\($0.name)") }
     }
 
-    var hint: SealerHint { SealerHint(address: "replica-\(number):50052", id: "\(number).\(life)") }
+    fileprivate func changed(_ condition: ReplicaCondition, _ life: Life) {
+        if life === self.life { self.condition = condition }
+    }
 
     // MARK: Life
 
-    /// Reads the ledger and begins to seal, or to take part.
-    func start() async throws {
-        beginLife()
-        let life = self.life
-        if world.settings.forwards {
-            send { [self] in $0.join(as: hint, at: $1) }
-            followHead()
+    /// Starts a process, which reads the ledger and begins to seal, or to take part.
+    func start() {
+        isStopping = false
+        isLeaving = false
+        let ahead = world.settings.forwards ? world.delay(-1_000_000_000, 3_600_000_000_000) : 0
+        let life = Life(
+            name: UInt64(number * 1_000 + lives.count), in: world.time, ahead: ahead)
+        lives.append(life)
+        self.life = life
+        let store = SimulatedStore(of: self, life)
+        let identity = hint
+        let driver = Replica(
+            settings: ReplicaSettings(identity: nil, sealing: world.settings.sealing),
+            environment: ReplicaEnvironment(
+                clock: life, timers: life, store: store.ledger(world.ledger.keys),
+                blocks: SimulatedBlocks(store: store, world: world),
+                links: SimulatedLinks(replica: self, life: life),
+                observer: Observer(replica: self, life: life),
+                logger: Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() },
+                random: { life.name }, checkMembers: { true }),
+            joining: world.settings.forwards ? { @Sendable in identity } : nil)
+        self.store = store
+        self.driver = driver
+        condition = nil
+        life.perform(after: 0) { [self] in
+            life.start { [self] in await live(life, driver) }
         }
-        let observation = try world.ledger.transactions.observation(
-            from: world.store.apply(world.ledger.transactions.observing()))
-        let state =
-            observation == .empty
-            ? world.emptyLedger
-            : try await LedgerLoader(world.ledger).load(upTo: observation, indexSeed: 7)
-        guard life == self.life else { return }
-        seal { $0.loaded(state, at: $1) }
     }
 
-    private func beginLife() {
-        life += 1
-        isRunning = true
-        isStopping = false
-        isDrained = (false, false)
-        let seed = UInt64(life * 1_000 + number)
-        machine = SealingStateMachine(settings: world.settings.sealing, seed: seed)
-        replica = ReplicaStateMachine(
-            settings: ReplicaSettings(identity: nil, sealing: world.settings.sealing))
-        machine.hasPrecedence = !world.settings.forwards
-        clockAhead = world.settings.forwards ? world.delay(-1_000_000_000, 3_600_000_000_000) : 0
-        ability = .loading
+    private func live(_ life: Life, _ driver: Replica) async {
+        await testGracefulShutdown { trigger in
+            self.trigger = trigger
+            do {
+                try await driver.run()
+            } catch {
+                if !life.isOver { world.broken("\(number) has ended: \(error)") }
+            }
+        }
+        if self.life === life { crash() }
     }
 
     /// Loses everything but what was sent. Its callers see a broken connection: unknown.
     ///
     /// - Parameter silently: whether other replicas hear nothing of it, as when a machine loses its power.
     func crash(silently: Bool = false) {
-        guard isRunning else { return }
-        endLife()
-        let connections = Array(links.values) + peers
-        for connection in connections.sorted(by: { $0.number < $1.number }) {
-            connection.lose(by: self, silently: silently)
-        }
-        links = [:]
-        peers = []
-        for token in open.sorted(by: { $0.rawValue < $1.rawValue }) {
-            world.lost(token)
-        }
-        open = []
-    }
-
-    private func endLife() {
-        isRunning = false
+        guard let life else { return }
+        self.life = nil
         isLeaving = false
-        life += 1
-        alarm = nil
-        replicaAlarm = nil
-        deferred = []
-        isPaused = false
-        origins = [:]
-        outbox = []
+        life.end()
+        for link in world.links(of: self) { link.lose(by: self, silently: silently) }
+        let lost = open.sorted { $0.key < $1.key }
+        // Nothing comes of this any more, but who waits inside the process is let go.
+        driver?.cancel(lost.compactMap(\.value) + forwarded.keys.sorted { $0.rawValue < $1.rawValue })
+        driver?.beginStopping()
+        driver = nil
+        store = nil
+        calls = []
+        peers = []
+        endedAt = [:]
+        forwarded = [:]
+        open = [:]
+        for (place, _) in lost { world.lost(place) }
     }
 
     /// Gives the hint back, and when another replica seals, or after some time, stops as the service does.
     func stop() {
-        guard isRunning, !isLeaving else { return }
+        guard let life, let driver, !isLeaving else { return }
         isLeaving = true
-        deliver { [self] in
-            send { $0.leave(at: $1) }
-            waitForHandOver(until: world.now + 300_000_000)
-        }
-    }
-
-    private func waitForHandOver(until end: Int64) {
-        guard replica.hasHandedOver || world.now >= end else {
-            later(5_000_000) { [self] in { [self] in waitForHandOver(until: end) } }
-            return
-        }
-        isStopping = true
-        seal { $0.stop(at: $1) }
-        send { $0.stop(at: $1) }
-        endIfDrained()
-    }
-
-    func endIfDrained() {
-        guard isRunning, isStopping, isDrained.sealing, isDrained.replica else { return }
-        // Not before the answers are given that belong to what has just happened.
-        later(1_000) { [self] in
-            { [self] in
-                if !open.isEmpty {
-                    violations.append("\(number) has drained with \(open.count) open")
+        life.perform { [self] in
+            life.start { [self] in
+                await driver.handOver(within: .milliseconds(300))
+                if life.isOver { return }
+                isStopping = true
+                driver.beginStopping()
+                await driver.waitUntilDrained()
+                if life.isOver { return }
+                // Answers that were given with the last one are still under way.
+                try? await life.sleep(for: .milliseconds(1))
+                if !open.isEmpty, self.life === life {
+                    world.broken("\(number) has drained with \(open.count) open")
                 }
-                crash()
+                trigger?.triggerGracefulShutdown()
             }
         }
     }
 
     /// Stops the process for a while; what was sent goes on.
     func pause(for length: Int64) {
-        guard !isPaused, isRunning else { return }
-        isPaused = true
+        guard let life, !life.isPaused else { return }
         world.allowAnswers(of: number, later: length)
-        let life = self.life
-        world.schedule(after: length) { [self] in
-            guard life == self.life else { return }
-            isPaused = false
-            let waiting = deferred
-            deferred = []
-            for event in waiting where life == self.life { event() }
-            tick()
-            tickReplica()
-        }
+        life.pause(for: length)
     }
+
+    func isCutOff(_ life: Life) -> Bool { isCutOff && self.life === life }
 
     // MARK: Callers
 
-    /// - Parameter make: makes the submission when the process has read the call.
-    func submit(_ token: SubmissionToken, _ make: @escaping (MonotonicInstant) -> Submission) {
-        open.insert(token)
-        deliver { [self] in
-            let submission = make(now)
-            send { [self] in
-                $0.submit(submission, knownHead: machine.state?.head.sequence ?? .zero, at: $1)
-            }
+    /// Somebody reads the head here.
+    func follow() {
+        guard let life, let driver else { return }
+        life.perform { life.start { _ = try? await driver.heads.observe() } }
+    }
+
+    /// Submits an event of a caller, once the process reads the call.
+    func submit(_ place: Int, _ event: CertifiedEvent, _ stream: StreamID?) {
+        guard let life, let driver else {
+            world.lost(place)
+            return
         }
+        open[place] = .some(nil)
+        let caller = Caller(replica: self, life: life)
+        calls.append { [self] in
+            world.received(place)
+            let submission = Submission(
+                token: driver.makeToken(), stream: stream, event: event,
+                template: EntryTemplate(event), receivedAt: life.now, callerDeadline: nil,
+                settings: world.settings.sealing, caller: caller, label: UInt64(place))
+            open[place] = submission.token
+            driver.submit(submission)
+        }
+        // In order, or a stream would not be one.
+        life.perform { [self] in calls.removeFirst()() }
     }
 
     /// The caller is gone.
-    func cancel(_ token: SubmissionToken) {
-        deliver { [self] in
-            guard open.contains(token) else { return }
-            var isKnown = true
-            send { machine, _ in
-                let actions = machine.cancel(token)
-                isKnown = actions != nil
-                return actions ?? []
-            }
-            if !isKnown { seal { machine, _ in machine.cancel(token) } }
+    func cancel(_ place: Int) {
+        life?.perform { [self] in
+            if let token = open[place] ?? nil { driver?.cancel([token]) }
         }
     }
 
-    func isOpen(_ token: SubmissionToken) -> Bool { open.contains(token) }
-
-    func mayRead(_ stream: StreamID) -> Bool {
-        guard isRunning, !isPaused, replica.mayRead(stream) else { return false }
-        return !replica.sealsHere || machine.mayRead(stream, at: now)
+    /// Calls back when a stream may be read further.
+    func whenReadable(_ stream: StreamID, _ call: @escaping @Sendable () -> Void) {
+        guard let life, let driver else { return }
+        life.perform {
+            life.start {
+                await driver.waitForRoom(stream)
+                call()
+            }
+        }
     }
 
-    func answer(_ token: SubmissionToken, _ outcome: SubmissionOutcome) {
-        guard open.remove(token) != nil else {
-            violations.append("\(token) answered twice")
+    private final class Caller: SubmissionCaller {
+        let replica: SimulatedReplica
+        let life: Life
+
+        init(replica: SimulatedReplica, life: Life) {
+            self.replica = replica
+            self.life = life
+        }
+
+        func settle(_ answers: [SubmissionAnswer]) {
+            if life.isOver { return }
+            for answer in answers { replica.answered(answer, life) }
+        }
+    }
+
+    private func answered(_ answer: SubmissionAnswer, _ life: Life) {
+        let place = Int(answer.submission.label)
+        let event = answer.submission.event
+        guard open.removeValue(forKey: place) != nil else {
+            world.broken("\(place) answered twice")
             return
         }
-        if case .notSealed(let reason) = outcome,
-            machine.mayStillSeal(Fingerprint(of: world.event(of: token).eventID))
-        {
-            violations.append("\(token) was rejected with \(reason), but its id may be sealed now")
+        endedAt[event.vepsSignature] = life.age
+        if case .notSealed(let reason) = answer.outcome, store?.mayStillSeal(event.eventID) ?? false {
+            world.broken("\(place) was rejected with \(reason), but its id may be sealed now")
         }
-        world.answered(token, outcome)
+        world.answered(place, answer.outcome)
     }
 
-    // MARK: Following
+    /// Nobody who was answered, or has called an event off, finds it in a new transaction (PROTOCOL.md 6).
+    func checkWaiting(for event: CertifiedEvent, _ life: Life) {
+        // Between the last look at who waits and the sending nothing but a held up thread takes time.
+        guard let ended = endedAt[event.vepsSignature], ended < life.age - 2_000_000 else { return }
+        world.broken("nobody waits for \(event.eventID), and \(number) seals it now")
+    }
 
-    /// What a read of the head by somebody else tells the machines.
-    func follow() throws {
-        guard isRunning, let known = machine.state?.observation else { return }
-        let response = world.store.apply(world.ledger.transactions.observing())
-        let observation = try world.ledger.transactions.observation(from: response)
-        let hint = world.ledger.transactions.hint(ofRead: response)
-        deliver { [self] in
-            notice(hint)
-            seal { $0.noticed(observation, knownBefore: known, at: $1) }
+    // MARK: Serving others
+
+    /// Takes what another replica forwards, with its times on this replica's clock.
+    ///
+    /// - Returns: how the events are called here.
+    func receive(
+        _ submissions: [Submission], over link: SimulatedLink, clockAhead ahead: Nanoseconds,
+        stream: (StreamID) -> StreamID
+    ) -> [SubmissionToken] {
+        guard let life, let driver else { return [] }
+        let receivedAt = life.now
+        let events = submissions.map { sent in
+            Submission(
+                token: driver.makeToken(), stream: sent.stream.map(stream), origin: .replica,
+                event: sent.event, template: sent.template, receivedAt: receivedAt,
+                commitBy: sent.commitBy + ahead, answerBy: sent.answerBy + ahead, caller: link,
+                label: sent.token.rawValue)
         }
-    }
-
-    /// Reads the head every second.
-    private func followHead() {
-        later(world.delay(900_000_000, 1_000_000_000)) { [self] in
-            if !isCutOff { try follow() }
-            return { [self] in followHead() }
+        for event in events {
+            endedAt[event.event.vepsSignature] = nil
+            forwarded[event.token] = event.event.vepsSignature
         }
+        driver.receive(events)
+        return events.map(\.token)
     }
 
-    func notice(_ hint: HintReading?) {
-        guard let hint, world.settings.forwards else { return }
-        send { $0.noticed(hint, at: $1) }
-    }
-
-    // MARK: Driving
-
-    func deliver(_ event: @escaping () -> Void) {
-        if isPaused {
-            deferred.append(event)
-        } else {
-            event()
+    /// Nobody waits for these events any more (PROTOCOL.md 6).
+    func callOff(_ tokens: [SubmissionToken]) {
+        guard let life else { return }
+        for token in tokens {
+            if let signature = forwarded[token] { endedAt[signature] = life.age }
         }
+        driver?.cancel(tokens)
     }
 
-    /// What happens after a time; what it returns happens in the process, unless that life is over by then.
-    func later(
-        _ delay: Int64, in life: Int? = nil,
-        _ event: @escaping () async throws -> (() -> Void)?
-    ) {
-        let life = life ?? self.life
-        world.schedule(after: delay) { [self] in
-            let result = try await event()
-            guard life == self.life, let result else { return }
-            deliver(result)
-        }
+    /// Whether the ledger has the head that another replica knows (PROTOCOL.md 20).
+    func contains(_ known: LedgerObservation?) -> Bool {
+        guard let head = known?.head, head.sequence > .zero else { return true }
+        return world.sealedEvents()[head.sequence]?.eventHash == head.eventHash
+    }
+}
+
+/// What one life of a replica tells of itself.
+private struct Observer: ReplicaObserver {
+    let replica: SimulatedReplica
+    let life: Life
+
+    func changed(_ condition: ReplicaCondition) { replica.changed(condition, life) }
+
+    func reported(_ report: ReplicaReport, part: String) {
+        if case .lostRace = report { replica.lostRaces += 1 }
     }
 
-    /// Sends an event to the sealing machine and performs what follows.
-    func seal(_ event: (inout SealingStateMachine, Moment) -> [SealingAction]) {
-        let moment = self.moment
-        let actions = event(&machine, moment)
-        setAlarm()
-        reportAbility(at: moment)
-        perform(actions)
-    }
+    func sealing(events: Int) {}
 
-    /// Sends an event to the replica machine and performs what follows.
-    func send(_ event: (inout ReplicaStateMachine, MonotonicInstant) -> [ReplicaAction]) {
-        let actions = event(&replica, now)
-        machine.hasPrecedence = !world.settings.forwards || replica.isSealer
-        setReplicaAlarm()
-        perform(actions)
-    }
+    func forwarding(events: Int) { replica.forwards += events }
 
-    private func reportAbility(at moment: Moment) {
-        let new: SealingAbility =
-            if machine.fence != nil {
-                .fenced
-            } else if machine.isLoading {
-                .loading
-            } else if !moment.wall.isTrusted {
-                .clockUntrusted
-            } else if machine.isInDoubt(at: moment.now) {
-                .stuck
-            } else {
-                .able
-            }
-        guard new != ability else { return }
-        ability = new
-        send { $0.abilityChanged(new, at: $1) }
+    func gaveHintBack() {
+        if !life.isOver { for peer in replica.peers { peer.sayFarewell() } }
     }
+}
 
-    private func setAlarm() {
-        guard let wake = machine.nextWake?.nanoseconds else { return }
-        if let alarm, alarm <= wake { return }
-        alarm = wake
-        later(max(0, wake - now.nanoseconds)) { [self] in
-            { [self] in
-                if alarm == wake || now.nanoseconds >= wake { tick() }
-            }
-        }
-    }
+/// How one life of a replica reaches others.
+struct SimulatedLinks: ReplicaLinks {
+    let replica: SimulatedReplica
+    let life: Life
 
-    private func setReplicaAlarm() {
-        guard let wake = replica.nextWake?.nanoseconds else { return }
-        if let replicaAlarm, replicaAlarm <= wake { return }
-        replicaAlarm = wake
-        later(max(0, wake - now.nanoseconds)) { [self] in
-            { [self] in
-                if replicaAlarm == wake || now.nanoseconds >= wake { tickReplica() }
-            }
-        }
-    }
-
-    private func tick() {
-        guard isRunning else { return }
-        alarm = nil
-        seal { $0.tick(at: $1) }
-    }
-
-    private func tickReplica() {
-        guard isRunning else { return }
-        replicaAlarm = nil
-        send {
-            let actions = $0.tick(at: $1)
-            if let wake = $0.nextWake, wake <= $1 {
-                violations.append("replica \(number) asks in \($0.part) to be woken in the past")
-            }
-            return actions
-        }
+    func link(to hint: SealerHint, known: LedgerObservation?) -> any ReplicaLink {
+        replica.world.connect(replica, life, to: hint, known: known)
     }
 }

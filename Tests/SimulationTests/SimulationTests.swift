@@ -23,25 +23,26 @@ struct SimulationTests {
     }
 
     private func check(seed: UInt64, replicas: Int, idPool: Int64) async throws {
-        var settings = World<SeededChooser>.Settings()
+        var settings = World.Settings()
         settings.replicas = replicas
         let world = World(settings, chooser: SeededChooser(seed: seed))
-        for replica in world.replicas { try await replica.start() }
-        try scheduleCallers(in: world, idPool: idPool)
+        for replica in world.replicas { replica.start() }
+        scheduleCallers(in: world, idPool: idPool)
         scheduleTrouble(in: world)
-        try await world.run(until: Self.horizon)
+        try world.run(until: Self.horizon)
         // Everything that was put off comes to an end in a store that works again.
         world.chooser.faults = false
-        try await world.run(until: Self.horizon * 2)
+        try world.run(until: Self.horizon * 2)
+        let fences = world.replicas.compactMap(\.fence)
+        try world.end()
         let broken = try await world.violations()
         #expect(broken.isEmpty, "seed \(seed): \(broken.prefix(5))")
-        let fences = world.replicas.compactMap(\.machine.fence)
         #expect(fences.isEmpty, "seed \(seed): \(fences)")
         // A world in which nothing is sealed proves nothing.
         #expect(try await world.entries().count >= min(10, Int(idPool)), "seed \(seed)")
     }
 
-    private func scheduleCallers(in world: World<SeededChooser>, idPool: Int64) throws {
+    private func scheduleCallers(in world: World, idPool: Int64) {
         for _ in 0..<300 {
             let at = world.delay(0, Self.horizon - 1_000_000_000)
             world.schedule(after: at) {
@@ -56,16 +57,16 @@ struct SimulationTests {
         }
     }
 
-    private func scheduleTrouble(in world: World<SeededChooser>) {
+    private func scheduleTrouble(in world: World) {
         for step in stride(from: Int64(200_000_000), to: Self.horizon, by: 200_000_000) {
             world.schedule(after: step) {
                 let replica = world.replicas[Int(world.delay(0, Int64(world.replicas.count - 1)))]
                 switch world.delay(0, 9) {
                 case 0:
                     replica.crash()
-                    try await replica.start()
+                    replica.start()
                 case 1: replica.pause(for: world.delay(1_000_000, 90_000_000))
-                case 2...4: try replica.follow()
+                case 2...4: replica.follow()
                 default: break
                 }
             }

@@ -9,12 +9,14 @@ enum Trouble: CaseIterable {
     case cutNetwork
     case cutFromStore
     case untrustedClock
+    /// The wall clock is set, by less than is noticed.
+    case clockStep
     case leaving
     case joining
     case reading
 }
 
-extension World where Choice == SeededChooser {
+extension World {
     /// Callers of all kinds, at random times.
     ///
     /// - Parameter idPool: how many ids there are; nil where every event has an id of its own.
@@ -32,11 +34,12 @@ extension World where Choice == SeededChooser {
         for _ in 0..<streams {
             schedule(after: delay(start, end) - now) { [self] in
                 guard let replica = anyRunning() else { return }
-                let stream = StreamID(rawValue: makeToken().rawValue & 0xFF_FFFF)
+                let stream = makeStream()
                 let pace = delay(100_000, 20_000_000)
+                guard let life = replicas[replica].life else { return }
                 push(
-                    Int(delay(1, 30)), into: stream, of: replica, life: replicas[replica].life,
-                    idPool, pace: pace, cancels: cancels)
+                    Int(delay(1, 30)), into: stream, of: replica, life: life, idPool, pace: pace,
+                    cancels: cancels)
             }
         }
     }
@@ -56,27 +59,26 @@ extension World where Choice == SeededChooser {
 
     /// Submits the events of a stream, as far as it is read.
     private func push(
-        _ count: Int, into stream: StreamID, of number: Int, life: Int, _ idPool: Int64?,
+        _ count: Int, into stream: StreamID, of number: Int, life: Life, _ idPool: Int64?,
         pace: Int64, cancels: Bool
     ) {
         let replica = replicas[number]
-        guard count > 0, replica.life == life, !replica.isStopping else { return }
-        let mayRead = replica.mayRead(stream)
-        if mayRead {
+        guard count > 0, replica.life === life, !replica.isStopping else { return }
+        replica.whenReadable(stream) { [self] in
             submitAny(idPool, to: number, stream: stream)
             if cancels, delay(0, 9) == 0 { cancelLater() }
-        }
-        schedule(after: mayRead ? delay(0, pace) : 1_000_000) { [self] in
-            push(
-                mayRead ? count - 1 : count, into: stream, of: number, life: life, idPool,
-                pace: pace, cancels: cancels)
+            schedule(after: delay(0, pace)) { [self] in
+                push(
+                    count - 1, into: stream, of: number, life: life, idPool, pace: pace,
+                    cancels: cancels)
+            }
         }
     }
 
     func scheduleTrouble(_ kinds: [Trouble], until end: Int64, every interval: Int64) {
         for step in stride(from: interval, to: end, by: Int(interval)) {
             schedule(after: step) { [self] in
-                try await make(any(of: kinds))
+                make(any(of: kinds))
             }
         }
     }
@@ -86,17 +88,17 @@ extension World where Choice == SeededChooser {
     }
 
     /// Starts it again, once it has stopped.
-    private func restart(_ replica: SimulatedReplica<SeededChooser>, after length: Int64) {
+    private func restart(_ replica: SimulatedReplica, after length: Int64) {
         schedule(after: length) { [self] in
             if !replica.isRunning {
-                try await replica.start()
+                replica.start()
             } else if replica.isLeaving {
                 restart(replica, after: 100_000_000)
             }
         }
     }
 
-    private func make(_ trouble: Trouble) async throws {
+    private func make(_ trouble: Trouble) {
         let replica = any(of: replicas)
         switch trouble {
         case .crash, .silentCrash:
@@ -115,18 +117,20 @@ extension World where Choice == SeededChooser {
             replica.isCutOff = true
             schedule(after: delay(10_000_000, 3_500_000_000)) { replica.isCutOff = false }
         case .untrustedClock:
-            replica.clockIsTrusted = false
-            schedule(after: delay(10_000_000, 2_500_000_000)) { replica.clockIsTrusted = true }
+            guard let life = replica.life else { return }
+            life.wall = delay(0, 1) == 0 ? .untrusted : .unsampled
+            schedule(after: delay(10_000_000, 2_500_000_000)) { life.wall = .trusted }
+        case .clockStep: replica.life?.wallAhead += delay(-400, 400)
         case .leaving:
             replica.stop()
             restart(replica, after: delay(400_000_000, 1_500_000_000))
         case .joining:
             if replicas.count < 6 {
-                try await addReplica().start()
+                addReplica().start()
             } else {
-                try replica.follow()
+                replica.follow()
             }
-        case .reading: try replica.follow()
+        case .reading: replica.follow()
         }
     }
 }

@@ -2,30 +2,15 @@ import EtcdGateway
 import LedgerCore
 import LedgerStore
 
-/// Replicas, callers and a store in virtual time. Everything happens in one order, which the chooser decides.
-final class World<Choice: Chooser> {
-    /// What can become of one transmission of a sealing transaction.
-    enum TransmissionFault: Int, CaseIterable {
-        case none
-        case notSent
-        case lostBefore
-        case lostAfter
-        /// Not answered, and applied long after everybody has given up.
-        case appliedLate
-        /// Applied twice; the second answer arrives, in which the comparison failed.
-        case duplicated
-        case noSpaceApplied
-        case noSpaceNotApplied
-        case refused
-        case damagedAnswer
-    }
-
+/// Replicas, callers and a store in virtual time.
+///
+/// `@unchecked Sendable`: as its timeline.
+final class World: @unchecked Sendable {
     struct Settings {
         var replicas = 1
-        var transmissionFaults = TransmissionFault.allCases
         var oddsAgainstFaults = 8
         var sealing = SealingSettings()
-        /// How long a transmission waits for its answer.
+        /// How long a request waits for its answer that has no time of its own.
         var requestTimeout: Int64 = 1_000_000_000
         /// How much later than due an answer may come.
         var patience: Int64 = 10_000_000
@@ -36,109 +21,79 @@ final class World<Choice: Chooser> {
         var oddsAgainstElectionFaults = 12
         /// For each message between two replicas.
         var oddsAgainstNetworkFaults = 60
-    }
-
-    private struct Scheduled {
-        var at: Int64
-        var order: Int
-        var action: () async throws -> Void
+        /// What certainly becomes of the request in that place among all of its kind.
+        var fault: (fault: SimulatedStore.Fault, operation: SimulatedStore.Operation, place: Int)?
     }
 
     let settings: Settings
+    let time: Timeline
     let store = SimulatedEtcd()
+    /// The ledger as it is, without delay and without fault.
     let ledger: LedgerStore
-    /// Shared by all that begin with nothing: making an index costs more than the rest of a small world.
-    let emptyLedger: LedgerState
-    var chooser: Choice
     var history = History()
-    private(set) var now: Int64 = 0
-    private(set) var replicas: [SimulatedReplica<Choice>] = []
-    private var agenda: [Scheduled] = []
-    private var nextOrder = 0
-    private var nextToken: UInt64 = 1 << 40
+    private(set) var replicas: [SimulatedReplica] = []
+    /// How many requests of each kind there were.
+    var requests: [SimulatedStore.Operation: Int] = [:]
+    private var violations: [String] = []
+    private var nextStream: UInt64 = 0
     private var streams: [StreamID: CallerStream] = [:]
-    private var sealed = SealedEvents()
-    private var connections: [SimulatedConnection<Choice>] = []
-    private var nextConnection = 0
+    private var sealed = SealedLedger()
+    private var links: [SimulatedLink] = []
     private var cuts: Set<Set<Int>> = []
 
-    init(
-        _ settings: Settings, chooser: Choice, emptyLedger: LedgerState = LedgerState(indexSeed: 7)
-    ) {
+    init(_ settings: Settings, chooser: any Chooser) {
         self.settings = settings
-        self.emptyLedger = emptyLedger
-        self.chooser = chooser
+        time = Timeline(chooser: chooser)
         ledger = LedgerStore(store: store, keys: LedgerKeys(prefix: "ledger/"))
         replicas = (0..<settings.replicas).map { SimulatedReplica(number: $0, world: self) }
     }
 
     // MARK: Time
 
-    func schedule(after delay: Int64, _ action: @escaping () async throws -> Void) {
-        nextOrder += 1
-        let item = Scheduled(at: now + delay, order: nextOrder, action: action)
-        var place = agenda.endIndex
-        // Latest first, so that the next one is the last.
-        while place > 0, (agenda[place - 1].at, agenda[place - 1].order) < (item.at, item.order) {
-            place -= 1
-        }
-        agenda.insert(item, at: place)
+    var now: Int64 { time.now }
+
+    var chooser: any Chooser { time.chooser }
+
+    func schedule(after delay: Int64, _ action: @escaping () -> Void) {
+        time.schedule(after: delay, action)
     }
 
     /// Lets everything happen that is due until a time.
-    func run(until end: Int64) async throws {
-        var eventsAtOnce = 0
-        while let next = agenda.last, next.at <= end {
-            agenda.removeLast()
-            eventsAtOnce = next.at == now ? eventsAtOnce + 1 : 0
-            // A machine that asks to be woken at once, again and again, would keep a processor busy for ever.
-            if eventsAtOnce > 10_000 { throw TimeStandsStill(at: now) }
-            now = next.at
-            try await next.action()
-        }
-        now = max(now, end)
-    }
+    func run(until end: Int64) throws { try time.run(until: end) }
 
     func delay(_ low: Int64, _ high: Int64) -> Int64 {
-        chooser.number(in: low...high)
+        time.chooser.number(in: low...high)
     }
+
+    /// A promise is broken that is not of the history.
+    func broken(_ promise: String) { violations.append(promise) }
 
     // MARK: Callers
 
     /// Submits an event to a replica and notes what comes of it.
     func submit(id: String, payload: [UInt8], to number: Int, stream: StreamID? = nil) {
         let place = history.submissions.count
-        let token = SubmissionToken(rawValue: UInt64(place))
         let noted = History.Submission(
             signature: "s\(place)", eventID: id, payload: payload, replica: number,
             stream: stream?.rawValue, submittedAt: now, dueAt: .max)
         history.submissions.append(noted)
-        let event = noted.event
         if let stream { streams[stream, default: CallerStream()].places.append(place) }
-        replicas[number].submit(token) { [self] receivedAt in
-            let submission = Submission(
-                token: token, stream: stream, event: event, template: EntryTemplate(event),
-                receivedAt: receivedAt, callerDeadline: nil, settings: settings.sealing)
-            history.submissions[place].dueAt =
-                now + (submission.answerBy - receivedAt).count + settings.patience
-            return submission
-        }
+        replicas[number].submit(place, noted.event, stream)
+    }
+
+    /// The process has read the call: from now on its time counts.
+    func received(_ place: Int) {
+        history.submissions[place].dueAt =
+            now + settings.sealing.resolveDeadline.count + settings.patience
     }
 
     /// The caller of a submission goes away.
     func cancel(_ place: Int) {
-        replicas[history.submissions[place].replica].cancel(
-            SubmissionToken(rawValue: UInt64(place)))
-    }
-
-    /// What was submitted under a token.
-    func event(of token: SubmissionToken) -> CertifiedEvent {
-        history.submissions[Int(token.rawValue)].event
+        replicas[history.submissions[place].replica].cancel(place)
     }
 
     /// The replica answers; a stream's answers reach their caller in the order of submission.
-    func answered(_ token: SubmissionToken, _ outcome: SubmissionOutcome) {
-        let place = Int(token.rawValue)
+    func answered(_ place: Int, _ outcome: SubmissionOutcome) {
         guard let number = history.submissions[place].stream else {
             told(place, outcome)
             return
@@ -153,8 +108,7 @@ final class World<Choice: Chooser> {
     }
 
     /// The connection of a caller broke: what it has not been told it never will be.
-    func lost(_ token: SubmissionToken) {
-        let place = Int(token.rawValue)
+    func lost(_ place: Int) {
         let stream = history.submissions[place].stream.map { StreamID(rawValue: $0) }
         let places = stream.flatMap { streams[$0]?.takeAll() } ?? [place]
         for place in places where history.submissions[place].outcome == nil {
@@ -198,25 +152,29 @@ final class World<Choice: Chooser> {
 
     // MARK: What replicas share
 
-    func addReplica() -> SimulatedReplica<Choice> {
+    func addReplica() -> SimulatedReplica {
         let replica = SimulatedReplica(number: replicas.count, world: self)
         replicas.append(replica)
         return replica
     }
 
-    func makeToken() -> SubmissionToken {
-        nextToken += 1
-        return SubmissionToken(rawValue: nextToken)
+    func makeStream() -> StreamID {
+        nextStream += 1
+        return StreamID(rawValue: nextStream)
     }
 
     func connect(
-        _ client: SimulatedReplica<Choice>, _ link: LinkID, to hint: SealerHint
-    ) -> SimulatedConnection<Choice> {
-        nextConnection += 1
-        let connection = SimulatedConnection(
-            number: nextConnection, client, link, to: hint, world: self)
-        connections.append(connection)
-        return connection
+        _ client: SimulatedReplica, _ life: Life, to hint: SealerHint, known: LedgerObservation?
+    ) -> SimulatedLink {
+        let link = SimulatedLink(
+            number: UInt64(links.count + 1), from: client, life, to: hint, known: known)
+        links.append(link)
+        return link
+    }
+
+    /// All connections of a replica, oldest first.
+    func links(of replica: SimulatedReplica) -> [SimulatedLink] {
+        links.filter { $0.client === replica || $0.server === replica }
     }
 
     func isCut(_ one: Int, _ other: Int) -> Bool { cuts.contains([one, other]) }
@@ -226,18 +184,13 @@ final class World<Choice: Chooser> {
         if isCut {
             cuts.insert([one, other])
         } else if cuts.remove([one, other]) != nil {
-            for connection in connections { connection.resume() }
+            for link in links { link.resume() }
         }
     }
 
-    /// Ends leases once their time is over.
-    func endLeases(after length: Int64) {
-        schedule(after: length) { [self] in store.endLeases(at: now) }
-    }
-
     /// Every event that is sealed now.
-    func sealedEvents() throws -> SealedEvents {
-        try sealed.read(store, ledger.keys)
+    func sealedEvents() -> SealedLedger {
+        sealed.read(store, ledger.keys)
         return sealed
     }
 
@@ -247,11 +200,21 @@ final class World<Choice: Chooser> {
     func heal() {
         let cuts = cuts
         self.cuts = []
-        if !cuts.isEmpty { for connection in connections { connection.resume() } }
-        for connection in connections { connection.heal() }
+        if !cuts.isEmpty { for link in links { link.resume() } }
+        for link in links { link.heal() }
         for replica in replicas {
             replica.isCutOff = false
-            replica.clockIsTrusted = true
+            replica.life?.wall = .trusted
+        }
+    }
+
+    /// Every process is killed: nothing is left that waits.
+    func end() throws {
+        for replica in replicas { replica.crash() }
+        try run(until: now + 10_000_000)
+        time.clear()
+        for life in replicas.flatMap(\.lives) where life.running > 0 {
+            broken("\(life.running) tasks of \(life.name) go on after their end")
         }
     }
 
@@ -277,7 +240,7 @@ final class World<Choice: Chooser> {
     /// - Parameter loads: whether it is also tried to start on the ledger.
     func violations(loads: Bool = true) async throws -> [String] {
         var broken = history.violations(of: try await entries())
-        broken += replicas.flatMap(\.violations)
+        broken += violations
         let observation = try ledger.transactions.observation(
             from: store.apply(ledger.transactions.observing()))
         guard observation.head.sequence > .zero else { return broken }
@@ -310,9 +273,4 @@ final class World<Choice: Chooser> {
             }
         }
     }
-}
-
-/// More happened in one moment of virtual time than ever should.
-struct TimeStandsStill: Error {
-    var at: Int64
 }
