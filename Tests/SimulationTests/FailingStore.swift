@@ -3,7 +3,7 @@ import LedgerStore
 import Synchronization
 
 /// A store that fails as it is told to, before or after it has done what it was asked.
-final class FailingStore: KeyValueStore {
+final class FailingStore: EtcdAccess {
     enum Fault: Sendable {
         case none
         case before(EtcdError)
@@ -40,48 +40,9 @@ final class FailingStore: KeyValueStore {
     /// What was asked for with each request.
     var options: [EtcdRequestOptions] { state.withLock { $0.options } }
 
-    func range(
-        _ request: EtcdRangeRequest, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdRangeResponse {
-        try await ask(options) { store async throws(EtcdError) in store.range(request) }
-    }
-
-    func transaction(
-        _ transaction: EtcdTransaction, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdTransactionResponse {
-        try await ask(options) { store async throws(EtcdError) in store.apply(transaction) }
-    }
-
-    func transaction(
-        encoded: EtcdEncodedTransaction, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdTransactionResponse {
-        try await transaction(encoded.transaction, options: options)
-    }
-
-    func grantLease(
-        ttlSeconds: Int64, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdLease {
-        try await ask(options) { store async throws(EtcdError) in
-            store.grantLease(ttlSeconds: ttlSeconds)
-        }
-    }
-
-    func keepAliveLease(
-        _ id: Int64, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> Int64? {
-        try await ask(options) { store async throws(EtcdError) in
-            store.renewLease(id)
-        }
-    }
-
-    func revokeLease(_ id: Int64, options: EtcdRequestOptions) async throws(EtcdError) {
-        try await ask(options) { store async throws(EtcdError) in store.revokeLease(id) }
-    }
-
-    private func ask<Answer>(
-        _ options: EtcdRequestOptions,
-        _ question: (SimulatedEtcd) async throws(EtcdError) -> Answer
-    ) async throws(EtcdError) -> Answer {
+    func ask(
+        _ question: EtcdQuestion, _ options: EtcdRequestOptions
+    ) async throws(EtcdError) -> EtcdAnswer {
         let fault = state.withLock { state in
             state.options.append(options)
             return state.faults.isEmpty ? Fault.none : state.faults.removeFirst()
@@ -89,7 +50,7 @@ final class FailingStore: KeyValueStore {
         let store = options.only.map { copies[$0] ?? self.store } ?? self.store
         options.onAttempt?(SimulatedEtcd.endpoint)
         if case .before(let error) = fault { throw error }
-        let answer = try await question(store)
+        let answer = try store.answer(question).get()
         if case .after(let error) = fault { throw error }
         return answer
     }

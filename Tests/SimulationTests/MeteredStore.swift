@@ -3,7 +3,7 @@ import LedgerStore
 import Synchronization
 
 /// A store that notes what is read, and does not answer in time where that is much.
-final class MeteredStore: KeyValueStore {
+final class MeteredStore: EtcdAccess {
     struct Read: Sendable {
         var keys: Int
         var bytes: Int
@@ -27,10 +27,14 @@ final class MeteredStore: KeyValueStore {
     var reads: [Read] { noted.withLock { $0 } }
     var transactions: Int { transactionCount.load(ordering: .relaxed) }
 
-    func range(
-        _ request: EtcdRangeRequest, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdRangeResponse {
-        let response = store.range(request)
+    func ask(
+        _ question: EtcdQuestion, _ options: EtcdRequestOptions
+    ) async throws(EtcdError) -> EtcdAnswer {
+        let answer = try store.answer(question).get()
+        guard case .range(let response) = answer else {
+            transactionCount.add(1, ordering: .relaxed)
+            return answer
+        }
         let bytes = response.kvs.reduce(0) { $0 + $1.value.count }
         let answers = bytes <= bearableBytes
         noted.withLock {
@@ -39,35 +43,6 @@ final class MeteredStore: KeyValueStore {
         guard answers else {
             throw EtcdError(failureClass: .unknown, code: code, message: "too much")
         }
-        return response
-    }
-
-    func transaction(
-        _ transaction: EtcdTransaction, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdTransactionResponse {
-        transactionCount.add(1, ordering: .relaxed)
-        return store.apply(transaction)
-    }
-
-    func transaction(
-        encoded: EtcdEncodedTransaction, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdTransactionResponse {
-        try await transaction(encoded.transaction, options: options)
-    }
-
-    func grantLease(
-        ttlSeconds: Int64, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdLease {
-        store.grantLease(ttlSeconds: ttlSeconds)
-    }
-
-    func keepAliveLease(
-        _ id: Int64, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> Int64? {
-        store.renewLease(id)
-    }
-
-    func revokeLease(_ id: Int64, options: EtcdRequestOptions) async throws(EtcdError) {
-        store.revokeLease(id)
+        return answer
     }
 }

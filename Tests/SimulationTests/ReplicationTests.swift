@@ -27,6 +27,47 @@ struct ReplicationTests {
             seed: seed, replicas: 4, idPool: 500, trouble: [.leaving, .leaving, .joining, .crash])
     }
 
+    /// What keeps the replica that seals from sealing, for long.
+    enum Hindrance: CaseIterable {
+        case silentCrash, pause, cutFromStore, untrustedClock, unsampledClock
+    }
+
+    @Test(
+        "a replica that cannot seal is replaced, and takes part again",
+        arguments: Hindrance.allCases,
+        Seeds.of(4))
+    func replaced(hindrance: Hindrance, seed: UInt64) async throws {
+        var settings = World.Settings()
+        settings.replicas = 3
+        settings.forwards = true
+        let world = World(settings, chooser: SeededChooser(seed: seed))
+        world.chooser.faults = false
+        for replica in world.replicas { replica.start() }
+        try world.run(until: Self.steady)
+        let holder = world.replicas.first { $0.isSealer }
+        let sealer = try #require(holder)
+        switch hindrance {
+        case .silentCrash: sealer.crash(silently: true)
+        case .pause: sealer.pause(for: Self.settling + Self.steady)
+        case .cutFromStore: sealer.isCutOff = true
+        case .untrustedClock: sealer.life?.wall = .untrusted
+        case .unsampledClock: sealer.life?.wall = .unsampled
+        }
+        world.scheduleCallers(
+            from: world.now, until: world.now + Self.settling, unary: 100, streams: 2, idPool: 50)
+        try world.run(until: Self.steady + Self.settling)
+        #expect(!sealer.isSealer || sealer.life?.isPaused ?? true, "seed \(seed)")
+        #expect(world.replicas.contains { $0 !== sealer && $0.isSealer }, "seed \(seed)")
+        if !sealer.isRunning { sealer.start() }
+        world.heal()
+        try world.run(until: Self.steady + 2 * Self.settling)
+        expectOrder(in: world, seed)
+        try expectSteadySealing(in: world, seed)
+        try world.end()
+        let broken = try await world.violations()
+        #expect(broken.isEmpty, "seed \(seed): \(broken.prefix(5))")
+    }
+
     private func check(
         seed: UInt64, replicas: Int, idPool: Int64, trouble: [Trouble]
     ) async throws {

@@ -56,20 +56,6 @@ final class SimulatedEtcd: Sendable {
         }
     }
 
-    /// As `apply`, but a key is put only under a lease that there is.
-    func perform(
-        _ transaction: EtcdTransaction
-    ) -> Result<EtcdTransactionResponse, EtcdError> {
-        for case .put(_, _, let lease) in transaction.success where lease != 0 {
-            guard hasLease(lease) else {
-                return .failure(
-                    EtcdError(
-                        failureClass: .rejected, code: .notFound, message: "no such lease"))
-            }
-        }
-        return .success(apply(transaction))
-    }
-
     func range(_ request: EtcdRangeRequest) -> EtcdRangeResponse {
         contents.withLock { Self.range(request, in: $0) }
     }
@@ -182,42 +168,5 @@ final class SimulatedEtcd: Sendable {
         EtcdResponseHeader(
             clusterID: 1, memberID: 1, revision: contents.revision, raftTerm: 1, date: nil,
             endpoint: endpoint)
-    }
-}
-
-/// Without delay and without fault, for tests of what is read back.
-extension SimulatedEtcd: KeyValueStore {
-    func range(
-        _ request: EtcdRangeRequest, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdRangeResponse {
-        range(request)
-    }
-
-    func transaction(
-        _ transaction: EtcdTransaction, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdTransactionResponse {
-        try perform(transaction).get()
-    }
-
-    func transaction(
-        encoded: EtcdEncodedTransaction, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdTransactionResponse {
-        try perform(encoded.transaction).get()
-    }
-
-    func grantLease(
-        ttlSeconds: Int64, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdLease {
-        grantLease(ttlSeconds: ttlSeconds)
-    }
-
-    func keepAliveLease(
-        _ id: Int64, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> Int64? {
-        renewLease(id)
-    }
-
-    func revokeLease(_ id: Int64, options: EtcdRequestOptions) async throws(EtcdError) {
-        revokeLease(id)
     }
 }

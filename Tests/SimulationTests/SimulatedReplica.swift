@@ -119,7 +119,8 @@ final class SimulatedReplica: @unchecked Sendable {
         for link in world.links(of: self) { link.lose(by: self, silently: silently) }
         let lost = open.sorted { $0.key < $1.key }
         // Nothing comes of this any more, but who waits inside the process is let go.
-        driver?.cancel(lost.compactMap(\.value) + forwarded.keys.sorted { $0.rawValue < $1.rawValue })
+        driver?.cancel(
+            lost.compactMap(\.value) + forwarded.keys.sorted { $0.rawValue < $1.rawValue })
         driver?.beginStopping()
         driver = nil
         store = nil
@@ -232,7 +233,8 @@ final class SimulatedReplica: @unchecked Sendable {
             return
         }
         endedAt[event.vepsSignature] = life.age
-        if case .notSealed(let reason) = answer.outcome, store?.mayStillSeal(event.eventID) ?? false {
+        if case .notSealed(let reason) = answer.outcome, store?.mayStillSeal(event.eventID) ?? false
+        {
             world.broken("\(place) was rejected with \(reason), but its id may be sealed now")
         }
         world.answered(place, answer.outcome)

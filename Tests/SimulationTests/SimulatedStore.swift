@@ -7,7 +7,7 @@ import LedgerStore
 /// What was asked is done even where the replica has ended by then.
 ///
 /// `@unchecked Sendable`: as the timeline of its life.
-final class SimulatedStore: KeyValueStore, @unchecked Sendable {
+final class SimulatedStore: EtcdAccess, @unchecked Sendable {
     /// What is asked of the store.
     enum Operation: CaseIterable {
         case seal, observe, range, event, takeHint, grant, renew, revoke
@@ -72,53 +72,35 @@ final class SimulatedStore: KeyValueStore, @unchecked Sendable {
             members: EtcdMembers(endpoints: Self.endpoints) { life.now })
     }
 
-    // MARK: KeyValueStore
-
-    func range(
-        _ request: EtcdRangeRequest, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdRangeResponse {
-        try await ask(.range, options, Self.damage) { .success($0.range(request)) }
-    }
-
-    func transaction(
-        _ transaction: EtcdTransaction, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdTransactionResponse {
-        let takesHint = !transaction.compares.isEmpty
-        return try await ask(takesHint ? .takeHint : .observe, options, Self.damage) {
-            $0.perform(transaction)
+    func ask(
+        _ question: EtcdQuestion, _ options: EtcdRequestOptions
+    ) async throws(EtcdError) -> EtcdAnswer {
+        let operation: Operation
+        var sealing: (number: Int, transaction: EtcdTransaction)?
+        switch question {
+        case .range: operation = .range
+        case .transaction(let transaction):
+            operation = transaction.compares.isEmpty ? .observe : .takeHint
+        case .sealing(let transaction):
+            operation = .seal
+            sealing = (note(transaction), transaction)
+        case .grant: operation = .grant
+        case .renew: operation = .renew
+        case .revoke: operation = .revoke
         }
-    }
-
-    func transaction(
-        encoded: EtcdEncodedTransaction, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdTransactionResponse {
-        let number = note(encoded.transaction)
-        let sealing = (number, encoded.transaction)
-        return try await ask(.seal, options, sealing: sealing) { [self] etcd in
-            let outcome = etcd.perform(encoded.transaction)
-            if case .success(let response) = outcome, response.succeeded,
-                number < self.sealing.count - 1
+        let number = sealing?.number
+        let isRead = [.range, .observe, .takeHint].contains(operation)
+        let damage: ((EtcdAnswer) -> EtcdAnswer)? = isRead ? { Self.damage($0) } : nil
+        let perform: (SimulatedEtcd) -> Outcome<EtcdAnswer> = { [self] etcd in
+            let outcome = etcd.answer(question)
+            if let number, number < self.sealing.count - 1,
+                case .success(.transaction(let response)) = outcome, response.succeeded
             {
                 world.broken("\(life.name)'s transaction was applied after a newer one was sent")
             }
             return outcome
         }
-    }
-
-    func grantLease(
-        ttlSeconds: Int64, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdLease {
-        try await ask(.grant, options) { .success($0.grantLease(ttlSeconds: ttlSeconds)) }
-    }
-
-    func keepAliveLease(
-        _ id: Int64, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> Int64? {
-        try await ask(.renew, options) { .success($0.renewLease(id)) }
-    }
-
-    func revokeLease(_ id: Int64, options: EtcdRequestOptions) async throws(EtcdError) {
-        try await ask(.revoke, options) { .success($0.revokeLease(id)) }
+        return try await ask(operation, options, damage, sealing: sealing, perform)
     }
 
     // MARK: Asking
@@ -220,18 +202,22 @@ final class SimulatedStore: KeyValueStore, @unchecked Sendable {
 
     /// The last byte of every longer value is missing: of heads, blocks, segments and tiles. A format that is not known
     /// is believed at once.
-    private static func damage(_ response: EtcdRangeResponse) -> EtcdRangeResponse {
+    private static func damage(_ answer: EtcdAnswer) -> EtcdAnswer {
+        switch answer {
+        case .range(let response): return .range(damage(range: response))
+        case .transaction(var response):
+            response.responses = response.responses.map {
+                if case .range(let range) = $0 { .range(damage(range: range)) } else { $0 }
+            }
+            return .transaction(response)
+        case .lease, .renewed, .revoked: return answer
+        }
+    }
+
+    private static func damage(range response: EtcdRangeResponse) -> EtcdRangeResponse {
         var response = response
         for place in response.kvs.indices where response.kvs[place].value.count > 8 {
             _ = response.kvs[place].value.popLast()
-        }
-        return response
-    }
-
-    private static func damage(_ response: EtcdTransactionResponse) -> EtcdTransactionResponse {
-        var response = response
-        response.responses = response.responses.map {
-            if case .range(let range) = $0 { .range(damage(range)) } else { $0 }
         }
         return response
     }

@@ -41,7 +41,7 @@ struct IdIndexShardTests {
     @Test("hashes made to share one way look at a bounded number of slots each")
     func crafted() {
         var shard = IdIndexShard(
-                capacity: IdIndexShard.capacity(of: 0, among: 1, expected: 100_000))
+            capacity: IdIndexShard.capacity(of: 0, among: 1, expected: 100_000))
         var looks = 0
         var full = 0
         for position in UInt32(1)...100_000 {
@@ -62,7 +62,7 @@ struct IdIndexShardTests {
     @Test("segments are looked at only where the tags are equal")
     func tags() {
         var shard = IdIndexShard(
-                capacity: IdIndexShard.capacity(of: 0, among: 1, expected: 200))
+            capacity: IdIndexShard.capacity(of: 0, among: 1, expected: 200))
         for position in UInt32(1)...100 {
             put(position, hash(7, tag: UInt8(position)), into: &shard)
         }
