@@ -31,13 +31,6 @@ struct ForwardPace: Sendable {
         min(.milliseconds(1_000), max(.milliseconds(100), patience))
     }
 
-    /// This replica was to act at `due`, and does so now: it was not scheduled in between, and what was not heard in that
-    /// time does not count as silence.
-    mutating func woke(due: MonotonicInstant, at now: MonotonicInstant) {
-        guard let silentSince, due < now else { return }
-        self.silentSince = min(now, silentSince + (now - due))
-    }
-
     mutating func sent(at now: MonotonicInstant) {
         if silentSince == nil { silentSince = now }
     }

@@ -29,8 +29,6 @@ package struct ReplicaCore: Sendable {
     var searches: SearchTurns
     /// When `tick` must be sent at the latest; nil when nothing depends on time.
     package private(set) var nextWake: MonotonicInstant?
-    /// The same, but never before the event that asked for it: who comes later was not scheduled in between.
-    private var plannedWake: MonotonicInstant?
     /// What follows from the event that is being handled.
     var effects: [ReplicaEffect] = []
 
@@ -50,7 +48,6 @@ package struct ReplicaCore: Sendable {
         receive(event, at: moment)
         settle(at: moment)
         nextWake = wake
-        plannedWake = nextWake.map { max($0, moment.now) }
         defer { effects = [] }
         return effects
     }
@@ -124,7 +121,6 @@ package struct ReplicaCore: Sendable {
 
     /// Time has passed.
     private mutating func tick(at now: MonotonicInstant) {
-        if let due = plannedWake { forwarding.pace.woke(due: due, at: now) }
         // In this order: what is lost sight of waits again, and may be due by now.
         for link in forwarding.takeSilent(at: now) {
             book.loseSight(of: link)

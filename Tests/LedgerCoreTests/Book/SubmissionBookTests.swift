@@ -27,7 +27,7 @@ struct BookBench {
         _ path: SubmissionBook.Path, receivedBy latest: MonotonicInstant? = nil
     ) -> [SubmissionToken] {
         let taken = book.take(for: path, at: now, receivedBy: latest).map(\.token)
-        if path == .here { for token in taken { book.enqueue(token) } }
+        if path == .here { for token in taken { book.enqueue(token, isLookingUp: false) } }
         return taken
     }
 

@@ -48,6 +48,16 @@ struct LookUpTests {
         #expect(bench.core.lookUpCounts == (0, 0))
     }
 
+    @Test("while all that waits is looked up, no batch is looked for again with every event")
+    func restingQueue() throws {
+        let bench = try bench(sealed: 2)
+        for _ in 0..<3 { bench.submit("old-1") }
+        #expect(bench.core.book.queuedCount == 3)
+        #expect(!bench.core.book.mayFillBatch)
+        let (token, effects) = bench.submit("new")
+        #expect(effects.batch == [token])
+    }
+
     @Test("who was answered or is gone is not looked up any more")
     func abandoned() throws {
         let bench = try bench(sealed: 3, lookUps: 1)
