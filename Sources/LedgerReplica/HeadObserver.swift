@@ -2,7 +2,7 @@ package import LedgerCore
 package import LedgerStore
 import Synchronization
 
-/// Reads counter and head for everybody who needs the newest, one read for all that wait (PROTOCOL.md 23).
+/// Reads counter and head for everybody who needs the newest, one read for all that wait (protocol.md 23).
 ///
 /// Who asks gets an observation whose read began after the question; a read that is under way answers only
 /// those who asked before it. Every observation goes to the core, which thus follows other replicas; without

@@ -3,7 +3,7 @@ import LedgerStore
 import Logging
 import Synchronization
 
-/// Starting without a quorum (DESIGN.md, "Reading"): what the members that answer have of the ledger is read, and served
+/// Starting without a quorum (design.md, "Reading"): what the members that answer have of the ledger is read, and served
 /// as far as it goes.
 ///
 /// Such a copy may be behind: nothing is sealed on it, and nothing is said not to exist. But what it has is sealed, for

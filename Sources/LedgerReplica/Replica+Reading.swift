@@ -36,7 +36,7 @@ extension Replica {
         state.withLock { $0.readable?.index.candidates(for: fingerprint) ?? [] }
     }
 
-    /// Another replica knows an event to be sealed which this one's linearizable read does not contain (PROTOCOL.md
+    /// Another replica knows an event to be sealed which this one's linearizable read does not contain (protocol.md
     /// 20).
     package func contradicted(by reason: LedgerInconsistency) { send(.contradicted(reason)) }
 

@@ -60,7 +60,7 @@ package final class EtcdMembers: Sendable {
         }
     }
 
-    // MARK: Whom to avoid (PROTOCOL.md 15)
+    // MARK: Whom to avoid (protocol.md 15)
 
     /// The addresses of the members with an open transmission that is waited for no longer.
     var avoided: Set<EtcdEndpoint> {

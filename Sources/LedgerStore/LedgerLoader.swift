@@ -1,7 +1,7 @@
 package import LedgerCore
 
 /// Reads what a replica must know before it may seal, when it starts and when it has fallen behind
-/// (DESIGN.md, "Starting"; PROTOCOL.md 10, 11 and 23).
+/// (design.md, "Starting"; protocol.md 10, 11 and 23).
 package struct LedgerLoader: Sendable {
     private let store: LedgerStore
 

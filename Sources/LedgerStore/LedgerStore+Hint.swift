@@ -1,7 +1,7 @@
 package import EtcdGateway
 package import LedgerCore
 
-/// The key `sealer` and the lease it stands under (PROTOCOL.md 18).
+/// The key `sealer` and the lease it stands under (protocol.md 18).
 extension LedgerStore {
     /// How an attempt to take the hint ended.
     package struct HintTaking: Sendable {

@@ -18,7 +18,7 @@ extension LedgerStore {
     /// Sends a sealing transaction, once.
     ///
     /// It goes to none of the members that keep another transmission, as long as there is one that does not
-    /// (PROTOCOL.md 15). It waits as long as the store's requests may.
+    /// (protocol.md 15). It waits as long as the store's requests may.
     package func seal(_ transaction: SealingTransaction) async -> Transmitted {
         let transmission = members?.beginTransmission()
         let asked = members?.now

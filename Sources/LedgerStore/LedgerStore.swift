@@ -4,7 +4,7 @@ package import LedgerCore
 /// The ledger's keys in etcd: sealing, the sealer's hint, and reads of the head, of blocks, segments and tiles.
 ///
 /// While a member keeps a transmission of a sealing transaction, neither counter nor hint is read or written through
-/// it, if there is another one (PROTOCOL.md 15).
+/// it, if there is another one (protocol.md 15).
 package struct LedgerStore: Sendable {
     let store: any KeyValueStore
     package let transactions: LedgerTransactions
@@ -121,7 +121,7 @@ package struct LedgerStore: Sendable {
     /// Stored blocks in ascending order, beginning with the first that starts at `from` or later and ending
     /// before the first that starts beyond `through`.
     ///
-    /// Immutable keys are read without pinning a revision, which could be compacted away (PROTOCOL.md 24).
+    /// Immutable keys are read without pinning a revision, which could be compacted away (protocol.md 24).
     package func blocks(
         from: SequenceNumber, through: SequenceNumber, limit: Int, serializable: Bool = false
     ) async throws(LedgerStoreError) -> [StoredBlock] {

@@ -4,7 +4,7 @@ package import LedgerCore
 /// The key `sealer`: read with every head, and taken by compare-and-swap.
 extension LedgerTransactions {
     /// Puts the own hint under a lease, if the hint still has the revision that was seen, and the counter too where
-    /// one is named (PROTOCOL.md 18). Either way counter, head and hint are in the answer: who takes over has to
+    /// one is named (protocol.md 18). Either way counter, head and hint are in the answer: who takes over has to
     /// catch up, and who lost has to follow the winner.
     package func takingHint(
         _ hint: SealerHint, lease: Int64, hintRevision: Int64, counter: Revision?

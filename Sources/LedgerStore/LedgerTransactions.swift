@@ -1,7 +1,7 @@
 package import EtcdGateway
 package import LedgerCore
 
-/// The ledger's transactions (FORMATS.md, "Keys in etcd") and what their answers mean. Pure: whoever performs
+/// The ledger's transactions (formats.md, "Keys in etcd") and what their answers mean. Pure: whoever performs
 /// them, etcd's client or a simulation, performs the same ones.
 package struct LedgerTransactions: Sendable {
     package let keys: LedgerKeys
@@ -15,7 +15,7 @@ package struct LedgerTransactions: Sendable {
     /// The compare-and-swap transaction that seals a batch.
     ///
     /// It compares the counter's revision, the head's bytes, and that every key which is written for ever does
-    /// not exist: the revision alone would match again after a restore (PROTOCOL.md 8). It compares the format as well:
+    /// not exist: the revision alone would match again after a restore (protocol.md 8). It compares the format as well:
     /// once a newer version has written another one, this version seals nothing more. Its failure branch returns what a
     /// lost race has to know, so that losing costs no round trip.
     package func sealing(_ proposal: Proposal) -> EtcdTransaction {
@@ -69,7 +69,7 @@ package struct LedgerTransactions: Sendable {
         }
     }
 
-    /// What a failed transmission means (ETCD.md, "What an answer means for a write").
+    /// What a failed transmission means (etcd.md, "What an answer means for a write").
     package func result(of error: EtcdError) -> TransmissionResult {
         switch error.failureClass {
         case .notSent, .rejected: .refused
@@ -81,7 +81,7 @@ package struct LedgerTransactions: Sendable {
     // MARK: Observing
 
     /// Counter, head, format and hint in one read, linearizable by default; with `beyond`, also the
-    /// first block key after that number's, for verification while others seal (PROTOCOL.md 17).
+    /// first block key after that number's, for verification while others seal (protocol.md 17).
     ///
     /// - Parameter serializable: every read of the transaction is: only then does a member answer it by itself.
     package func observing(
@@ -136,7 +136,7 @@ package struct LedgerTransactions: Sendable {
         }
     }
 
-    /// Counter and head of one answer, which must agree (PROTOCOL.md 9).
+    /// Counter and head of one answer, which must agree (protocol.md 9).
     func observation(
         counter: EtcdRangeResponse, head: EtcdRangeResponse
     ) throws(LedgerInconsistency) -> LedgerObservation {

@@ -83,7 +83,8 @@ extension Integration {
 
         /// The second transaction once went to the hung member as well, and was resolved through it.
         @Test(
-            "PROTOCOL 15: while a member hangs, nothing more is sent to it or resolved through it")
+            "protocol.md 15: while a member hangs, nothing more is sent to it or resolved through it"
+        )
         func hungMember() async throws {
             let settings = [
                 "LEDGER_COMMIT_DEADLINE_MS": "400", "LEDGER_RESOLVE_DEADLINE_MS": "20000",

@@ -77,7 +77,7 @@ extension Integration {
         }
 
         @Test(
-            "PROTOCOL.md 18: a sealer that is killed, or paused, is replaced; waking does no harm")
+            "protocol.md 18: a sealer that is killed, or paused, is replaced; waking does no harm")
         func killedAndPaused() async throws {
             try await withReplicas(3) { replicas in
                 let paused = try await sealer(of: replicas)
@@ -141,7 +141,7 @@ extension Integration {
             }
         }
 
-        @Test("PROTOCOL.md 20: a hint that leads to a replica of another ledger is not followed")
+        @Test("protocol.md 20: a hint that leads to a replica of another ledger is not followed")
         func otherLedger() async throws {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { other in

@@ -40,7 +40,7 @@ extension Integration {
         }
 
         @Test(
-            "FORMATS: a running service stops sealing when somebody writes another format, reads go on, and it does not start again",
+            "formats.md: a running service stops sealing when somebody writes another format, reads go on, and it does not start again",
             arguments: ["2", "3"])
         func otherFormat(format: String) async throws {
             let cluster = try await EtcdCluster.sharedForLedgers()
@@ -55,7 +55,7 @@ extension Integration {
             }
         }
 
-        @Test("FORMATS: nor does it seal the first event of a ledger with another format")
+        @Test("formats.md: nor does it seal the first event of a ledger with another format")
         func otherFormatBeforeTheFirstEvent() async throws {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in

@@ -34,7 +34,7 @@ struct EtcdMembersTests {
         #expect(members.count == 3)
     }
 
-    @Test("PROTOCOL 15: all addresses of a member with an open transmission are avoided")
+    @Test("protocol.md 15: all addresses of a member with an open transmission are avoided")
     func aliases() {
         let members = members()
         for (place, endpoint) in endpoints.enumerated() {

@@ -3,7 +3,7 @@ import LedgerCore
 import LedgerStore
 import Testing
 
-/// Every sealing transaction compares the ledger's format (FORMATS.md, "One sealing transaction").
+/// Every sealing transaction compares the ledger's format (formats.md, "One sealing transaction").
 @Suite("The ledger's format")
 struct FormatTests {
     private func result(of proposal: Proposal, _ writer: LedgerWriter) -> TransmissionResult {

@@ -100,7 +100,7 @@ struct History {
             if underID != original.entry || original.entry.event.payload != submission.payload {
                 broken.append("\(name) is no duplicate of \(original.entry.sequenceNumber)")
             }
-            // Unless its number would not ascend in its stream (PROTOCOL.md 21).
+            // Unless its number would not ascend in its stream (protocol.md 21).
             if let sealed, !isOvertaken(submission, sealed.sequenceNumber) {
                 broken.append("\(name) was sealed and called a duplicate")
             }
@@ -134,7 +134,7 @@ struct History {
         }
     }
 
-    /// Within a stream answers come in the order of submission, and numbers answered as sealed ascend (PROTOCOL.md
+    /// Within a stream answers come in the order of submission, and numbers answered as sealed ascend (protocol.md
     /// 21).
     private func streamViolations() -> [String] {
         var broken: [String] = []

@@ -120,7 +120,7 @@ struct HistoryTests {
         #expect(violations(submission(1, .unknown), retry).isEmpty)
     }
 
-    @Test("PROTOCOL.md 21: numbers that do not ascend within a stream are found")
+    @Test("protocol.md 21: numbers that do not ascend within a stream are found")
     func streamOrder() {
         let wrong = [
             submission(2, sealed(2), stream: 7), submission(1, sealed(1), stream: 7),

@@ -91,7 +91,7 @@ struct LedgerStoreTests {
         }
     }
 
-    @Test("PROTOCOL 15: a member that keeps a transmission is avoided until it answers")
+    @Test("protocol.md 15: a member that keeps a transmission is avoided until it answers")
     mutating func avoided() async throws {
         let (_, transaction) = try proposal()
         failing.fail(.after(Self.error(.unknown, .timeout)))
@@ -104,7 +104,8 @@ struct LedgerStoreTests {
         #expect(failing.options.map(\.timeout) == [nil, Self.timeout, Self.timeout, nil])
     }
 
-    @Test("PROTOCOL 15: a member\'s own copy does not show that it works together with the others")
+    @Test(
+        "protocol.md 15: a member\'s own copy does not show that it works together with the others")
     mutating func copyDoesNotSettle() async throws {
         let (_, transaction) = try proposal()
         failing.fail(.after(Self.error(.unknown, .timeout)))

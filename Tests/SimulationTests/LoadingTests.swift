@@ -33,7 +33,7 @@ struct LoadingTests {
     }
 
     @Test(
-        "PROTOCOL 10: the events of a block that straddles a segment are all in the index",
+        "protocol.md 10: the events of a block that straddles a segment are all in the index",
         arguments: [4_095, 4_096, 4_097, 4_500, 8_191, 8_192, 8_300])
     func straddlingBlocks(count: UInt64) async throws {
         var writer = LedgerWriter()
@@ -41,7 +41,7 @@ struct LoadingTests {
         expectEqual(try await load(writer), writer.known)
     }
 
-    @Test("PROTOCOL 11: the tiles that are not under a full parent are loaded at every level")
+    @Test("protocol.md 11: the tiles that are not under a full parent are loaded at every level")
     func tilesAfterTakingOver() async throws {
         var writer = LedgerWriter()
         // One full tile of level 1, and some of level 0 beside it.
@@ -51,7 +51,7 @@ struct LoadingTests {
         #expect(loaded.observation == writer.known.observation)
     }
 
-    @Test("PROTOCOL 11: without one of those tiles nothing is loaded")
+    @Test("protocol.md 11: without one of those tiles nothing is loaded")
     func missingTile() async throws {
         var writer = LedgerWriter()
         try writer.fill(to: 600, blocks: [300])
@@ -60,7 +60,7 @@ struct LoadingTests {
         await #expect(throws: LedgerStoreError.self) { try await load(writer) }
     }
 
-    @Test("PROTOCOL 23: going on from a known state reads the same as reading everything")
+    @Test("protocol.md 23: going on from a known state reads the same as reading everything")
     func goingOn() async throws {
         var writer = LedgerWriter()
         try writer.fill(to: 1_500, blocks: [700])
@@ -69,7 +69,7 @@ struct LoadingTests {
         expectEqual(try await load(writer, from: known), writer.known)
     }
 
-    @Test("PROTOCOL 9: a ledger whose last event is not the head's is not loaded")
+    @Test("protocol.md 9: a ledger whose last event is not the head's is not loaded")
     func lastEventMustBeTheHead() async throws {
         var writer = LedgerWriter()
         try writer.seal(["a"])
@@ -82,7 +82,7 @@ struct LoadingTests {
     }
 
     @Test(
-        "PROTOCOL 9: counter and head must agree, and be canonical",
+        "protocol.md 9: counter and head must agree, and be canonical",
         arguments: ["2", "01", "+1", " 1", "9223372036854775808", "", "one"])
     func counterAndHead(counter: String) async throws {
         var writer = LedgerWriter()
@@ -114,7 +114,8 @@ struct LoadingTests {
     }
 
     @Test(
-        "PROTOCOL 24: pages of blocks are read without pinning a revision, and survive new events")
+        "protocol.md 24: pages of blocks are read without pinning a revision, and survive new events"
+    )
     func pagesWhileSealing() async throws {
         var writer = LedgerWriter()
         try writer.fill(to: 3_000, blocks: [30])
@@ -130,7 +131,7 @@ struct LoadingTests {
         #expect(read == 3_000)
     }
 
-    @Test("PROTOCOL 17: head and the first block beyond it are of one moment")
+    @Test("protocol.md 17: head and the first block beyond it are of one moment")
     func beyondHead() async throws {
         var writer = LedgerWriter()
         try writer.seal(["a", "b"])
@@ -145,7 +146,7 @@ struct LoadingTests {
 
 @Suite("The sealing transaction")
 struct SealingTransactionTests {
-    @Test("PROTOCOL 8: the same revision with another head is not extended")
+    @Test("protocol.md 8: the same revision with another head is not extended")
     func comparesTheHead() throws {
         var writer = LedgerWriter()
         try writer.seal(["a"])
@@ -155,7 +156,7 @@ struct SealingTransactionTests {
         #expect(try writer.seal(["b"]) == false)
     }
 
-    @Test("PROTOCOL 8: a block that exists beyond the head is never overwritten")
+    @Test("protocol.md 8: a block that exists beyond the head is never overwritten")
     func neverOverwritesBlocks() throws {
         var writer = LedgerWriter()
         try writer.seal(["a"])
@@ -165,7 +166,7 @@ struct SealingTransactionTests {
         #expect(writer.store.snapshot.keys[key]?.value == [1, 2, 3])
     }
 
-    @Test("PROTOCOL 8: tiles and segments that exist are never overwritten")
+    @Test("protocol.md 8: tiles and segments that exist are never overwritten")
     func neverOverwritesTiles() throws {
         for key in [LedgerKeys(prefix: "ledger/").tile(TileID(level: 0, index: 0))] {
             var writer = LedgerWriter()

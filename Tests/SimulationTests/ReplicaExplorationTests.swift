@@ -45,7 +45,7 @@ struct ReplicaExplorationTests {
         }
     }
 
-    @Test("PROTOCOL.md 4: the sealer sleeps over forwards: every combination of three operations")
+    @Test("protocol.md 4: the sealer sleeps over forwards: every combination of three operations")
     func pause() async throws {
         for moment in stride(from: Int64(0), through: 3_000_000, by: 500_000) {
             for length in [Int64(30_000_000), 90_000_000, 4_000_000_000] {

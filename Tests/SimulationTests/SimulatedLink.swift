@@ -180,7 +180,7 @@ final class SimulatedLink: ReplicaLink, @unchecked Sendable {
         }
     }
 
-    /// What it has got is not sealed for this client any more (PROTOCOL.md 6).
+    /// What it has got is not sealed for this client any more (protocol.md 6).
     private func leaveServer() {
         hasEnded = true
         server?.peers.removeAll { $0 === self }

@@ -240,7 +240,7 @@ final class SimulatedReplica: @unchecked Sendable {
         world.answered(place, answer.outcome)
     }
 
-    /// Nobody who was answered, or has called an event off, finds it in a new transaction (PROTOCOL.md 6).
+    /// Nobody who was answered, or has called an event off, finds it in a new transaction (protocol.md 6).
     func checkWaiting(for event: CertifiedEvent, _ life: Life) {
         // Between the last look at who waits and the sending nothing but a held up thread takes time.
         guard let ended = endedAt[event.vepsSignature], ended < life.age - 2_000_000 else { return }
@@ -273,7 +273,7 @@ final class SimulatedReplica: @unchecked Sendable {
         return events.map(\.token)
     }
 
-    /// Nobody waits for these events any more (PROTOCOL.md 6).
+    /// Nobody waits for these events any more (protocol.md 6).
     func callOff(_ tokens: [SubmissionToken]) {
         guard let life else { return }
         for token in tokens {
@@ -282,7 +282,7 @@ final class SimulatedReplica: @unchecked Sendable {
         driver?.cancel(tokens)
     }
 
-    /// Whether the ledger has the head that another replica knows (PROTOCOL.md 20).
+    /// Whether the ledger has the head that another replica knows (protocol.md 20).
     func contains(_ known: LedgerObservation?) -> Bool {
         guard let head = known?.head, head.sequence > .zero else { return true }
         return world.sealedEvents()[head.sequence]?.eventHash == head.eventHash

@@ -226,7 +226,7 @@ final class SimulatedStore: EtcdAccess, @unchecked Sendable {
 
     /// The number of a sealing transaction among those of this life.
     ///
-    /// Nobody who was answered, or has called an event off, finds it in a new one (PROTOCOL.md 6).
+    /// Nobody who was answered, or has called an event off, finds it in a new one (protocol.md 6).
     private func note(_ transaction: EtcdTransaction) -> Int {
         let operations = transaction.success
         if let number = sealing.lastIndex(where: { $0.operations == operations }) { return number }

@@ -1,7 +1,7 @@
 package import GRPCCore
 package import LedgerAPI
 
-/// What a caller knows of one submission (DESIGN.md, "Outcomes").
+/// What a caller knows of one submission (design.md, "Outcomes").
 package enum CallAnswer: Sendable, CustomStringConvertible {
     /// OK.
     case sealed(Ledger_SealedEvent)

@@ -57,7 +57,7 @@ package struct LedgerCheck: Sendable {
         return found
     }
 
-    /// The hash of an event's entry, computed from its fields (FORMATS.md, Entry).
+    /// The hash of an event's entry, computed from its fields (formats.md, "Entry").
     package static func hash(of event: Ledger_SealedEvent) -> String? {
         guard let previous = Digest(hex: event.previousHash),
             let certified = try? CertifiedEvent(

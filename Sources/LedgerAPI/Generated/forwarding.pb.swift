@@ -202,7 +202,7 @@ public nonisolated struct Ledger_Internal_ForwardedEvent: Sendable {
   /// Names the stream in which its caller sent it, 0 for a call of its own.
   public var stream: UInt64 = 0
 
-  /// The event as an entry (FORMATS.md, "Entry") with number 1 and zeros for what only sealing knows; with the
+  /// The event as an entry (formats.md, "Entry") with number 1 and zeros for what only sealing knows; with the
   /// submitter whom the caller of this stream has authenticated.
   public var entry: Data = Data()
 

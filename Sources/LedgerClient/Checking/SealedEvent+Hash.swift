@@ -2,7 +2,7 @@ internal import LedgerCore
 
 extension SealedEvent {
     /// SHA-256 of the event's canonical bytes as 64 hexadecimal digits, from its fields alone
-    /// (FORMATS, "Entry"); nil where the fields cannot be those of a sealed
+    /// (formats.md, "Entry"); nil where the fields cannot be those of a sealed
     package var recomputedHash: String? {
         let number = SequenceNumber(sequenceNumber)
         guard number.isLedgerNumber, let previous = Digest(hex: previousHash) else {

@@ -1,7 +1,7 @@
 /// Decides, after each attempt to submit one event, what it settled and what comes next.
 ///
 /// An event_id is sealed at most once, so the same event can be submitted again safely. Two rules
-/// decide (DESIGN, "Outcomes"; PROTOCOL, rule 3):
+/// decide (design.md, "Outcomes"; protocol.md 3):
 ///
 /// - Without an unknown attempt, a certain answer is final, or worth another attempt where the
 ///   service only lacked time or room.

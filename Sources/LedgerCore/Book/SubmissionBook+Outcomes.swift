@@ -3,7 +3,7 @@ extension SubmissionBook {
     struct Outbox: Sendable {
         /// What callers are told, in the order in which it was decided.
         var answers: [SubmissionAnswer] = []
-        /// What the replica that seals is told: nobody waits for these any more (PROTOCOL.md 6).
+        /// What the replica that seals is told: nobody waits for these any more (protocol.md 6).
         var recalls: [(LinkID, SubmissionToken)] = []
         /// Sealed events that are to be found for these: by id, or by the number in their place.
         var searches: [SubmissionToken] = []
@@ -37,7 +37,7 @@ extension SubmissionBook {
         }
     }
 
-    /// A certain rejection by one attempt is one of the event only if no other attempt is open (PROTOCOL.md 4).
+    /// A certain rejection by one attempt is one of the event only if no other attempt is open (protocol.md 4).
     mutating func rejected(
         _ token: SubmissionToken, _ reason: NotSealedReason, by path: Path,
         at now: MonotonicInstant
@@ -77,7 +77,7 @@ extension SubmissionBook {
         outbox.answers.append(SubmissionAnswer(tracked.submission, outcome))
     }
 
-    /// An event that is answered, or known to be sealed, is not put into a transaction any more (PROTOCOL.md 6).
+    /// An event that is answered, or known to be sealed, is not put into a transaction any more (protocol.md 6).
     private mutating func callOff(_ tracked: Tracked, endedOver path: Path?) {
         switch tracked.place {
         case .sent(let link) where path != .link(link):
@@ -90,7 +90,7 @@ extension SubmissionBook {
     ///
     /// Sealed by an attempt of this submission that was lost sight of, it is a success: but only above the head
     /// that was known when it was received, and signed and submitted as this one is; else somebody else had it
-    /// sealed (PROTOCOL.md 7).
+    /// sealed (protocol.md 7).
     private func outcome(
         of tracked: Tracked, found original: SealedEntry, at now: MonotonicInstant
     ) -> SubmissionOutcome {

@@ -3,7 +3,7 @@ extension SubmissionBook {
     /// sealed here has to be queued or rejected before anything else happens.
     ///
     /// A stream's event goes only where the stream's earlier ones are under way, and while the fate of one of them
-    /// is open it waits for that answer (PROTOCOL.md 21). Those that were lost sight of together go together.
+    /// is open it waits for that answer (protocol.md 21). Those that were lost sight of together go together.
     ///
     /// - Parameter latest: what was received after this stays.
     mutating func take(
@@ -78,7 +78,7 @@ extension SubmissionBook {
     }
 
     /// Puts back what was in a transaction that did not apply, before all others, in its order. Who was answered
-    /// meanwhile does not come back (PROTOCOL.md 6).
+    /// meanwhile does not come back (protocol.md 6).
     mutating func requeue(_ batch: [Submission]) {
         let unanswered = batch.map(\.token).filter { self[$0]?.place == .inBatch }
         for token in unanswered { move(token, to: .queued) }
@@ -118,7 +118,7 @@ extension SubmissionBook {
     ///
     /// Order in the batch is order of arrival. Where not all fits, callers are served in turn: every stream
     /// gets its share before any gets more. A stream's event is passed over only together with all later ones
-    /// of that stream, so that the numbers within a stream ascend (PROTOCOL.md 21).
+    /// of that stream, so that the numbers within a stream ascend (protocol.md 21).
     ///
     /// - Parameter hits: returns the index's hits for a submission that is about to be taken; one with hits
     ///   stays and is marked as being looked up.

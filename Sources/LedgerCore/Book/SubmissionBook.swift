@@ -35,14 +35,14 @@ package struct SubmissionBook: Sendable {
 
     struct Tracked: Sendable {
         let submission: Submission
-        /// The newest number known when it was received (PROTOCOL.md 7).
+        /// The newest number known when it was received (protocol.md 7).
         let headAtReceipt: SequenceNumber
         /// Its place in the order of arrival.
         fileprivate(set) var order: UInt64
         fileprivate(set) var place: Place
         fileprivate(set) var sentAt = MonotonicInstant(nanoseconds: 0)
         /// Links over which it was forwarded and that were lost sight of: each may still have it sealed
-        /// (PROTOCOL.md 4).
+        /// (protocol.md 4).
         fileprivate(set) var openAttempts: [LinkID] = []
         /// An own transaction with it may still be applied.
         fileprivate(set) var isOpenHere = false
@@ -57,7 +57,7 @@ package struct SubmissionBook: Sendable {
         var mayBeSealed: Bool { isOpenHere || !openAttempts.isEmpty }
     }
 
-    /// What a stream has under way; all of it in one place, so that its numbers ascend (PROTOCOL.md 21).
+    /// What a stream has under way; all of it in one place, so that its numbers ascend (protocol.md 21).
     struct StreamWork: Sendable {
         var path: Path?
         var underWay = 0

@@ -1,6 +1,6 @@
 import TextFormats
 
-/// What a ledger commits to at one size (C2SP tlog-checkpoint; FORMATS.md, Checkpoint).
+/// What a ledger commits to at one size (C2SP tlog-checkpoint; formats.md, "Checkpoint").
 package struct Checkpoint: Hashable, Sendable {
     /// `LEDGER_ORIGIN`: the ledger's name.
     package let origin: String

@@ -12,7 +12,7 @@ package struct NoteVerifier: Hashable, Sendable {
     /// The 32 bytes of the public key.
     package let publicKey: [UInt8]
 
-    /// H(name || 0x0A || 0x01 || public key)[0..<4] (FORMATS.md, Checkpoint).
+    /// H(name || 0x0A || 0x01 || public key)[0..<4] (formats.md, "Checkpoint").
     package let keyID: UInt32
 
     /// Takes a name without spaces and `+`, and 32 bytes.

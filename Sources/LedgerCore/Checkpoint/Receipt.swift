@@ -1,7 +1,7 @@
 import TextFormats
 
-/// The proof that an event is in the ledger, for checking it offline (C2SP tlog-proof; FORMATS.md,
-/// Receipt).
+/// The proof that an event is in the ledger, for checking it offline (C2SP tlog-proof; formats.md,
+/// "Receipt").
 package struct Receipt: Hashable, Sendable {
     private static let header = Array("c2sp.org/tlog-proof@v1".utf8)
 

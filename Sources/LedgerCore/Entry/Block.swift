@@ -1,4 +1,4 @@
-/// The events of one group commit, as the value of `events/<first>` holds them (FORMATS.md, Keys).
+/// The events of one group commit, as the value of `events/<first>` holds them (formats.md, "Keys in etcd").
 package struct Block: Hashable, Sendable {
     /// The most events of a block.
     package static let maxEntries = 1024

@@ -1,4 +1,4 @@
-/// An event as its caller certified it, with all fields inside their bounds (FORMATS.md, Entry).
+/// An event as its caller certified it, with all fields inside their bounds (formats.md, "Entry").
 package struct CertifiedEvent: Hashable, Sendable {
     package let eventID: EventID
 
@@ -61,7 +61,7 @@ package struct CertifiedEvent: Hashable, Sendable {
         self.submitter = submitter
     }
 
-    /// The bytes that a VEPS signature covers (FORMATS.md, What VEPS signs).
+    /// The bytes that a VEPS signature covers (formats.md, "What VEPS signs").
     package var signedBytes: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(24 + eventID.utf8.count + payload.count + metadataByteCount)

@@ -1,4 +1,4 @@
-/// The fields in which two events of one event id have other content (FORMATS.md, "Entry").
+/// The fields in which two events of one event id have other content (formats.md, "Entry").
 ///
 /// Signature and submitter are not among them: they may differ between honest retries.
 package struct ContentDifference: OptionSet, Hashable, Sendable {

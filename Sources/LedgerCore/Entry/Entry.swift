@@ -1,4 +1,4 @@
-/// One sealed event: what its caller certified, and what sealing added (FORMATS.md, Entry).
+/// One sealed event: what its caller certified, and what sealing added (formats.md, "Entry").
 package struct Entry: Hashable, Sendable {
     package let sequenceNumber: SequenceNumber
 

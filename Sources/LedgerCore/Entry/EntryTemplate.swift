@@ -1,5 +1,5 @@
-/// A certified event encoded as its entry, with holes for what only sealing knows (FORMATS.md,
-/// Entry).
+/// A certified event encoded as its entry, with holes for what only sealing knows (formats.md,
+/// "Entry").
 ///
 /// The costly part of encoding is done once, at admission; a batch that must be built again after a
 /// lost race only fills the holes again.

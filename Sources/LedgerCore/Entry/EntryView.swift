@@ -28,7 +28,7 @@ package struct EntryView: Hashable, Sendable {
 
     package let previousHash: EventHash
 
-    /// Reads the bytes of one whole entry; every bound of FORMATS.md, Entry is checked, so that
+    /// Reads the bytes of one whole entry; every bound of formats.md, "Entry" is checked, so that
     /// encoding what was decoded gives the same bytes.
     package init(decoding bytes: ArraySlice<UInt8>) throws(FormatError) {
         guard bytes.count <= EventLimits.maxEntryBytes else {

@@ -1,4 +1,4 @@
-/// The bounds of an event's fields (FORMATS.md, Entry).
+/// The bounds of an event's fields (formats.md, "Entry").
 package struct EventLimits: Hashable, Sendable {
     /// The longest entry in bytes, so that a block can hold its length in 16 bits.
     package static let maxEntryBytes = 65_535

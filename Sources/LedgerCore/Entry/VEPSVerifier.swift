@@ -1,7 +1,7 @@
 import Crypto
 import TextFormats
 
-/// Checks the signatures of the service that certifies events (FORMATS.md, What VEPS signs).
+/// Checks the signatures of the service that certifies events (formats.md, "What VEPS signs").
 package struct VEPSVerifier: Sendable {
     /// One public key that may have signed.
     package struct Key: Sendable {

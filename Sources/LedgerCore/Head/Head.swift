@@ -1,6 +1,6 @@
 import TextFormats
 
-/// The last sealed event and the tree up to it, as the key `head` holds them (FORMATS.md, Keys).
+/// The last sealed event and the tree up to it, as the key `head` holds them (formats.md, "Keys in etcd").
 package struct Head: Hashable, Sendable {
     /// The version of the stored form.
     package static let version: UInt64 = 1

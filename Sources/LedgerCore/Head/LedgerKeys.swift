@@ -1,4 +1,4 @@
-/// The keys of one ledger in etcd (FORMATS.md, Keys).
+/// The keys of one ledger in etcd (formats.md, "Keys in etcd").
 package struct LedgerKeys: Hashable, Sendable {
     /// A half-open range of keys, as etcd's requests take it.
     package struct Range: Hashable, Sendable {

@@ -2,7 +2,7 @@
 /// begin.
 ///
 /// A fingerprint that is not found proves that no event of the ledger has the id; a hit proves
-/// nothing, for different ids can have equal fingerprints (FORMATS.md, Keys). Holds about 16 bytes
+/// nothing, for different ids can have equal fingerprints (formats.md, "Keys in etcd"). Holds about 16 bytes
 /// an event: 8 for the fingerprint, 8 for its place in the table. The table consists of 4,096
 /// shards that grow one by one at different times, so that no single append waits for more than one
 /// shard.

@@ -1,5 +1,5 @@
 /// The part of the id index that one `ids/<n>` key holds: 4,096 fingerprints, and which numbers
-/// begin a block (FORMATS.md, Keys).
+/// begin a block (formats.md, "Keys in etcd").
 package struct IdSegment: Hashable, Sendable {
     /// The number of events of a full segment.
     package static let width = 4096

@@ -1,5 +1,5 @@
 /// The roots of the maximal full subtrees of a Merkle tree, largest first: all that is needed to
-/// extend it (FORMATS.md, Keys, `head`).
+/// extend it (formats.md, "Keys in etcd", `head`).
 package struct MerkleFrontier: Hashable, Sendable {
     /// The number of leaves.
     package private(set) var size: UInt64

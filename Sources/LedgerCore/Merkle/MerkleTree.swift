@@ -1,6 +1,6 @@
 import Crypto
 
-/// The hashes of an RFC 6962 Merkle tree over the ledger's entries (FORMATS.md, Merkle tree).
+/// The hashes of an RFC 6962 Merkle tree over the ledger's entries (formats.md, "Merkle tree").
 package enum MerkleTree {
     /// The root of the tree without leaves: H("").
     package static let emptyRoot = Digest.sha256([UInt8]())

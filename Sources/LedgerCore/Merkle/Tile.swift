@@ -1,4 +1,4 @@
-/// The place of a tile: its level and its index at that level (FORMATS.md, Keys, `tiles/`).
+/// The place of a tile: its level and its index at that level (formats.md, "Keys in etcd", `tiles/`).
 package struct TileID: Hashable, Sendable {
     /// The number of hashes of a full tile.
     package static let width = 256

@@ -1,5 +1,5 @@
-/// The part of a C2SP tlog-tiles path after `/tile/`: `<L>/<N>[.p/<W>]` (FORMATS.md, Tiles over
-/// HTTP).
+/// The part of a C2SP tlog-tiles path after `/tile/`: `<L>/<N>[.p/<W>]` (formats.md, "Tiles over
+/// HTTP").
 package struct TilePath: Hashable, Sendable {
     /// What a tile holds.
     package enum Kind: Hashable, Sendable {

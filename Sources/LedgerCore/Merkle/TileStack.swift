@@ -59,7 +59,7 @@ extension TileStack {
     }
 
     /// The full tiles that restoring a stack of this size needs: for each level those that are not
-    /// under a full tile of the level above, at most 255, ascending (PROTOCOL.md, 11).
+    /// under a full tile of the level above, at most 255, ascending (protocol.md 11).
     package static func tilesToLoad(size: UInt64) -> [TileID] {
         var tiles: [TileID] = []
         var level = 0

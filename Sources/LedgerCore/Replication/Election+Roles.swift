@@ -117,7 +117,7 @@ extension Election {
         }
     }
 
-    /// The sealer has been silent; before its hint is taken, the counter must not move (PROTOCOL.md 18).
+    /// The sealer has been silent; before its hint is taken, the counter must not move (protocol.md 18).
     struct Doubt: Sendable {
         enum Step: Sendable {
             /// The counter is read; `before` is what it was, where the hint may not be taken yet.

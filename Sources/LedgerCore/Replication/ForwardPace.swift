@@ -19,7 +19,7 @@ struct ForwardPace: Sendable {
         deviation = 0
     }
 
-    /// A forward that is unanswered for so long puts the sealer in doubt: twice the usual commit time (PROTOCOL.md 18),
+    /// A forward that is unanswered for so long puts the sealer in doubt: twice the usual commit time (protocol.md 18),
     /// with the usual reckoned as TCP reckons when to send again (RFC 6298: the mean and four deviations). Who doubts a
     /// sealer that is only busy adds races to its work, and then all are slower.
     var patience: Nanoseconds {

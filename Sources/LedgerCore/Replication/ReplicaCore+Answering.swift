@@ -31,7 +31,7 @@ extension ReplicaCore {
         case .duplicate(let number):
             book.readOriginal(token, number, toldOver: link)
         case .conflicting(let number, let differs):
-            // Said of sealed events only (PROTOCOL.md 3), so whatever was attempted, this one never will be.
+            // Said of sealed events only (protocol.md 3), so whatever was attempted, this one never will be.
             book.finish(
                 token, .conflicting(with: number, differs: differs), endedOver: .link(link))
         case .refused:
@@ -103,7 +103,7 @@ extension ReplicaCore {
     }
 
     /// What may be claimed: nothing certain of an event while one of the same id is in an own transaction whose fate
-    /// is open (PROTOCOL.md 3).
+    /// is open (protocol.md 3).
     private func claimed(_ answer: SubmissionAnswer) -> SubmissionAnswer {
         guard case .notSealed = answer.outcome,
             sealing.mayStillSeal(answer.submission.fingerprint)

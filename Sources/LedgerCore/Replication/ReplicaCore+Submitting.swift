@@ -10,7 +10,7 @@ extension ReplicaCore {
         }
     }
 
-    /// Another replica has forwarded an event: it is sealed here or not at all (PROTOCOL.md 19).
+    /// Another replica has forwarded an event: it is sealed here or not at all (protocol.md 19).
     mutating func forwarded(_ submission: Submission, at moment: Moment) {
         if takesForwards {
             admit(submission, at: moment)
@@ -55,7 +55,7 @@ extension ReplicaCore {
 
     // MARK: Where events go
 
-    /// So long events are held for an election at most; then they are sealed beside it (PROTOCOL.md 18).
+    /// So long events are held for an election at most; then they are sealed beside it (protocol.md 18).
     private var longestHold: Nanoseconds { settings.sealing.commitDeadline / 2 }
 
     /// When the oldest event that is held has been held for so long.
@@ -95,7 +95,7 @@ extension ReplicaCore {
         return !submissions.isEmpty
     }
 
-    /// Everything under way may be sealed on a store that this replica does not know (PROTOCOL.md 5).
+    /// Everything under way may be sealed on a store that this replica does not know (protocol.md 5).
     mutating func loseAll(at now: MonotonicInstant) {
         for link in forwarding.drainingInOrder {
             _ = forwarding.endDraining(link)

@@ -15,7 +15,7 @@
 ///  (the own batches)          (links)    ─── signs of the sealer ─────► (who seals)
 /// ```
 ///
-/// What must be right is what it claims: a certain rejection needs that every attempt ended certainly (PROTOCOL.md 4).
+/// What must be right is what it claims: a certain rejection needs that every attempt ended certainly (protocol.md 4).
 package struct ReplicaCore: Sendable {
     package let settings: ReplicaSettings
     var book = SubmissionBook()

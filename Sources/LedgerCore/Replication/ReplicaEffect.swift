@@ -7,7 +7,7 @@ package enum ReplicaEffect: Sendable {
     /// Compute the batch's entries, then report `proposed`.
     case propose(BatchPlan)
     /// Send the proposal's transaction, then report `transmissionEnded`. It goes to none of the members with a
-    /// transmission that has not ended, of whichever transaction, while there is another one (PROTOCOL.md 15).
+    /// transmission that has not ended, of whichever transaction, while there is another one (protocol.md 15).
     case transmit(Proposal)
     /// Read counter and head in one linearizable transaction, begun now, then report `observed`. The same members are
     /// avoided.
@@ -15,7 +15,7 @@ package enum ReplicaEffect: Sendable {
     /// Read the blocks from `after` + 1 up to the observed head, then report `blocksRead`.
     case readBlocks(after: SequenceNumber, upTo: LedgerObservation)
     /// Read what lies between a state and an observed head by way of the ids segments and tiles
-    /// (PROTOCOL.md 23), then report `reloaded`.
+    /// (protocol.md 23), then report `reloaded`.
     case reload(from: LedgerState, upTo: LedgerObservation)
     /// Read the events that index hits point at and compare their ids, then report `lookedUp`.
     case lookUp(LookUp)
@@ -25,7 +25,7 @@ package enum ReplicaEffect: Sendable {
     case connect(LinkID, SealerHint)
     /// Forward in this order over a link that is up.
     case send(LinkID, [Submission])
-    /// Tell the sealer that nobody waits any more for events that were forwarded over this link (PROTOCOL.md 6).
+    /// Tell the sealer that nobody waits any more for events that were forwarded over this link (protocol.md 6).
     case recall(LinkID, [SubmissionToken])
     /// Close a link; nothing is reported.
     case disconnect(LinkID)

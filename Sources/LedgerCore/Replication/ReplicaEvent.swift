@@ -80,7 +80,7 @@ package struct TakeAttempt: Hashable, Sendable {
     package let at: MonotonicInstant
     /// The `mod_revision` that the hint must still have.
     package let hintRevision: Int64
-    /// The one that the counter must still have, where the hint is taken from a living lease (PROTOCOL.md 18).
+    /// The one that the counter must still have, where the hint is taken from a living lease (protocol.md 18).
     package let counter: Revision?
 }
 
@@ -108,7 +108,7 @@ package enum KeepAliveResult: Sendable {
     case unknown
 }
 
-/// What a sealer answers to a forwarded event. Without the event's content: the forwarder has it (PROTOCOL.md 23).
+/// What a sealer answers to a forwarded event. Without the event's content: the forwarder has it (protocol.md 23).
 package enum ForwardOutcome: Hashable, Sendable {
     case sealed(Seal)
     case duplicate(of: SequenceNumber)

@@ -6,7 +6,7 @@ package struct ReplicaSettings: Hashable, Sendable {
     package var hintLifetime: Nanoseconds
     /// How often a sealer renews its lease.
     package var keepAliveInterval: Nanoseconds
-    /// A forward that is unanswered for so long, at least, puts the sealer in doubt (PROTOCOL.md 18).
+    /// A forward that is unanswered for so long, at least, puts the sealer in doubt (protocol.md 18).
     package var shortestPatience: Nanoseconds
     package var sealing: SealingSettings
 
@@ -29,11 +29,11 @@ package enum SealingAbility: Hashable, Sendable {
     /// The ledger has not been read yet: submissions are refused.
     case loading
     case able
-    /// Its clock cannot be believed, or nothing is known of it: it forwards, and holds no hint (PROTOCOL.md 22).
+    /// Its clock cannot be believed, or nothing is known of it: it forwards, and holds no hint (protocol.md 22).
     case clockUntrusted
     /// A member of the store runs a release that can lose what it has committed: as with an untrusted clock.
     case releaseRefused
-    /// Its transaction is not answered: it renews no lease, and takes no hint (PROTOCOL.md 18).
+    /// Its transaction is not answered: it renews no lease, and takes no hint (protocol.md 18).
     case stuck
     /// The store is not the ledger that it knows: submissions are refused.
     case fenced

@@ -1,10 +1,10 @@
 import TextFormats
 
-/// Who seals, as the key `sealer` says: a hint for speed, never a lock (FORMATS.md, "Keys in etcd").
+/// Who seals, as the key `sealer` says: a hint for speed, never a lock (formats.md, "Keys in etcd").
 package struct SealerHint: Hashable, Sendable {
     /// Where the replica's internal port is reached, as `host:port`.
     package let address: String
-    /// Names one life of one replica: an address alone may by now belong to somebody else (PROTOCOL.md 20).
+    /// Names one life of one replica: an address alone may by now belong to somebody else (protocol.md 20).
     package let id: String
 
     package init(address: String, id: String) {

@@ -1,5 +1,5 @@
 /// Lets a bounded number of searches run at a time, the others in order: thousands of events whose fate is open, or that
-/// were sealed before, must not become thousands of reads at once (PROTOCOL.md 16).
+/// were sealed before, must not become thousands of reads at once (protocol.md 16).
 struct SearchTurns: Sendable {
     private let maxRunning: Int
     private(set) var running = 0

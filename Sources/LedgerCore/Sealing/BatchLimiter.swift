@@ -1,7 +1,7 @@
 /// Bounds a batch by measured time, and predicts whether a new event can still make its deadline.
 ///
 /// Who just missed a batch waits for two: the rest of the one that is under way, and the own one. So twice the
-/// slow end of a batch must fit the contract (PROTOCOL.md 14). The share of the largest batch that is used
+/// slow end of a batch must fit the contract (protocol.md 14). The share of the largest batch that is used
 /// grows by steps while full batches are fast, and shrinks by a factor when a large batch was slow.
 package struct BatchLimiter: Sendable {
     private let settings: SealingSettings
@@ -38,7 +38,7 @@ package struct BatchLimiter: Sendable {
     ///
     /// The estimate halves with every half second in which nothing was measured: after an election the last
     /// measurement exceeds the contract, and an estimate that did not decay would reject everything for
-    /// ever (PROTOCOL.md 13).
+    /// ever (protocol.md 13).
     package func expectedCommit(at now: MonotonicInstant) -> Nanoseconds {
         var estimate = mean + deviation
         if let lastMeasuredAt {

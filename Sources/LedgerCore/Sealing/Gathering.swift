@@ -87,7 +87,7 @@ package struct Gathering: Sendable {
         answeredAt = now
         arrivedSince = 0
         soonAgain = Soon()
-        // Who just missed a batch waits for two and for what holds the second (PROTOCOL.md 14).
+        // Who just missed a batch waits for two and for what holds the second (protocol.md 14).
         let longest = max(0, min(Self.longestPart * contract, contract - 2 * usualCommit))
         let excess = max(0, usualBase - Self.ordinary * bestBase)
         busyFor = min(longest, usualCommit, Self.patience * excess)

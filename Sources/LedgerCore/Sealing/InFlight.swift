@@ -1,6 +1,6 @@
 /// A transaction that was sent, and everything known about its transmissions.
 ///
-/// A negative answer settles a transmission, not the transaction (PROTOCOL.md 2): transmission 1 can time out
+/// A negative answer settles a transmission, not the transaction (protocol.md 2): transmission 1 can time out
 /// and be applied after transmission 2 was refused. The transaction is certainly not applied only when every
 /// transmission ended negatively, or when the counter has moved past its comparison without it.
 struct InFlight: Sendable {
@@ -9,7 +9,7 @@ struct InFlight: Sendable {
         /// Waiting for a transmission's answer.
         case awaitingAnswer
         /// Counter and head are being read. `settles`: the read began after every transmission had ended, so
-        /// an unchanged counter is the last word about those that ended with "no space" (PROTOCOL.md 1).
+        /// an unchanged counter is the last word about those that ended with "no space" (protocol.md 1).
         case observing(ObservationID, settles: Bool)
         /// The store did not answer; the next read begins then.
         case pausing(until: MonotonicInstant)

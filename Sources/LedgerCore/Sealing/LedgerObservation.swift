@@ -13,7 +13,7 @@ package struct Revision: Hashable, Comparable, Sendable {
     }
 }
 
-/// Counter and head as one answer of etcd showed them (PROTOCOL.md 9).
+/// Counter and head as one answer of etcd showed them (protocol.md 9).
 ///
 /// Whoever makes one has checked that the two agree: two reads could give an old head with a new revision.
 package struct LedgerObservation: Hashable, Sendable {

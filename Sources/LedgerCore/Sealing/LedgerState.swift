@@ -1,7 +1,7 @@
 /// What a replica knows of the ledger up to one head: enough to seal the next event and to find any sealed one.
 ///
 /// Invariant: the id index and the tiles cover exactly the numbers 1 to `head.sequence`, and `revision` and
-/// `headBytes` were read in one answer with that head. FORMATS.md, "Why a duplicate cannot slip in", rests on
+/// `headBytes` were read in one answer with that head. formats.md, "Why a duplicate cannot slip in", rests on
 /// it: a transaction that compares this head proves that no event exists which the index has not seen.
 package struct LedgerState: Sendable {
     package private(set) var revision: Revision

@@ -11,7 +11,7 @@ package struct LookUp: Sendable {
     package let items: [Item]
 }
 
-/// Which index hits are looked up, and which wait for their turn (PROTOCOL.md 16).
+/// Which index hits are looked up, and which wait for their turn (protocol.md 16).
 ///
 /// A block is read by one look-up at a time, for all that want it by then, and only so many blocks at once: thousands of
 /// old duplicates must not become thousands of reads beside sealing.

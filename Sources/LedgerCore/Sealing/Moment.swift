@@ -101,7 +101,7 @@ extension Int64 {
     }
 }
 
-/// What the wall clock says, and whether it may be believed (PROTOCOL.md 22).
+/// What the wall clock says, and whether it may be believed (protocol.md 22).
 package enum WallClockReading: Hashable, Sendable {
     /// Epoch milliseconds that agree with most of etcd's members.
     case trusted(milliseconds: Int64)

@@ -1,5 +1,5 @@
 /// Where each transmission of a sealing transaction went, and which members are to be avoided therefore
-/// (PROTOCOL.md 15).
+/// (protocol.md 15).
 ///
 /// A member that keeps a transmission longer than it is waited for is avoided until the transfer has ended, and where it
 /// ended without an answer, until the member has answered something that it was asked afterwards. For what may be

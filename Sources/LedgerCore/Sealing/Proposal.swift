@@ -38,7 +38,7 @@ package struct BatchBase: Sendable {
 }
 
 /// One sealing transaction's content: everything that it puts, computed from a plan without any I/O
-/// (FORMATS.md, "Keys in etcd").
+/// (formats.md, "Keys in etcd").
 ///
 /// A proposal never changes: what is sent a second time is the identical transaction.
 package struct Proposal: Sendable {

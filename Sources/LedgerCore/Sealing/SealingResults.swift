@@ -7,7 +7,7 @@ package struct ObservationID: Hashable, Sendable {
     }
 }
 
-/// How one transmission of a sealing transaction ended (ETCD.md, "What an answer means for a write").
+/// How one transmission of a sealing transaction ended (etcd.md, "What an answer means for a write").
 package enum TransmissionResult: Sendable {
     /// Applied, in the transaction of this revision.
     case applied(Revision)
@@ -17,7 +17,7 @@ package enum TransmissionResult: Sendable {
     case unknownFormat(String)
     /// This transmission was certainly not applied: it never left, or etcd refused to look at it.
     case refused
-    /// etcd answered "no space", which can mean applied (PROTOCOL.md 1).
+    /// etcd answered "no space", which can mean applied (protocol.md 1).
     case noSpace
     /// Nothing definite is known: it may be applied now, later or never.
     case unknown

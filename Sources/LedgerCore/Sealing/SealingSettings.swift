@@ -6,7 +6,7 @@ package struct SealingSettings: Hashable, Sendable {
     package var resolveDeadline: Nanoseconds
     /// The most events of one transaction (`LEDGER_MAX_BATCH_EVENTS`, at most 1,024).
     package var maxBatchEvents: Int
-    /// The most bytes of entries in one transaction (FORMATS.md: 1 MiB).
+    /// The most bytes of entries in one transaction (formats.md: 1 MiB).
     package var maxBatchBytes: Int
     /// The most events that wait (`LEDGER_MAX_QUEUED_EVENTS`).
     package var maxQueuedEvents: Int

@@ -19,7 +19,7 @@ extension SealingStateMachine {
         return startLookUps(&book, at: moment.now)
     }
 
-    /// What looking up index hits by means of one block has found, outside the loop (PROTOCOL.md 16).
+    /// What looking up index hits by means of one block has found, outside the loop (protocol.md 16).
     mutating func lookedUp(
         _ block: SequenceNumber?, _ results: [(SubmissionToken, LookUpResult)],
         _ book: inout SubmissionBook, at now: MonotonicInstant
@@ -37,7 +37,7 @@ extension SealingStateMachine {
                     $0.clearedThrough = number
                 }
             case .found(let original):
-                // Said of sealed events only, never of pending ones (PROTOCOL.md 3): this one was read.
+                // Said of sealed events only, never of pending ones (protocol.md 3): this one was read.
                 book.ended(token, .duplicate(of: original), at: now)
             case .failed:
                 book.ended(token, .notSealed(.lookupFailed), at: now)
@@ -92,7 +92,7 @@ extension SealingStateMachine {
             book.queuedBytes + submission.byteCount <= settings.maxQueuedBytes
         else { return overloaded }
         // With nothing under way a batch is always admitted: otherwise nothing would ever measure that etcd is fast
-        // again (PROTOCOL.md 13), or one event at a time would, which under load is next to nothing.
+        // again (protocol.md 13), or one event at a time would, which under load is next to nothing.
         if case .idle = phase, book.queuedCount < limiter.maxEvents { return nil }
         return now + expected <= submission.commitBy ? nil : overloaded
     }

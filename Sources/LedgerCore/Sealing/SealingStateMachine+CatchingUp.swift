@@ -1,6 +1,6 @@
 extension SealingStateMachine {
     /// Behind by more than this many events, a replica reads ids segments and tiles (40 bytes an event)
-    /// instead of blocks (PROTOCOL.md 23).
+    /// instead of blocks (protocol.md 23).
     private static var reloadDistance: UInt64 { 4_096 }
     /// So many answers in a row that make no sense are believed.
     static var believedFailures: Int { 3 }
@@ -21,7 +21,7 @@ extension SealingStateMachine {
     }
 
     /// The revision alone does not tell: after a restore, others may have sealed up to the same revision again
-    /// (PROTOCOL.md 8).
+    /// (protocol.md 8).
     private func compare(_ observation: LedgerObservation) -> Comparison {
         guard let state else { return .rolledBack }
         if observation.revision == state.revision {
@@ -61,7 +61,7 @@ extension SealingStateMachine {
     /// Somebody read counter and head, and they make no sense: they do not agree, or are no ledger's.
     ///
     /// A transfer can be damaged once; a store that stays like this was changed by somebody else, and nothing is
-    /// sealed on it any more (PROTOCOL.md 9).
+    /// sealed on it any more (protocol.md 9).
     mutating func noticedMalformed(
         _ reason: LedgerInconsistency, _ book: inout SubmissionBook, at now: MonotonicInstant
     ) -> [ReplicaEffect] {
@@ -192,14 +192,14 @@ extension SealingStateMachine {
             return []
         }
         // It can never apply. Each event is looked up again by id when the next batch is built: sealed by another
-        // replica meanwhile, it is a duplicate (PROTOCOL.md 2).
+        // replica meanwhile, it is a duplicate (protocol.md 2).
         book.requeue(inDoubt.submissions)
         backOff(at: now)
         return [.report(.lostRace)]
     }
 
     /// Without the hint, a replica that loses races waits a random time that grows with each: otherwise many that
-    /// seal at once starve one another (PROTOCOL.md 18).
+    /// seal at once starve one another (protocol.md 18).
     private mutating func backOff(at now: MonotonicInstant) {
         lostInARow += 1
         guard !hasPrecedence else { return }

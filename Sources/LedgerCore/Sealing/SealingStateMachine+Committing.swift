@@ -73,7 +73,7 @@ extension SealingStateMachine {
         guard case .building(let plan) = phase, plan.id == proposal.id else { return [] }
         let contract = plan.submissions.map { $0.receivedAt + settings.commitDeadline }.min() ?? now
         // At the contract's end, through another member: waiting for the transfer's own time-out would make
-        // every slow commit unknown (PROTOCOL.md 15).
+        // every slow commit unknown (protocol.md 15).
         phase = .committing(
             InFlight(
                 proposal, plan: plan, sentAt: now,

@@ -1,7 +1,7 @@
 /// Decides what this replica seals and what an answer of etcd means.
 ///
 /// It has no I/O, no clock and no randomness, and no submissions of its own: they stand in the `SubmissionBook`, where
-/// it takes batches from what is queued and says what has become of each. The rules are PROTOCOL.md's; each stands
+/// it takes batches from what is queued and says what has become of each. The rules are protocol.md's; each stands
 /// beside the code that follows it.
 ///
 /// ```
@@ -58,7 +58,7 @@ struct SealingStateMachine: Sendable {
     var nextProposal: UInt64 = 1
     var nextObservation: UInt64 = 1
     /// Whether this replica goes on at once after a lost race: the one that holds the hint does, the others give
-    /// way (PROTOCOL.md 18).
+    /// way (protocol.md 18).
     var hasPrecedence = true
     /// Races lost one after another.
     var lostInARow = 0
@@ -93,7 +93,7 @@ struct SealingStateMachine: Sendable {
     }
 
     /// Whether an event with this fingerprint is in a transaction of this replica whose fate is open. Whoever answers for
-    /// this replica has to ask before it rejects with certainty (PROTOCOL.md 3).
+    /// this replica has to ask before it rejects with certainty (protocol.md 3).
     func mayStillSeal(_ fingerprint: Fingerprint) -> Bool {
         (inFlight?.proposal ?? openAtFence)?.fingerprints.contains(fingerprint) ?? false
     }
@@ -115,7 +115,7 @@ struct SealingStateMachine: Sendable {
     /// Why no batch may be built at present.
     func hindrance(at moment: Moment) -> NotSealedReason? {
         if releaseIsRefused { return .releaseRefused }
-        // An untrusted clock would spoil sealed_timestamp for ever (PROTOCOL.md 22).
+        // An untrusted clock would spoil sealed_timestamp for ever (protocol.md 22).
         switch moment.wall {
         case .trusted: return unreadable
         case .untrusted: return .clockUntrusted
@@ -144,7 +144,7 @@ struct SealingStateMachine: Sendable {
     }
 
     /// Whether a stream with so many waiting events may be read further: a batch of its events that waits is enough
-    /// (PROTOCOL.md 14), and what could not be sealed in time is better left with its caller than rejected. Where a
+    /// (protocol.md 14), and what could not be sealed in time is better left with its caller than rejected. Where a
     /// stream may not be, one with more may not either.
     func mayRead(waiting own: Int, _ book: SubmissionBook, at now: MonotonicInstant) -> Bool {
         switch phase {
@@ -228,7 +228,7 @@ struct SealingStateMachine: Sendable {
     }
 
     /// Stops sealing for good. What was never sent is certainly not sealed; what is in a transaction is
-    /// unknown (PROTOCOL.md 5).
+    /// unknown (protocol.md 5).
     mutating func fence(
         _ reason: LedgerInconsistency, _ book: inout SubmissionBook, at now: MonotonicInstant
     ) -> [ReplicaEffect] {

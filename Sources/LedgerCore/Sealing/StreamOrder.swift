@@ -1,4 +1,4 @@
-/// Keeps the numbers that one stream's caller is told as sealed ascending (PROTOCOL.md 21).
+/// Keeps the numbers that one stream's caller is told as sealed ascending (protocol.md 21).
 ///
 /// An attempt that was lost sight of can seal an event after later events of its stream were sealed elsewhere. That
 /// event is sealed, but not where the stream's order would have it: its caller is told as if it had been sealed

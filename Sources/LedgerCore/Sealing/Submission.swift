@@ -40,7 +40,7 @@ package final class Submission: Sendable {
     package enum Origin: Hashable, Sendable {
         /// A caller of this replica.
         case caller
-        /// Another replica has forwarded it, so it is sealed here or not at all (PROTOCOL.md 19).
+        /// Another replica has forwarded it, so it is sealed here or not at all (protocol.md 19).
         case replica
     }
 
@@ -65,7 +65,7 @@ package final class Submission: Sendable {
     /// Prepares a validated event for sealing.
     ///
     /// - Parameter callerDeadline: when the caller stops waiting; answers are given 5 ms before it, or they
-    ///   would never arrive (DESIGN.md, "Outcomes").
+    ///   would never arrive (design.md, "Outcomes").
     package convenience init(
         token: SubmissionToken, stream: StreamID?, event: CertifiedEvent, template: EntryTemplate,
         receivedAt: MonotonicInstant, callerDeadline: MonotonicInstant?, settings: SealingSettings,

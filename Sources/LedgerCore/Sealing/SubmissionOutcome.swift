@@ -28,7 +28,7 @@ package struct SealedEntry: Hashable, Sendable {
     }
 }
 
-/// How one submission ended (DESIGN.md, "Outcomes"). Exactly one is given for each.
+/// How one submission ended (design.md, "Outcomes"). Exactly one is given for each.
 package enum SubmissionOutcome: Hashable, Sendable {
     /// It is sealed; `latency` is the time from receipt to commit.
     case sealed(Seal, latency: Nanoseconds)

@@ -1,5 +1,5 @@
 /// Decides whether this replica's clock may date events: it must agree with most members of the
-/// store (PROTOCOL.md, 22).
+/// store (protocol.md 22).
 ///
 /// Every answer of a member carries its time in whole seconds. A sample is therefore an interval:
 /// how far this clock is ahead of the member's, at least and at most. What the wall clock did since

@@ -5,7 +5,7 @@ package struct Digest: Hashable, Sendable, CustomStringConvertible {
     /// The length of every digest in bytes.
     package static let byteCount = 32
 
-    /// 32 zero bytes: the `previous_hash` of sequence number 1 (FORMATS.md, Entry).
+    /// 32 zero bytes: the `previous_hash` of sequence number 1 (formats.md, "Entry").
     package static let zero = Digest()
 
     // In the order of the bytes in memory, so that `withUnsafeBytes` needs no conversion.
@@ -99,5 +99,5 @@ package struct Digest: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// The SHA-256 of an entry's canonical bytes (FORMATS.md, Entry).
+/// The SHA-256 of an entry's canonical bytes (formats.md, "Entry").
 package typealias EventHash = Digest

@@ -1,7 +1,7 @@
 /// The name that a caller gave an event: 1 to 256 bytes of UTF-8, compared as bytes.
 ///
 /// Two ids that differ only in Unicode normalisation are two ids, which is why no `String` is kept
-/// (FORMATS.md, Entry).
+/// (formats.md, "Entry").
 package struct EventID: Hashable, Sendable, CustomStringConvertible {
     /// The admitted lengths in bytes.
     package static let byteCounts = 1...256

@@ -1,7 +1,7 @@
 import Crypto
 
 /// The first 8 bytes of H("ILID" || event_id), as a big-endian number: what the id index knows of
-/// an event id (FORMATS.md, Keys). Different ids can have equal fingerprints.
+/// an event id (formats.md, "Keys in etcd"). Different ids can have equal fingerprints.
 package struct Fingerprint: Hashable, Sendable {
     /// The length of a stored fingerprint in bytes.
     package static let byteCount = 8

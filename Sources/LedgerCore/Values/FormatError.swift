@@ -1,4 +1,4 @@
-/// Stored or received bytes that do not have the form that FORMATS.md gives them.
+/// Stored or received bytes that do not have the form that formats.md gives them.
 ///
 /// The message names fields, lengths and bounds, and never repeats payloads or signatures.
 package struct FormatError: Error, Hashable, Sendable, CustomStringConvertible {

@@ -12,7 +12,7 @@ package struct SequenceNumber: RawRepresentable, Hashable, Comparable, Sendable,
     /// Not the number of any event: what an empty ledger has as its last number.
     package static let zero: SequenceNumber = 0
 
-    /// The first number that no event may have (FORMATS.md, Keys; numbers from here on are
+    /// The first number that no event may have (formats.md, "Keys in etcd"; numbers from here on are
     /// corruption).
     package static let limit = SequenceNumber(1 << 63)
 

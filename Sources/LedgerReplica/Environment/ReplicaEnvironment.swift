@@ -57,7 +57,7 @@ package struct ReplicaEnvironment: Sendable {
 package protocol ReplicaClock: Sendable {
     /// Time since some origin; never set by anybody.
     var now: MonotonicInstant { get }
-    /// Now, with the wall clock's reading if it agrees with most of etcd's members (PROTOCOL.md 22).
+    /// Now, with the wall clock's reading if it agrees with most of etcd's members (protocol.md 22).
     var moment: Moment { get }
     /// - Throws: `CancellationError`.
     func sleep(for length: Nanoseconds) async throws
@@ -92,7 +92,7 @@ package protocol SealedBlocks: Sendable {
 
 /// Opens connections to the replica that seals.
 package protocol ReplicaLinks: Sendable {
-    /// - Parameter known: counter and head as this replica knows them; the other one must have them too (PROTOCOL.md 20).
+    /// - Parameter known: counter and head as this replica knows them; the other one must have them too (protocol.md 20).
     func link(to hint: SealerHint, known: LedgerObservation?) -> any ReplicaLink
 }
 

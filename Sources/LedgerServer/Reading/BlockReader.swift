@@ -5,7 +5,7 @@ import LedgerReplica
 package import LedgerStore
 
 /// Reads sealed events by number: from memory, then from the member's own copy, and only when that finds nothing from
-/// the quorum (DESIGN.md, "Reading"). Equal reads at the same time are one.
+/// the quorum (design.md, "Reading"). Equal reads at the same time are one.
 package final class BlockReader: SealedBlocks {
     private let store: LedgerStore
     private let cache: BlockCache

@@ -7,7 +7,7 @@ import PrometheusExposition
 import SwiftProtobuf
 
 /// Checks what is stored, from etcd and never from a cache, one run at a time and paced, so that sealing goes on
-/// beside it (PROTOCOL.md 17).
+/// beside it (protocol.md 17).
 package final class EventVerifier: Sendable {
     /// The most runs that wait for their turn.
     private static let maxWaiting = 8

@@ -123,7 +123,7 @@ final class ForwardingService: RegistrableRPCService, Sendable {
         defer {
             // Who knows another secret leaves when it sees the challenge.
             if admission.isUnproven { _ = refused(PeerAdmission.unproven) }
-            // Who forwarded them is gone, and has them sealed elsewhere if at all (PROTOCOL.md 6).
+            // Who forwarded them is gone, and has them sealed elsewhere if at all (protocol.md 6).
             replica.cancel(caller.waiting)
         }
         for try await input in messages {

@@ -6,7 +6,7 @@ import LedgerReplica
 import LedgerStore
 import SwiftProtobuf
 
-/// Checks the first message of another replica: that both mean the same ledger (PROTOCOL.md 20).
+/// Checks the first message of another replica: that both mean the same ledger (protocol.md 20).
 struct Greeter: Sendable {
     /// The id of this replica's hint.
     let id: String

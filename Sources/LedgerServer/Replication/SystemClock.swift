@@ -49,7 +49,7 @@ package final class SystemClock: ReplicaClock {
         Int64((Date().timeIntervalSince1970 * 1_000).rounded(.down))
     }
 
-    /// Now, with the wall clock's reading if it agrees with most of etcd's members (PROTOCOL.md 22).
+    /// Now, with the wall clock's reading if it agrees with most of etcd's members (protocol.md 22).
     package var moment: Moment {
         let wall = wallMilliseconds
         let now = self.now

@@ -11,7 +11,7 @@ package final class StreamAnswers: SubmissionCaller {
         case outcome(LedgerCore.SubmissionOutcome, CertifiedEvent)
         case invalid(LedgerRPCError, eventID: String)
 
-        /// The same answer as the stream's order allows it (PROTOCOL.md 21).
+        /// The same answer as the stream's order allows it (protocol.md 21).
         func ordered(by order: inout StreamOrder) -> Self {
             guard case .outcome(let outcome, let event) = self else { return self }
             return .outcome(order.next(outcome, of: event), event)

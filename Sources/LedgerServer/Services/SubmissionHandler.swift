@@ -92,7 +92,7 @@ package struct SubmissionHandler: Sendable {
                         request.messages, from: caller, timeout: timeout, answers, to: writer)
                 }
             } catch {
-                // Nobody is told of them any more: what was not sent never will be (PROTOCOL.md 6).
+                // Nobody is told of them any more: what was not sent never will be (protocol.md 6).
                 replica.cancel(answers.unanswered)
                 throw error
             }

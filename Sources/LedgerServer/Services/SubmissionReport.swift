@@ -12,7 +12,7 @@ package enum SubmissionReport: Sendable {
     case rejected(LedgerRPCError, eventID: String, original: Ledger_SealedEvent?)
 
     /// `grpc-status-details-bin` with an original has fewer bytes than this: gRPC clients refuse trailers of 8 to 16 KiB
-    /// (DESIGN.md, "Outcomes").
+    /// (design.md, "Outcomes").
     package static let maxDetailBytes = 4_096
 
     package init(_ outcome: LedgerCore.SubmissionOutcome, of event: CertifiedEvent) {

@@ -54,7 +54,7 @@ struct OwnQueueTests {
         #expect(again == Array(bench.tokens[..<6]) + [later])
     }
 
-    @Test("PROTOCOL.md 6: who was answered meanwhile does not come back")
+    @Test("protocol.md 6: who was answered meanwhile does not come back")
     func requeueWithoutAnswered() {
         var bench = queued(3)
         let submissions = bench.tokens.compactMap { bench.book[$0]?.submission }

@@ -7,7 +7,7 @@ struct LedgerKeysTests {
 
     private func text(_ key: [UInt8]) -> String { String(decoding: key, as: UTF8.self) }
 
-    @Test("keys have the texts of FORMATS.md")
+    @Test("keys have the texts of formats.md")
     func texts() throws {
         #expect(text(keys.counter) == "ledger/sequence_counter")
         #expect(text(keys.head) == "ledger/head")

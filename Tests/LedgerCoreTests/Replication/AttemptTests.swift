@@ -20,9 +20,9 @@ struct AttemptTests {
         return (bench, first, second, token)
     }
 
-    // MARK: Certain rejections (PROTOCOL.md 4)
+    // MARK: Certain rejections (protocol.md 4)
 
-    @Test("PROTOCOL.md 4: a rejection by the only attempt is certain")
+    @Test("protocol.md 4: a rejection by the only attempt is certain")
     func onlyAttempt() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
@@ -31,7 +31,7 @@ struct AttemptTests {
                 == [.notSealed(Self.overloaded)])
     }
 
-    @Test("PROTOCOL.md 4: while another attempt is open a rejection is none: it ends as unknown")
+    @Test("protocol.md 4: while another attempt is open a rejection is none: it ends as unknown")
     func openAttempt() throws {
         let (bench, _, second, token) = try forwardedTwice()
         let effects = bench.answer(second, token, .notSealed(Self.overloaded))
@@ -44,7 +44,7 @@ struct AttemptTests {
         #expect(end.batch.isEmpty)
     }
 
-    @Test("PROTOCOL.md 4: an attempt that is rejected after all is open no longer")
+    @Test("protocol.md 4: an attempt that is rejected after all is open no longer")
     func bothRejected() throws {
         let (bench, first, second, token) = try forwardedTwice()
         #expect(bench.answer(first, token, .notSealed(Self.overloaded)).outcomes.isEmpty)
@@ -53,7 +53,7 @@ struct AttemptTests {
                 == [.notSealed(Self.overloaded)])
     }
 
-    @Test("PROTOCOL.md 4: a refusal before an event was looked at is certain: it goes elsewhere")
+    @Test("protocol.md 4: a refusal before an event was looked at is certain: it goes elsewhere")
     func refused() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
@@ -80,7 +80,7 @@ struct AttemptTests {
         #expect(bench.send(.linkUp(next)).sent == [[token]])
     }
 
-    @Test("PROTOCOL.md 4: an unknown answer is an open attempt, and the event is looked up")
+    @Test("protocol.md 4: an unknown answer is an open attempt, and the event is looked up")
     func unknownAnswer() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
@@ -93,7 +93,7 @@ struct AttemptTests {
         #expect(effects.outcomes.map(\.number) == [4])
     }
 
-    @Test("PROTOCOL.md 4: an own transaction that stays open counts as well")
+    @Test("protocol.md 4: an own transaction that stays open counts as well")
     func openHere() throws {
         let bench = try ReplicaBench.sealing()
         let proposal = try required(bench.transact("a", stream: 1))
@@ -104,7 +104,7 @@ struct AttemptTests {
         #expect(bench.run(milliseconds: 1).outcomes == [.unknown])
     }
 
-    @Test("PROTOCOL.md 4: a refusal over a lost link leaves the event where it is under way by now")
+    @Test("protocol.md 4: a refusal over a lost link leaves the event where it is under way by now")
     func lateRefusal() throws {
         let (bench, first, second, token) = try forwardedTwice()
         let effects = bench.answer(first, token, .refused)
@@ -126,7 +126,7 @@ struct AttemptTests {
         #expect(bench.run(milliseconds: 10).searched == [token])
     }
 
-    @Test("PROTOCOL.md 5: the fence is certain only for what was never sent")
+    @Test("protocol.md 5: the fence is certain only for what was never sent")
     func fence() throws {
         let (bench, link) = try ReplicaBench.following()
         let (sent, _) = bench.submit("sent", stream: 1)
@@ -138,7 +138,7 @@ struct AttemptTests {
         #expect(effects.outcomes == [.unknown, .notSealed(.rolledBack)])
     }
 
-    @Test("PROTOCOL.md 5: what was lost sight of is unknown at the fence, and looked for no more")
+    @Test("protocol.md 5: what was lost sight of is unknown at the fence, and looked for no more")
     func fenceWhileOpen() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
@@ -149,7 +149,7 @@ struct AttemptTests {
         #expect(effects.searched.isEmpty)
     }
 
-    @Test("PROTOCOL.md 5: what only the own sealing machine has is for that one to answer")
+    @Test("protocol.md 5: what only the own sealing machine has is for that one to answer")
     func fenceHere() throws {
         let bench = try ReplicaBench.sealing()
         let proposal = try required(bench.transact("in doubt", stream: 1))
@@ -162,7 +162,7 @@ struct AttemptTests {
         #expect(building.fence().outcomes == [.notSealed(.rolledBack)])
     }
 
-    @Test("PROTOCOL.md 6: what was lost sight of is submitted again only while it may be sealed")
+    @Test("protocol.md 6: what was lost sight of is submitted again only while it may be sealed")
     func noNewAttemptAfterExpiry() throws {
         let (bench, first) = try ReplicaBench.following()
         let (token, _) = bench.submit("a", stream: 1)
@@ -174,7 +174,7 @@ struct AttemptTests {
         #expect(bench.run(milliseconds: 51).outcomes == [.unknown])
     }
 
-    @Test("PROTOCOL.md 6: an answered event is never sent again, whatever becomes of its link")
+    @Test("protocol.md 6: an answered event is never sent again, whatever becomes of its link")
     func answeredIsGone() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
@@ -193,9 +193,9 @@ struct AttemptTests {
         #expect(bench.run(milliseconds: 60).answered == [long])
     }
 
-    // MARK: Found sealed (PROTOCOL.md 7)
+    // MARK: Found sealed (protocol.md 7)
 
-    @Test("PROTOCOL.md 7: sealed above the known head by an earlier attempt, it is a success")
+    @Test("protocol.md 7: sealed above the known head by an earlier attempt, it is a success")
     func foundAbove() throws {
         let (bench, _, second, token) = try forwardedTwice(head: 10)
         let effects = bench.answer(second, token, .duplicate(of: 11))
@@ -205,7 +205,7 @@ struct AttemptTests {
         #expect(end.outcomes.map(\.number) == [11])
     }
 
-    @Test("PROTOCOL.md 7: sealed at or below the known head, it is a duplicate")
+    @Test("protocol.md 7: sealed at or below the known head, it is a duplicate")
     func foundBelow() throws {
         let (bench, _, second, token) = try forwardedTwice(head: 11)
         bench.answer(second, token, .duplicate(of: 11))
@@ -214,7 +214,7 @@ struct AttemptTests {
         #expect(end.outcomes == [.duplicate(of: original)])
     }
 
-    @Test("PROTOCOL.md 7: without an earlier attempt it is a duplicate, whatever its number")
+    @Test("protocol.md 7: without an earlier attempt it is a duplicate, whatever its number")
     func foundWithoutAttempt() throws {
         let (bench, link) = try ReplicaBench.following()
         bench.hear(of: 10, over: link)

@@ -2,7 +2,7 @@ import Testing
 
 @testable import LedgerCore
 
-/// PROTOCOL.md 18: what happens when the sealer is silent, refuses, or cannot be reached.
+/// protocol.md 18: what happens when the sealer is silent, refuses, or cannot be reached.
 @Suite("Doubting the sealer")
 struct DoubtTests {
     /// A follower whose forward is unanswered, right before it would take the hint.
@@ -16,7 +16,7 @@ struct DoubtTests {
         return (bench, link, token)
     }
 
-    @Test("PROTOCOL.md 18: unanswered for 20 ms, with the counter unmoved: its hint is taken")
+    @Test("protocol.md 18: unanswered for 20 ms, with the counter unmoved: its hint is taken")
     func silentSealer() throws {
         let (bench, link, token) = try silent()
         let effects = bench.tick(afterMilliseconds: 1)
@@ -73,7 +73,7 @@ struct DoubtTests {
         #expect(bench.tick(afterMilliseconds: 1).readsHint)
     }
 
-    @Test("PROTOCOL.md 18: where the counter moves it is sealed here, after two more chances")
+    @Test("protocol.md 18: where the counter moves it is sealed here, after two more chances")
     func movingCounter() throws {
         let (bench, link, token) = try silent()
         for counter in Int64(9)...10 {
@@ -93,7 +93,7 @@ struct DoubtTests {
         #expect(here.batch == [next])
     }
 
-    @Test("PROTOCOL.md 18: the hint of a sealer that stays away is taken between two transeffects")
+    @Test("protocol.md 18: the hint of a sealer that stays away is taken between two transeffects")
     func deadSealer() throws {
         let bench = ReplicaBench()
         let link = try required(bench.read(ReplicaBench.other, revision: 50).connected)
@@ -181,7 +181,7 @@ struct DoubtTests {
         #expect(bench.run(milliseconds: 5).readsHint)
     }
 
-    @Test("PROTOCOL.md 22: who could not seal either waits for the silent sealer")
+    @Test("protocol.md 22: who could not seal either waits for the silent sealer")
     func cannotSealEither() throws {
         let (bench, _) = try ReplicaBench.following(wall: .untrusted)
         bench.submit("a")
@@ -195,7 +195,7 @@ struct DoubtTests {
 
     // MARK: Refusing
 
-    @Test("PROTOCOL.md 18: a sealer that refuses is deposed where the counter does not move")
+    @Test("protocol.md 18: a sealer that refuses is deposed where the counter does not move")
     func refused() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
@@ -250,7 +250,7 @@ struct DoubtTests {
             bench.notice(ReplicaBench.third, revision: 60).connectedTo == ReplicaBench.third)
     }
 
-    @Test("PROTOCOL.md 20: a hint that leads to a replica of another ledger is one that refuses")
+    @Test("protocol.md 20: a hint that leads to a replica of another ledger is one that refuses")
     func otherLedger() throws {
         let bench = ReplicaBench()
         let link = try required(bench.read(ReplicaBench.other, revision: 50).connected)
@@ -278,7 +278,7 @@ struct DoubtTests {
         #expect(busy.run(milliseconds: 1).readsHint)
     }
 
-    @Test("PROTOCOL.md 18: events are held for an election for half the contract, then sealed here")
+    @Test("protocol.md 18: events are held for an election for half the contract, then sealed here")
     func heldForElection() throws {
         let bench = ReplicaBench()
         let (first, _) = bench.submit("a", stream: 1)

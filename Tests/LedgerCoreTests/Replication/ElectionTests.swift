@@ -75,7 +75,7 @@ struct ElectionTests {
         #expect(!bench.core.isSealer)
     }
 
-    @Test("PROTOCOL.md 18: the hint of a sealer that died is taken once its lease has ended")
+    @Test("protocol.md 18: the hint of a sealer that died is taken once its lease has ended")
     func expired() throws {
         let (bench, link) = try ReplicaBench.following()
         let effects = bench.notice(nil)
@@ -104,7 +104,7 @@ struct ElectionTests {
         #expect(bench.read(nil, revision: 300).take?.hintRevision == 300)
     }
 
-    @Test("PROTOCOL.md 18: who lost the race follows the winner, and waits a TTL")
+    @Test("protocol.md 18: who lost the race follows the winner, and waits a TTL")
     func lostRace() throws {
         let bench = ReplicaBench()
         let take = try required(bench.read(nil).take)
@@ -194,7 +194,7 @@ struct ElectionTests {
         #expect(pauses == [20, 40, 80, 160, 320, 500, 500, 500])
     }
 
-    @Test("PROTOCOL.md 18: a sealer that is deposed follows the new one, and waits a TTL")
+    @Test("protocol.md 18: a sealer that is deposed follows the new one, and waits a TTL")
     func deposed() throws {
         let bench = try ReplicaBench.sealing()
         let effects = bench.notice(ReplicaBench.other, revision: 300)
@@ -246,7 +246,7 @@ struct ElectionTests {
         return proposal
     }
 
-    @Test("PROTOCOL.md 18: keep-alives are sent only while sealing works")
+    @Test("protocol.md 18: keep-alives are sent only while sealing works")
     func stuck() throws {
         let bench = try ReplicaBench.sealing()
         try stick(bench)
@@ -276,7 +276,7 @@ struct ElectionTests {
         #expect(bench.read(nil).take != nil)
     }
 
-    @Test("PROTOCOL.md 22: who cannot trust its clock gives the hint back and forwards")
+    @Test("protocol.md 22: who cannot trust its clock gives the hint back and forwards")
     func untrustedClock() throws {
         let bench = try ReplicaBench.sealing()
         let effects = bench.clock(.untrusted)
@@ -289,7 +289,7 @@ struct ElectionTests {
         #expect(bench.send(.linkUp(link)).reports.count == 1)
     }
 
-    @Test("PROTOCOL.md 22: a replica that may not seal finds its sealer again after a broken link")
+    @Test("protocol.md 22: a replica that may not seal finds its sealer again after a broken link")
     func untrustedClockReconnects() throws {
         let (bench, link) = try ReplicaBench.following(wall: .untrusted)
         #expect(bench.linkDown(link).readsHint)
@@ -320,7 +320,7 @@ struct ElectionTests {
         #expect(effects.givenBack == 8)
     }
 
-    @Test("PROTOCOL.md 18: a fenced sealer gives the hint back and never takes it again")
+    @Test("protocol.md 18: a fenced sealer gives the hint back and never takes it again")
     func fenced() throws {
         let bench = try ReplicaBench.sealing()
         let effects = bench.fence()
@@ -361,7 +361,7 @@ struct ElectionTests {
         #expect(answer.disconnected == [link])
     }
 
-    @Test("PROTOCOL.md 19: only the holder of the hint takes forwards, or one that leaves")
+    @Test("protocol.md 19: only the holder of the hint takes forwards, or one that leaves")
     func noLoops() throws {
         #expect(!ReplicaBench().core.takesForwards)
         let (following, _) = try ReplicaBench.following()
@@ -374,7 +374,7 @@ struct ElectionTests {
         #expect(!sealing.core.takesForwards)
     }
 
-    @Test("PROTOCOL.md 19: a replica never connects to itself")
+    @Test("protocol.md 19: a replica never connects to itself")
     func neverToItself() throws {
         let bench = try ReplicaBench.sealing()
         bench.clock(.untrusted)

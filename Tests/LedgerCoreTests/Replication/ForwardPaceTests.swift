@@ -11,7 +11,7 @@ struct ForwardPaceTests {
         start + .milliseconds(milliseconds)
     }
 
-    @Test("PROTOCOL.md 18: a silent sealer is given 20 ms at least, and twice the usual time")
+    @Test("protocol.md 18: a silent sealer is given 20 ms at least, and twice the usual time")
     func patience() {
         var pace = pace
         #expect(pace.patience == .milliseconds(20))

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Forwarding")
 struct ForwardingTests {
-    @Test("PROTOCOL.md 23: what has waited for the link goes in one message, in order of arrival")
+    @Test("protocol.md 23: what has waited for the link goes in one message, in order of arrival")
     func batch() throws {
         let bench = ReplicaBench()
         let link = try required(bench.read(ReplicaBench.other, revision: 50).connected)
@@ -39,7 +39,7 @@ struct ForwardingTests {
         #expect(bench.apply(next, revision: 3).outcomes.map(\.number) == [2, 3, 4])
     }
 
-    @Test("PROTOCOL.md 6: what expires while it waits is certainly not sealed, and goes nowhere")
+    @Test("protocol.md 6: what expires while it waits is certainly not sealed, and goes nowhere")
     func expiry() throws {
         let bench = ReplicaBench(wall: .untrusted)
         let link = try required(bench.read(ReplicaBench.other, revision: 50).connected)
@@ -58,7 +58,7 @@ struct ForwardingTests {
         #expect(bench.run(milliseconds: 10).outcomes == [.notSealed(.storeUnavailable)])
     }
 
-    @Test("PROTOCOL.md 6: an event whose time is over is refused at once")
+    @Test("protocol.md 6: an event whose time is over is refused at once")
     func tooLate() throws {
         let (bench, _) = try ReplicaBench.following()
         let (_, effects) = bench.submit("a", deadlineIn: 5)
@@ -66,7 +66,7 @@ struct ForwardingTests {
         #expect(effects.sent.isEmpty)
     }
 
-    @Test("PROTOCOL.md 6: a forward carries the times by which it must be sealed and answered")
+    @Test("protocol.md 6: a forward carries the times by which it must be sealed and answered")
     func times() throws {
         let (bench, _) = try ReplicaBench.following()
         let (_, effects) = bench.submit("a", deadlineIn: 40)
@@ -151,7 +151,7 @@ struct ForwardingTests {
         #expect(bench.sealed(link, sent, as: 4).isEmpty)
     }
 
-    @Test("PROTOCOL.md 6: what is with the own sealing machine is for that one to cancel")
+    @Test("protocol.md 6: what is with the own sealing machine is for that one to cancel")
     func cancellingHere() throws {
         let bench = try ReplicaBench.sealing()
         let (inBatch, effects) = bench.submit("a", stream: 1)

@@ -34,7 +34,7 @@ struct ReplicaCoreTests {
 
     // MARK: Events that other replicas forward
 
-    @Test("PROTOCOL.md 19: who does not seal refuses what is forwarded, and does not send it on")
+    @Test("protocol.md 19: who does not seal refuses what is forwarded, and does not send it on")
     func refusesForwards() throws {
         let (bench, _) = try ReplicaBench.following()
         let (tokens, effects) = bench.forwarded("a", "b")
@@ -68,7 +68,7 @@ struct ReplicaCoreTests {
         #expect(sealed.outcomes.map(\.number) == [2, 3, 4])
     }
 
-    @Test("PROTOCOL.md 19: what was forwarded to a sealer that is deposed goes to nobody else")
+    @Test("protocol.md 19: what was forwarded to a sealer that is deposed goes to nobody else")
     func forwardedToDeposed() throws {
         let bench = try ReplicaBench.sealing()
         let first = try required(bench.transact("under way"))
@@ -87,10 +87,10 @@ struct ReplicaCoreTests {
         #expect(bench.forwarded("b").effects.outcomes == [.notSealed(.notSealing)])
     }
 
-    // MARK: PROTOCOL.md 3, at the one place where claims are made
+    // MARK: protocol.md 3, at the one place where claims are made
 
     @Test(
-        "PROTOCOL.md 3: a certain rejection becomes unknown only while the same id is in the own open transaction"
+        "protocol.md 3: a certain rejection becomes unknown only while the same id is in the own open transaction"
     )
     func claims() throws {
         let bench = try ReplicaBench.sealing()
@@ -105,7 +105,7 @@ struct ReplicaCoreTests {
         #expect(bench.cancel(twins[1]).outcomes == [.notSealed(.deadlineExceeded)])
     }
 
-    @Test("PROTOCOL.md 3: what is said with certainty of a sealed event is said all the same")
+    @Test("protocol.md 3: what is said with certainty of a sealed event is said all the same")
     func sealedClaims() throws {
         let bench = try ReplicaBench.sealing()
         bench.seal("old", revision: 2)
@@ -114,7 +114,7 @@ struct ReplicaCoreTests {
         #expect(bench.lookedUp(twin, .found(original)).outcomes == [.duplicate(of: original)])
     }
 
-    @Test("PROTOCOL.md 3: after the fence the transaction that was open stays open for ever")
+    @Test("protocol.md 3: after the fence the transaction that was open stays open for ever")
     func claimsAfterFence() throws {
         let bench = try ReplicaBench.sealing()
         _ = try required(bench.transact("a"))
@@ -160,17 +160,21 @@ struct ReplicaCoreTests {
 
     // MARK: What is known of the ledger
 
-    @Test("PROTOCOL.md 7: what was found sealed, and what was sealed here, is known from then on")
+    @Test("protocol.md 7: what was found sealed, and what was sealed here, is known from then on")
     func knownNumbers() throws {
         let (bench, link) = try ReplicaBench.following()
         let tokens = (0..<2).map { bench.submit("e\($0)").token }
         bench.answer(link, tokens[0], .unknown)
         let found = try ReplicaBench.entry("e0", as: 30)
-        #expect(bench.send(.searched(tokens[0], under: nil, .found(found))).outcomes.map(\.number) == [30])
+        #expect(
+            bench.send(.searched(tokens[0], under: nil, .found(found))).outcomes.map(\.number) == [
+                30
+            ])
         let (later, _) = bench.submit("later")
         bench.answer(link, later, .unknown)
         let old = try ReplicaBench.entry("later", as: 30)
-        #expect(bench.send(.searched(later, under: nil, .found(old))).outcomes == [.duplicate(of: old)])
+        #expect(
+            bench.send(.searched(later, under: nil, .found(old))).outcomes == [.duplicate(of: old)])
 
         let own = try ReplicaBench.sealing()
         own.seal("first", revision: 2)
@@ -179,7 +183,10 @@ struct ReplicaCoreTests {
         let (token, _) = own.submit("a")
         own.answer(next, token, .unknown)
         let first = try ReplicaBench.entry("a", as: 1)
-        #expect(own.send(.searched(token, under: nil, .found(first))).outcomes == [.duplicate(of: first)])
+        #expect(
+            own.send(.searched(token, under: nil, .found(first))).outcomes == [
+                .duplicate(of: first)
+            ])
     }
 
     @Test("that etcd has no space is known from the sealer's answer")

@@ -7,7 +7,7 @@ struct SealerHintTests {
         try SealerHint(decodingJSON: Array(text.utf8))
     }
 
-    @Test("it is encoded as FORMATS.md says")
+    @Test("it is encoded as formats.md says")
     func encoding() {
         let hint = SealerHint(address: "10.0.0.7:50052", id: "7f3a")
         #expect(

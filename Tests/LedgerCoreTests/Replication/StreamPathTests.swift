@@ -2,10 +2,10 @@ import Testing
 
 @testable import LedgerCore
 
-/// PROTOCOL.md 21: the numbers answered as sealed ascend within a stream.
+/// protocol.md 21: the numbers answered as sealed ascend within a stream.
 @Suite("The order within a stream")
 struct StreamPathTests {
-    @Test("PROTOCOL.md 21: forwards of a stream go over one link, in order of submission")
+    @Test("protocol.md 21: forwards of a stream go over one link, in order of submission")
     func order() throws {
         let (bench, link) = try ReplicaBench.following()
         for number in 0..<5 {
@@ -15,7 +15,7 @@ struct StreamPathTests {
         }
     }
 
-    @Test("PROTOCOL.md 21: later events wait until the earlier ones' link has answered")
+    @Test("protocol.md 21: later events wait until the earlier ones' link has answered")
     func oneLinkAtATime() throws {
         let (bench, old) = try ReplicaBench.following()
         let (first, _) = bench.submit("a", stream: 1)
@@ -32,7 +32,7 @@ struct StreamPathTests {
         #expect(effects.sentOver == new)
     }
 
-    @Test("PROTOCOL.md 21: what is sealed here waits for what was forwarded, and the other way")
+    @Test("protocol.md 21: what is sealed here waits for what was forwarded, and the other way")
     func hereAndThere() throws {
         let (bench, link) = try ReplicaBench.following()
         let (first, _) = bench.submit("a", stream: 1)
@@ -60,7 +60,7 @@ struct StreamPathTests {
         for _ in 0..<30 { bench.tick(afterMilliseconds: 1) }
     }
 
-    @Test("PROTOCOL.md 21: what was lost sight of together goes together, before later events")
+    @Test("protocol.md 21: what was lost sight of together goes together, before later events")
     func lostTogether() throws {
         let (bench, old) = try ReplicaBench.following()
         let tokens = (0..<3).map { bench.submit("e\($0)", stream: 1).token }
@@ -74,7 +74,7 @@ struct StreamPathTests {
         #expect(bench.sealed(new, tokens[2], as: 5).sent == [[later]])
     }
 
-    @Test("PROTOCOL.md 21: after an unknown answer later events wait for that event's end")
+    @Test("protocol.md 21: after an unknown answer later events wait for that event's end")
     func afterUnknown() throws {
         let (bench, link) = try ReplicaBench.following()
         let (first, _) = bench.submit("a", stream: 1)
@@ -88,7 +88,7 @@ struct StreamPathTests {
         #expect(end.sent == [[second]])
     }
 
-    @Test("PROTOCOL.md 21: a rejection does not stop later events")
+    @Test("protocol.md 21: a rejection does not stop later events")
     func afterRejection() throws {
         let (bench, link) = try ReplicaBench.following()
         let tokens = (0..<2).map { bench.submit("e\($0)", stream: 1).token }
@@ -118,7 +118,7 @@ struct StreamPathTests {
         .sealed(ReplicaBench.seal(number), latency: .zero)
     }
 
-    @Test("PROTOCOL.md 21: a lower number than one already told is told as a duplicate")
+    @Test("protocol.md 21: a lower number than one already told is told as a duplicate")
     func guarded() throws {
         var order = StreamOrder()
         let event = ReplicaBench.event("a", payload: [1])

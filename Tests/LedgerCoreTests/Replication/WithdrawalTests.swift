@@ -3,10 +3,10 @@ import Testing
 @testable import LedgerCore
 
 /// What is said with certainty, and what is called off: of both ways of an event, here and over a link, is one book
-/// kept (PROTOCOL.md 3 and 6).
+/// kept (protocol.md 3 and 6).
 @Suite("Rejections and withdrawals of forwarded events")
 struct WithdrawalTests {
-    // MARK: PROTOCOL.md 3
+    // MARK: protocol.md 3
 
     /// A follower with an own transaction of "a" whose fate is open.
     private func followingInDoubt(
@@ -20,7 +20,7 @@ struct WithdrawalTests {
         return (bench, link, proposal)
     }
 
-    @Test("PROTOCOL.md 3: no rejection leaves this machine without the sealing machine being asked")
+    @Test("protocol.md 3: no rejection leaves this machine without the sealing machine being asked")
     func rejectionsAreAsked() throws {
         let overloaded = NotSealedReason.overloaded(retryAfter: .milliseconds(50))
         let (bench, link, proposal) = try followingInDoubt()
@@ -51,7 +51,7 @@ struct WithdrawalTests {
     }
 
     @Test(
-        "PROTOCOL.md 3: what is refused because the replica stops or does not seal is asked as well"
+        "protocol.md 3: what is refused because the replica stops or does not seal is asked as well"
     )
     func refusalsAreAsked() throws {
         let (bench, _, _) = try followingInDoubt()
@@ -62,9 +62,9 @@ struct WithdrawalTests {
         #expect(bench.submit("b").effects.outcomes == [.notSealed(.stopping)])
     }
 
-    // MARK: PROTOCOL.md 6
+    // MARK: protocol.md 6
 
-    @Test("PROTOCOL.md 6: a cancelled event that is sealed here is called off there, in order")
+    @Test("protocol.md 6: a cancelled event that is sealed here is called off there, in order")
     func cancelledHere() throws {
         let bench = try ReplicaBench.sealing()
         let proposal = try required(bench.transact("under way", stream: 1))
@@ -87,7 +87,7 @@ struct WithdrawalTests {
         return (bench, token, proposal)
     }
 
-    @Test("PROTOCOL.md 6: who is told \"unknown\" does not find the event in a transaction later")
+    @Test("protocol.md 6: who is told \"unknown\" does not find the event in a transaction later")
     func answeredHere() throws {
         let (bench, token, proposal) = try openElsewhere()
         #expect(bench.cancel(token).outcomes == [.unknown])
@@ -100,7 +100,7 @@ struct WithdrawalTests {
         #expect(overdue.apply(open, revision: 2).batch.isEmpty)
     }
 
-    @Test("PROTOCOL.md 6: sealed by one attempt, it is called off where it waits for another")
+    @Test("protocol.md 6: sealed by one attempt, it is called off where it waits for another")
     func sealedElsewhere() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
@@ -114,7 +114,7 @@ struct WithdrawalTests {
         #expect(here.apply(proposal, revision: 2).batch.isEmpty)
     }
 
-    @Test("PROTOCOL.md 6: said to be sealed over one link, it is called off where it is under way")
+    @Test("protocol.md 6: said to be sealed over one link, it is called off where it is under way")
     func sealedElsewhereBefore() throws {
         let (bench, link) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
@@ -126,7 +126,7 @@ struct WithdrawalTests {
         #expect(effects.recalled == [token])
     }
 
-    @Test("PROTOCOL.md 6: a cancelled event that was forwarded is recalled from the sealer")
+    @Test("protocol.md 6: a cancelled event that was forwarded is recalled from the sealer")
     func cancelledForward() throws {
         let (bench, _) = try ReplicaBench.following()
         let (token, _) = bench.submit("a")
@@ -135,7 +135,7 @@ struct WithdrawalTests {
         #expect(effects.recalled == [token])
     }
 
-    @Test("PROTOCOL.md 6: what a link takes back at once goes out in one message")
+    @Test("protocol.md 6: what a link takes back at once goes out in one message")
     func recalledTogether() throws {
         let (bench, link) = try ReplicaBench.following()
         let tokens = (0..<3).map { bench.submit("e\($0)").token }

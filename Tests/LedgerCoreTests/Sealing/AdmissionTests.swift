@@ -5,7 +5,8 @@ import Testing
 @Suite("Admission and batching")
 struct AdmissionTests {
     @Test(
-        "PROTOCOL 13: with nothing queued or under way an event is admitted, however slow etcd was")
+        "protocol.md 13: with nothing queued or under way an event is admitted, however slow etcd was"
+    )
     func idleAdmitsAlways() throws {
         let bench = ReplicaBench.alone()
         // An election: commits that take far longer than the contract.
@@ -18,7 +19,7 @@ struct AdmissionTests {
     }
 
     @Test(
-        "PROTOCOL 13: behind a slow commit nothing is admitted that cannot make it, and the estimate decays"
+        "protocol.md 13: behind a slow commit nothing is admitted that cannot make it, and the estimate decays"
     )
     func estimateDecays() throws {
         let bench = ReplicaBench.alone()
@@ -37,7 +38,7 @@ struct AdmissionTests {
         #expect(limiter.expectedCommit(at: later) < limiter.expectedCommit(at: bench.now))
     }
 
-    @Test("PROTOCOL 14: slow large batches shrink the next ones, fast full ones let them grow")
+    @Test("protocol.md 14: slow large batches shrink the next ones, fast full ones let them grow")
     func batchesFollowMeasuredTime() {
         let settings = SealingSettings()
         var limiter = BatchLimiter(settings: settings)
@@ -58,7 +59,7 @@ struct AdmissionTests {
         #expect(limiter.maxEvents <= settings.maxBatchEvents)
     }
 
-    @Test("PROTOCOL 14: a stream is not read further while a batch of its events waits")
+    @Test("protocol.md 14: a stream is not read further while a batch of its events waits")
     func streamsArePaced() throws {
         let bench = ReplicaBench.alone()
         _ = try required(bench.transact("under way"))
@@ -70,7 +71,7 @@ struct AdmissionTests {
         #expect(accepted == bench.core.sealing.limiter.maxEvents)
     }
 
-    @Test("PROTOCOL 14: batches take callers in turn")
+    @Test("protocol.md 14: batches take callers in turn")
     func callersInTurn() throws {
         let bench = ReplicaBench.alone(settings: SealingSettings(maxBatchEvents: 80))
         let first = try required(bench.transact("under way"))
@@ -195,7 +196,7 @@ struct AdmissionTests {
                 .isEmpty)
     }
 
-    @Test("PROTOCOL 16: a hit is looked up beside the loop, and others are sealed meanwhile")
+    @Test("protocol.md 16: a hit is looked up beside the loop, and others are sealed meanwhile")
     func hitsDoNotBlock() throws {
         let bench = ReplicaBench.alone()
         bench.seal("old", revision: 2)
@@ -210,7 +211,7 @@ struct AdmissionTests {
         #expect(bench.apply(proposal, revision: 3).outcomes.map(\.number) == [2])
     }
 
-    @Test("PROTOCOL 16: two different ids with one fingerprint are both sealed")
+    @Test("protocol.md 16: two different ids with one fingerprint are both sealed")
     func collidingFingerprints() throws {
         let bench = ReplicaBench.alone()
         bench.seal("old", revision: 2)
@@ -244,7 +245,7 @@ struct AdmissionTests {
         #expect(bench.submit("elsewhere").effects.plan?.submissions.count == 1)
     }
 
-    @Test("PROTOCOL 22: nothing is sealed while the clock cannot be believed")
+    @Test("protocol.md 22: nothing is sealed while the clock cannot be believed")
     func untrustedClock() {
         let bench = ReplicaBench.alone()
         bench.wall = .untrusted
@@ -265,7 +266,7 @@ struct AdmissionTests {
         #expect(plan.sealedTimestamp == 5_000)
     }
 
-    @Test("PROTOCOL 23: far behind, segments and tiles are read instead of blocks")
+    @Test("protocol.md 23: far behind, segments and tiles are read instead of blocks")
     func farBehindReloads() throws {
         let bench = ReplicaBench.alone()
         let known = try required(bench.core.state?.observation)

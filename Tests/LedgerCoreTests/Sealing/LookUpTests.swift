@@ -2,7 +2,7 @@ import Testing
 
 @testable import LedgerCore
 
-/// Events that may be sealed already are looked up beside the loop, a few at a time (PROTOCOL.md 16).
+/// Events that may be sealed already are looked up beside the loop, a few at a time (protocol.md 16).
 @Suite("Looking up duplicates")
 struct LookUpTests {
     /// A replica that has sealed so many events, each in a block of its own.

@@ -90,7 +90,7 @@ struct ObstacleTests {
         #expect(obstacle(bench) == nil)
     }
 
-    @Test("FORMATS: another format in a failed comparison stops sealing at once, with certainty")
+    @Test("formats.md: another format in a failed comparison stops sealing at once, with certainty")
     func unknownFormat() throws {
         let bench = ReplicaBench.alone()
         bench.seal("first", revision: 5)
@@ -103,7 +103,7 @@ struct ObstacleTests {
         #expect(bench.submit("c").effects.outcomes == [.notSealed(.unknownFormat)])
     }
 
-    @Test("FORMATS: while another transmission is open, another format leaves the event unknown")
+    @Test("formats.md: while another transmission is open, another format leaves the event unknown")
     func unknownFormatInDoubt() throws {
         let bench = ReplicaBench.alone()
         bench.seal("first", revision: 5)
@@ -119,7 +119,7 @@ struct ObstacleTests {
     }
 
     @Test(
-        "FORMATS: another format that was read stops sealing, in every phase",
+        "formats.md: another format that was read stops sealing, in every phase",
         arguments: [false, true])
     func readFormat(isOpen: Bool) throws {
         let bench = ReplicaBench.alone()

@@ -1,7 +1,7 @@
 import LedgerCore
 import Testing
 
-/// PROTOCOL.md 15: whom a transaction is not sent to, and not resolved through.
+/// protocol.md 15: whom a transaction is not sent to, and not resolved through.
 @Suite("Open transmissions")
 struct OpenTransmissionsTests {
     private func at(_ milliseconds: Int64) -> MonotonicInstant {

@@ -5,7 +5,7 @@ import Testing
 @Suite("Resolving a transaction")
 struct ResolvingTests {
     @Test(
-        "PROTOCOL 1: after \"no space\" nothing is said before a later read shows the counter unchanged"
+        "protocol.md 1: after \"no space\" nothing is said before a later read shows the counter unchanged"
     )
     func noSpaceIsUnknown() throws {
         let bench = ReplicaBench.alone()
@@ -17,7 +17,7 @@ struct ResolvingTests {
         #expect(settled.outcomes == [.notSealed(.storageFull)])
     }
 
-    @Test("PROTOCOL 1: after \"no space\" an event that was applied all the same is sealed")
+    @Test("protocol.md 1: after \"no space\" an event that was applied all the same is sealed")
     func noSpaceCanMeanApplied() throws {
         let bench = ReplicaBench.alone()
         let proposal = try required(bench.transact("a"))
@@ -31,7 +31,7 @@ struct ResolvingTests {
     }
 
     @Test(
-        "PROTOCOL 1: with another transmission open, an unchanged counter does not settle \"no space\""
+        "protocol.md 1: with another transmission open, an unchanged counter does not settle \"no space\""
     )
     func noSpaceWithOpenTransmission() throws {
         let bench = ReplicaBench.alone()
@@ -46,7 +46,7 @@ struct ResolvingTests {
         #expect(after.transmitted?.id == proposal.id)
     }
 
-    @Test("PROTOCOL 2: a refusal after a time-out settles the transmission, not the transaction")
+    @Test("protocol.md 2: a refusal after a time-out settles the transmission, not the transaction")
     func refusalAfterTimeout() throws {
         let bench = ReplicaBench.alone()
         let proposal = try required(bench.transact("a"))
@@ -63,7 +63,7 @@ struct ResolvingTests {
     }
 
     @Test(
-        "PROTOCOL 2: a failed comparison alone settles nothing; the blocks show that it was our own"
+        "protocol.md 2: a failed comparison alone settles nothing; the blocks show that it was our own"
     )
     func failedComparisonOfOwn() throws {
         let bench = ReplicaBench.alone()
@@ -78,7 +78,7 @@ struct ResolvingTests {
     }
 
     @Test(
-        "PROTOCOL 2: an event that another replica sealed first is looked up by id, not sealed again"
+        "protocol.md 2: an event that another replica sealed first is looked up by id, not sealed again"
     )
     func lostRaceLooksUp() throws {
         let bench = ReplicaBench.alone()
@@ -112,7 +112,7 @@ struct ResolvingTests {
         #expect(sealed.outcomes.map(\.number) == [2])
     }
 
-    @Test("PROTOCOL 3: an id in the open transaction is never certainly rejected")
+    @Test("protocol.md 3: an id in the open transaction is never certainly rejected")
     func openIDIsUnknown() throws {
         let bench = ReplicaBench.alone()
         let proposal = try required(bench.transact("a"))
@@ -124,7 +124,7 @@ struct ResolvingTests {
     }
 
     @Test(
-        "PROTOCOL 3: a second submission of an id in flight expires as unknown, another as not sealed"
+        "protocol.md 3: a second submission of an id in flight expires as unknown, another as not sealed"
     )
     func waitingForOpenID() throws {
         let bench = ReplicaBench.alone()
@@ -136,7 +136,7 @@ struct ResolvingTests {
         #expect(Set(expired.outcomes) == [.unknown, .notSealed(.storeUnavailable)])
     }
 
-    @Test("PROTOCOL 5: the fence is certain only for what was never sent")
+    @Test("protocol.md 5: the fence is certain only for what was never sent")
     func fence() throws {
         let bench = ReplicaBench.alone()
         bench.seal("first", revision: 5)
@@ -149,7 +149,7 @@ struct ResolvingTests {
         #expect(bench.submit("a").effects.outcomes == [.unknown])
     }
 
-    @Test("PROTOCOL 6: an event whose caller was answered never enters a new transaction")
+    @Test("protocol.md 6: an event whose caller was answered never enters a new transaction")
     func abandonedEventsStop() throws {
         let bench = ReplicaBench.alone()
         let (seen, block) = try required(bench.foreign("other", revision: 2))
@@ -164,7 +164,7 @@ struct ResolvingTests {
     }
 
     /// Cancelled while its batch was hashed, it once came back in the next batch when that one was refused.
-    @Test("PROTOCOL 6: an event that is cancelled while its batch is built enters no other one")
+    @Test("protocol.md 6: an event that is cancelled while its batch is built enters no other one")
     func cancelledWhileBuilding() throws {
         let bench = ReplicaBench.alone()
         let gone = bench.submission("gone")
@@ -179,7 +179,7 @@ struct ResolvingTests {
         #expect(bench.tick(afterMilliseconds: 30).plan == nil)
     }
 
-    @Test("PROTOCOL 6: expiry is checked when the batch is built")
+    @Test("protocol.md 6: expiry is checked when the batch is built")
     func expiredEventsAreNotBuilt() throws {
         let bench = ReplicaBench.alone()
         let proposal = try required(bench.transact("a"))
@@ -190,7 +190,7 @@ struct ResolvingTests {
         #expect(effects.outcomes.contains(.notSealed(.deadlineExceeded)))
     }
 
-    @Test("PROTOCOL 8: the same revision with another head is a ledger that was rolled back")
+    @Test("protocol.md 8: the same revision with another head is a ledger that was rolled back")
     func sameRevisionOtherHead() throws {
         let bench = ReplicaBench.alone()
         let (others, _) = try required(bench.foreign("theirs", revision: 5))
@@ -200,7 +200,7 @@ struct ResolvingTests {
         #expect(effects.isFencing)
     }
 
-    @Test("PROTOCOL 8: a failed comparison with the counter unchanged fences")
+    @Test("protocol.md 8: a failed comparison with the counter unchanged fences")
     func failureWithCounterUnchanged() throws {
         let bench = ReplicaBench.alone()
         bench.seal("first", revision: 5)
@@ -209,7 +209,7 @@ struct ResolvingTests {
         #expect(bench.end(proposal, .superseded(known)).isFencing)
     }
 
-    @Test("PROTOCOL 8: a head that does not extend the known one fences")
+    @Test("protocol.md 8: a head that does not extend the known one fences")
     func divergedHead() throws {
         let bench = ReplicaBench.alone()
         let others = ReplicaBench.alone()
@@ -222,7 +222,7 @@ struct ResolvingTests {
         #expect(bench.send(.blocksRead(.success([block]))).isFencing)
     }
 
-    @Test("PROTOCOL 9: blocks that do not lead to the observed head change nothing")
+    @Test("protocol.md 9: blocks that do not lead to the observed head change nothing")
     func blocksMustLeadToHead() throws {
         let bench = ReplicaBench.alone()
         let (seen, _) = try required(bench.foreign("x", revision: 2))
@@ -234,7 +234,7 @@ struct ResolvingTests {
         #expect(bench.core.state?.index.count == 0)
     }
 
-    @Test("PROTOCOL 9: counter and head that stay inconsistent fence; a damaged answer does not")
+    @Test("protocol.md 9: counter and head that stay inconsistent fence; a damaged answer does not")
     func inconsistentHeadFences() throws {
         let bench = ReplicaBench.alone()
         bench.seal("a", revision: 2)
@@ -250,7 +250,7 @@ struct ResolvingTests {
         #expect(bench.send(.noticedMalformed(damage)).isFencing)
     }
 
-    @Test("PROTOCOL 15: at the contract's end counter and head are read through another member")
+    @Test("protocol.md 15: at the contract's end counter and head are read through another member")
     func resolvingStartsAtTheContract() throws {
         let bench = ReplicaBench.alone()
         _ = try required(bench.transact("a"))

@@ -38,7 +38,7 @@ extension SubmissionBook {
             expect("\(stream) queued", work.queued, queued)
             expect("\(stream) under way", work.underWay, events.count - waiting - queued)
             expect("\(stream) open", work.openAttempts, events.count(where: \.mayBeSealed))
-            // All of a stream is under way in one place (PROTOCOL.md 21).
+            // All of a stream is under way in one place (protocol.md 21).
             let paths = Set(events.compactMap(\.path))
             if let path = paths.first { expect("\(stream) paths", paths, [work.path ?? path]) }
         }

@@ -1,7 +1,7 @@
 import Foundation
 import LedgerCore
 
-/// The test vectors of FORMATS.md, made by an independent program.
+/// The test vectors of formats.md, made by an independent program.
 enum Vectors {
     struct Event: Decodable {
         let sequenceNumber: UInt64

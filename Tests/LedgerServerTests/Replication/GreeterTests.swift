@@ -10,7 +10,7 @@ import Testing
 @testable import LedgerReplica
 @testable import LedgerServer
 
-/// PROTOCOL.md 20: what replicas say to each other first shows whether they mean the same ledger.
+/// protocol.md 20: what replicas say to each other first shows whether they mean the same ledger.
 @Suite("Greetings of other replicas", .timeLimit(.minutes(1)))
 struct GreeterTests {
     private static let cluster: UInt64 = 0xbeef
@@ -51,7 +51,7 @@ struct GreeterTests {
         return (error, ledger.replica.state.withLock { $0.core.fence })
     }
 
-    @Test("PROTOCOL.md 20: a caller that knows what is sealed here is served, whatever its head is")
+    @Test("protocol.md 20: a caller that knows what is sealed here is served, whatever its head is")
     func served() async throws {
         for number in UInt64(0)...3 {
             let (error, fence) = try await check { ledger in
@@ -64,7 +64,7 @@ struct GreeterTests {
     }
 
     @Test(
-        "PROTOCOL.md 20: a head that the receiver's linearizable read does not contain fences")
+        "protocol.md 20: a head that the receiver's linearizable read does not contain fences")
     func lost() async throws {
         let (error, fence) = try await check { _ in greeting(head: 5) }
         #expect(error?.code == .failedPrecondition)
@@ -75,7 +75,7 @@ struct GreeterTests {
         }
     }
 
-    @Test("PROTOCOL.md 20: another event under the number of the caller's head fences")
+    @Test("protocol.md 20: another event under the number of the caller's head fences")
     func other() async throws {
         for number in UInt64(1)...3 {
             let (error, fence) = try await check { _ in
@@ -97,7 +97,7 @@ struct GreeterTests {
         #expect(fence == nil)
     }
 
-    @Test("PROTOCOL.md 20: a caller of another ledger is refused, and fences nobody")
+    @Test("protocol.md 20: a caller of another ledger is refused, and fences nobody")
     func strangers() async throws {
         typealias Change = (inout Ledger_Internal_Greeting) -> Void
         let changes: [(String, Change)] = [
