@@ -6,6 +6,8 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 
 LINT := .local/lint/.installed
+# Suites of EtcdGatewayTests that start clusters of etcd.
+ETCD_SUITES := EtcdClientTests|EtcdFailoverTests|EtcdAuthorizationTests
 GENERATED := Sources/LedgerAPI/Generated
 SHELL_SCRIPTS = $(shell find . -path ./.build -prune -o -path ./.local -prune -o \
 	-name '*.sh' -type f -print) .ci/run
@@ -45,10 +47,11 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	scripts/test-local.sh --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/stopping_test.py --bin "$$(swift build --show-bin-path)"
 	@$(MAKE) test-deploy test-backup test-clients test-fuzz
-	@# One process after another: simulations keep every processor busy, and tests with real deadlines beside
-	@# them would measure that.
+	@# One process after another: simulations and starting clusters keep every processor busy, and tests with
+	@# real deadlines beside them would measure that.
 	scripts/swift-test.sh --filter 'LedgerCoreTests|SimulationTests'
-	scripts/swift-test.sh --skip 'LedgerCoreTests|SimulationTests|IntegrationTests'
+	scripts/swift-test.sh --skip 'LedgerCoreTests|SimulationTests|IntegrationTests|$(ETCD_SUITES)'
+	scripts/swift-test.sh --filter '$(ETCD_SUITES)'
 	scripts/swift-test.sh --filter IntegrationTests
 
 .PHONY: health-check

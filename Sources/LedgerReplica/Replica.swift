@@ -52,6 +52,8 @@ package final class Replica: Service, Sendable {
         var answers: [SubmissionAnswer] = []
         var resumed: [CheckedContinuation<Void, Never>] = []
         var performs = false
+        /// Whether everything is answered, nothing will follow, and nobody has anything to tell.
+        var isLast = false
     }
 
     let state: Mutex<State>
@@ -256,19 +258,25 @@ package final class Replica: Service, Sendable {
         Self.tell(remainder.answers)
         if remainder.performs { performOutbox() }
         for continuation in remainder.resumed { continuation.resume() }
-        let isDrained = state.withLock { state in
+        if told(remainder) { drained.open() }
+        return remainder.waiting
+    }
+
+    /// What an event has caused is told.
+    ///
+    /// - Returns: whether nothing is left to tell, and nothing will follow.
+    private func told(_ remainder: Remainder) -> Bool {
+        if remainder.answers.isEmpty { return remainder.isLast }
+        return state.withLock { state in
             state.telling -= 1
             return state.isDrained && state.telling == 0
         }
-        if isDrained { drained.open() }
-        return remainder.waiting
     }
 
     private func settle(
         _ effects: [ReplicaEffect], _ state: inout State, at moment: Moment
     ) -> Remainder {
         var remainder = Remainder()
-        state.telling += 1
         for effect in effects {
             switch effect {
             case .answer(let answers): remainder.answers += answers
@@ -284,6 +292,8 @@ package final class Replica: Service, Sendable {
                 remainder.waiting.append(effect)
             }
         }
+        if !remainder.answers.isEmpty { state.telling += 1 }
+        remainder.isLast = state.isDrained && state.telling == 0
         note(condition(state, at: moment), &state)
         remainder.resumed = state.readers.resumeAll(upTo: state.core.state?.head.sequence)
         remainder.resumed += Self.wakeStreams(&state, at: moment.now)
