@@ -75,9 +75,6 @@ package final class HeadObserver: Sendable {
         return try await body()
     }
 
-    /// How many follow now.
-    package var followerCount: Int { state.withLock { $0.followers } }
-
     /// Answers questions until the task is cancelled.
     ///
     /// - Parameter read: reads counter and head once.

@@ -32,7 +32,7 @@ extension Replica {
     }
 
     /// The numbers of the events that may have this id; empty where there are none up to the covered number.
-    package func candidates(for fingerprint: Fingerprint) -> [SequenceNumber] {
+    private func candidates(for fingerprint: Fingerprint) -> [SequenceNumber] {
         state.withLock { $0.readable?.index.candidates(for: fingerprint) ?? [] }
     }
 

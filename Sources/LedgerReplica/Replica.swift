@@ -389,7 +389,8 @@ package final class Replica: Service, Sendable {
         let observer = environment.observer
         switch ordered {
         case .connect(let link, let hint):
-            let connection = environment.links.link(to: hint, known: knownObservation)
+            let connection = environment.links.link(
+                to: hint, known: knownObservation, clusterID: clusterID)
             state.withLock { $0.links[link] = connection }
             later.yield(.connect(link, hint))
         case .send(let link, let submissions):

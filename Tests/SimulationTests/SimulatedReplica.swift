@@ -314,7 +314,9 @@ struct SimulatedLinks: ReplicaLinks {
     let replica: SimulatedReplica
     let life: Life
 
-    func link(to hint: SealerHint, known: LedgerObservation?) -> any ReplicaLink {
+    func link(
+        to hint: SealerHint, known: LedgerObservation?, clusterID: UInt64
+    ) -> any ReplicaLink {
         replica.world.connect(replica, life, to: hint, known: known)
     }
 }

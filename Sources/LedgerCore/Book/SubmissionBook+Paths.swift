@@ -110,7 +110,7 @@ extension SubmissionBook {
         return queued { $0.submission.expiry <= now }
     }
 
-    private mutating func noteQueueExpiry(_ submission: Submission) {
+    mutating func noteQueueExpiry(_ submission: Submission) {
         queueExpiry = queueExpiry.map { min($0, submission.expiry) } ?? submission.expiry
     }
 

@@ -135,7 +135,7 @@ package struct SubmissionBook: Sendable {
             submission: submission, headAtReceipt: headAtReceipt, order: nextOrder, place: .waiting)
         bytes += submission.byteCount
         if isReady { ready.append(Waiting(order: nextOrder, token: submission.token)) }
-        enter(.waiting, submission, mayBeSealed: false)
+        enter(.waiting, submission)
     }
 
     /// Forgets an event that is answered.
@@ -155,7 +155,7 @@ package struct SubmissionBook: Sendable {
         guard let tracked = events[token], tracked.place != place else { return }
         events[token]?.place = place
         leave(tracked)
-        enter(place, tracked.submission, mayBeSealed: tracked.mayBeSealed)
+        enter(place, tracked.submission)
     }
 
     /// Changes what is noted of an event beside its place.
@@ -287,7 +287,7 @@ package struct SubmissionBook: Sendable {
 // MARK: Order and counts
 
 extension SubmissionBook {
-    private mutating func enter(_ place: Place, _ submission: Submission, mayBeSealed: Bool) {
+    private mutating func enter(_ place: Place, _ submission: Submission) {
         switch place {
         case .waiting:
             waitingCount += 1
@@ -297,7 +297,7 @@ extension SubmissionBook {
         case .queued:
             queuedCount += 1
             queuedBytes += submission.byteCount
-            queueExpiry = queueExpiry.map { min($0, submission.expiry) } ?? submission.expiry
+            noteQueueExpiry(submission)
             guard let stream = submission.stream else {
                 unaryQueued += 1
                 break

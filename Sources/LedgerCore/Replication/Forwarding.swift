@@ -14,6 +14,8 @@ struct Forwarding: Sendable {
     /// Nothing more is sent over the link; its answers are waited for as long as some come.
     mutating func drain(_ link: LinkID, at now: MonotonicInstant) { draining[link] = now }
 
+    /// - Returns: whether it was waited for.
+    @discardableResult
     mutating func endDraining(_ link: LinkID) -> Bool {
         draining.removeValue(forKey: link) != nil
     }

@@ -8,7 +8,7 @@ extension ReplicaCore {
         for (token, outcome) in answers { answered(link, token, outcome, at: now) }
         guard forwarding.isDraining(link) else { return }
         if book.sentCount(link) == 0 {
-            _ = forwarding.endDraining(link)
+            forwarding.endDraining(link)
             effects.append(.disconnect(link))
         } else {
             forwarding.drain(link, at: now)

@@ -34,9 +34,6 @@ extension ReplicaCore {
     /// Whether etcd said last that it has no space.
     package var storeIsFull: Bool { sealing.storeIsFull }
 
-    /// Whether a member runs a release that can lose what it has committed.
-    package var releaseIsRefused: Bool { sealing.releaseIsRefused }
-
     /// Whether this replica may seal, apart from who else does.
     package var ability: SealingAbility { election.ability }
 

@@ -98,7 +98,7 @@ extension ReplicaCore {
     /// Everything under way may be sealed on a store that this replica does not know (protocol.md 5).
     mutating func loseAll(at now: MonotonicInstant) {
         for link in forwarding.drainingInOrder {
-            _ = forwarding.endDraining(link)
+            forwarding.endDraining(link)
             effects.append(.disconnect(link))
         }
         for tracked in book.inOrder where tracked.place != .waiting || tracked.mayBeSealed {

@@ -22,7 +22,6 @@ package struct ReplicaCore: Sendable {
     var sealing: SealingStateMachine
     var election: Election
     var forwarding: Forwarding
-    package private(set) var isStopping = false
     private var reportedDrained = false
     /// The newest number of which this replica has heard.
     var highestKnown = SequenceNumber.zero
@@ -63,9 +62,7 @@ package struct ReplicaCore: Sendable {
         case .tick: tick(at: now)
         case .joined(let identity): elect(at: now) { $0.join(as: identity, $1, at: now) }
         case .leaving: elect(at: now) { $0.leave($1, at: now) }
-        case .stopping:
-            isStopping = true
-            sealing.isStopping = true
+        case .stopping: sealing.isStopping = true
         case .loaded(let state): sealing.loaded(state)
         case .loadingFailed(let reason):
             if sealing.isLoading { seal { $0.fence(reason, &$1, at: now) } }
@@ -138,6 +135,9 @@ package struct ReplicaCore: Sendable {
     }
 
     // MARK: Parts
+
+    /// Nothing new is accepted any more.
+    var isStopping: Bool { sealing.isStopping }
 
     /// Sends an event to the election, and does what it has decided.
     mutating func elect(

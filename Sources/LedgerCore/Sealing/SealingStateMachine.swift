@@ -88,10 +88,6 @@ struct SealingStateMachine: Sendable {
         if case .building = phase { true } else { false }
     }
 
-    var isIdle: Bool {
-        if case .idle = phase { true } else { false }
-    }
-
     /// Whether an event with this fingerprint is in a transaction of this replica whose fate is open. Whoever answers for
     /// this replica has to ask before it rejects with certainty (protocol.md 3).
     func mayStillSeal(_ fingerprint: Fingerprint) -> Bool {

@@ -92,8 +92,12 @@ package protocol SealedBlocks: Sendable {
 
 /// Opens connections to the replica that seals.
 package protocol ReplicaLinks: Sendable {
-    /// - Parameter known: counter and head as this replica knows them; the other one must have them too (protocol.md 20).
-    func link(to hint: SealerHint, known: LedgerObservation?) -> any ReplicaLink
+    /// - Parameters:
+    ///   - known: counter and head as this replica knows them; the other one must have them too (protocol.md 20).
+    ///   - clusterID: etcd's, as this replica knows it; 0 while it does not.
+    func link(
+        to hint: SealerHint, known: LedgerObservation?, clusterID: UInt64
+    ) -> any ReplicaLink
 }
 
 /// One connection to a replica that seals: events go out in order, answers come in.

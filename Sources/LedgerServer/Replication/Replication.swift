@@ -70,7 +70,6 @@ struct Replication {
                 checkMembers: environment.checkMembers),
             joining: configuration.isForwarding ? joining : nil)
         self.replica = replica
-        links.setClusterID { [weak replica] in replica?.clusterID ?? 0 }
         guard configuration.isForwarding else {
             port = nil
             return

@@ -109,7 +109,7 @@ package final class StreamAnswers: SubmissionCaller {
         window.total.giveBack(byteCount)
     }
 
-    /// Names the submission at a place, which may be answered already.
+    /// Names the submission at a place.
     func note(_ token: SubmissionToken, at place: Int) {
         state.withLock { state in
             let index = place - state.first

@@ -88,7 +88,9 @@ private struct NoLinks: ReplicaLinks {
         func close() {}
     }
 
-    func link(to hint: SealerHint, known: LedgerObservation?) -> any ReplicaLink { Link() }
+    func link(
+        to hint: SealerHint, known: LedgerObservation?, clusterID: UInt64
+    ) -> any ReplicaLink { Link() }
 }
 
 private struct NoObserver: ReplicaObserver {
