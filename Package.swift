@@ -40,6 +40,7 @@ let package = Package(
         .executable(name: "ledger-service", targets: ["ledger-service"]),
         .executable(name: "ledgerctl", targets: ["ledgerctl"]),
         .library(name: "LedgerClient", targets: ["LedgerClient"]),
+        .library(name: "LedgerVerify", targets: ["LedgerVerify"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
@@ -79,6 +80,16 @@ let package = Package(
             name: "LedgerReplica", dependencies: ["LedgerCore", "LedgerStore", lifecycle, logging],
             swiftSettings: strict),
         .target(
+            name: "LedgerTransparency",
+            dependencies: [
+                "LedgerCore", "LedgerReplica", "LedgerStore", "TextFormats", crypto, lifecycle,
+                logging,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "LedgerVerify", dependencies: ["LedgerCore", "TextFormats"],
+            swiftSettings: strict),
+        .target(
             name: "LedgerAPI", dependencies: [grpcCore, grpcProtobuf, protobuf],
             swiftSettings: strict),
         .target(name: "PrometheusExposition", swiftSettings: strict),
@@ -89,8 +100,8 @@ let package = Package(
         .target(
             name: "LedgerServer",
             dependencies: [
-                "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "EtcdGateway",
-                "EventLoopTasks", "GRPCEdge", "GRPCReflection", "PrometheusExposition",
+                "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
+                "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection", "PrometheusExposition",
                 "TaskCoordination", "TextFormats", crypto, nioCore, nioPosix, grpcCore,
                 grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -100,7 +111,7 @@ let package = Package(
         .target(
             name: "LedgerClient",
             dependencies: [
-                "LedgerAPI", "LedgerCore", "TaskCoordination", nioPosix, grpcCore, grpcTransport,
+                "LedgerAPI", "LedgerCore", "LedgerVerify", "TaskCoordination", nioPosix, grpcCore, grpcTransport,
                 grpcProtobuf, protobuf,
             ],
             swiftSettings: strict),
@@ -113,8 +124,8 @@ let package = Package(
         .executableTarget(
             name: "ledgerctl",
             dependencies: [
-                "CommandLineSupport", "LedgerClient", "LedgerAPI", "LedgerCore", "EventLoopTasks",
-                "TaskCoordination", "TextFormats",
+                "CommandLineSupport", "LedgerClient", "LedgerVerify", "LedgerAPI", "LedgerCore",
+                "EventLoopTasks", "TaskCoordination", "TextFormats",
                 grpcCore, grpcTransport, arguments,
             ],
             swiftSettings: strict),
@@ -153,6 +164,17 @@ let package = Package(
                 .product(
                     name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LedgerTransparencyTests",
+            dependencies: [
+                "EtcdGateway", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
+                "TestSupport", "TextFormats", crypto, logging,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LedgerVerifyTests",
+            dependencies: ["LedgerVerify", "TestSupport", "TextFormats", crypto],
             swiftSettings: strict),
         .testTarget(
             name: "IntegrationTests",

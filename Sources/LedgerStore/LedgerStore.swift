@@ -14,7 +14,7 @@ package struct LedgerStore: Sendable {
     private let bulk: BulkReads?
     private var priority = Places.Priority.ordinary
     /// The member whose own copy is read.
-    private var source: EtcdEndpoint?
+    private(set) var source: EtcdEndpoint?
 
     package var keys: LedgerKeys { transactions.keys }
 
@@ -221,7 +221,7 @@ package struct LedgerStore: Sendable {
         }
     }
 
-    private func perform(
+    func perform(
         _ transaction: EtcdTransaction, timeout: Duration?
     ) async throws(LedgerStoreError) -> EtcdTransactionResponse {
         let asked = members?.now
