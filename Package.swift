@@ -111,7 +111,7 @@ let package = Package(
         .target(
             name: "LedgerClient",
             dependencies: [
-                "LedgerAPI", "LedgerCore", "LedgerVerify", "TaskCoordination", nioPosix, grpcCore, grpcTransport,
+                "LedgerAPI", "LedgerVerify", "TaskCoordination", nioPosix, grpcCore, grpcTransport,
                 grpcProtobuf, protobuf,
             ],
             swiftSettings: strict),
@@ -125,7 +125,7 @@ let package = Package(
             name: "ledgerctl",
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerVerify", "LedgerAPI", "LedgerCore",
-                "EventLoopTasks", "TaskCoordination", "TextFormats",
+                "EventLoopTasks", "TaskCoordination", "TextFormats", crypto,
                 grpcCore, grpcTransport, arguments,
             ],
             swiftSettings: strict),
