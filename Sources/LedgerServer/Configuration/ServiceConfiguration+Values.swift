@@ -1,5 +1,6 @@
 import EtcdGateway
 import GRPCEdge
+import LedgerCore
 import Logging
 
 extension ServiceConfiguration {
@@ -76,7 +77,8 @@ extension ServiceConfiguration {
         case .maxListingBytes: .number(maxListingBytes)
         case .followBytes: .number(followBytes)
         case .origin: .text(origin)
-        case .signingKey: .text(signingKeyPath)
+        case .signingKey: .list(signingKeyPaths)
+        case .formerKeys: .list(formerKeys.map(\.verifierKey))
         case .tlsCert: .text(tls?.certificatePath)
         case .tlsKey: .text(tls?.keyPath)
         case .tlsClientCA: .text(tls?.clientCAPath)
