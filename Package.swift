@@ -208,16 +208,16 @@ let package = Package(
         .testTarget(
             name: "LedgerClientTests",
             dependencies: [
-                "LedgerClient", "LedgerAPI", "TestSupport", grpcCore, grpcTransport, grpcProtobuf,
-                protobuf,
+                "LedgerClient", "LedgerVerify", "LedgerAPI", "TestSupport", grpcCore, grpcTransport,
+                grpcProtobuf, protobuf,
                 .product(name: "GRPCInProcessTransport", package: "grpc-swift-2"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "LedgerctlTests",
             dependencies: [
-                "ledgerctl", "CommandLineSupport", "LedgerClient", "LedgerAPI", "TestSupport",
-                arguments,
+                "ledgerctl", "CommandLineSupport", "LedgerClient", "LedgerCore", "LedgerVerify",
+                "LedgerAPI", "TestSupport", arguments,
             ],
             swiftSettings: strict),
     ]
