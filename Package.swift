@@ -125,8 +125,8 @@ let package = Package(
             name: "ledgerctl",
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerVerify", "LedgerAPI", "LedgerCore",
-                "EventLoopTasks", "TaskCoordination", "TextFormats",
-                grpcCore, grpcTransport, arguments,
+                "LedgerStore", "EtcdGateway", "EventLoopTasks", "TaskCoordination", "TextFormats",
+                grpcCore, grpcTransport, arguments, logging,
             ],
             swiftSettings: strict),
         .executableTarget(

@@ -33,7 +33,8 @@ struct Ledgerctl: AsyncParsableCommand {
             """,
         subcommands: [
             SubmitCommand.self, GetCommand.self, ListCommand.self, TailCommand.self,
-            HeadCommand.self, VerifyCommand.self, HealthCommand.self, BenchCommand.self,
+            HeadCommand.self, VerifyCommand.self, HealthCommand.self, UnfenceCommand.self,
+            BenchCommand.self,
         ])
     static func main() async {
         await runProcess()
