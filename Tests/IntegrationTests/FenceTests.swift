@@ -115,11 +115,11 @@ extension Integration {
                     #expect(try await unfence(ledger, ["--accept", "2"]).status == 1)
                     #expect(try await self.fence(stored) == fence)
                     try await ledger.another().use { other in
+                        let former = try await other.process.port()
                         try await expectFenced(other)
                         let accepted = try await unfence(ledger, ["--accept", "3"])
                         #expect(accepted.status == 0, "\(accepted)")
-                        let port = try await other.process.newestPort(
-                            otherThan: other.process.port())
+                        let port = try await other.process.newestPort(otherThan: former)
                         let calls = try LedgerCalls(port: port)
                         try await eventually("it seals again") {
                             await calls.submit(.sample("again")).isSealed
@@ -153,6 +153,7 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster, settings: settings) { ledger in
                 try await withKeys(of: ledger) { stored in
+                    let former = try await ledger.process.port()
                     try await seal("kept", 2, ledger)
                     let kept = try await stored.everything().filter { $0.key != stored.keys.sealer }
                     try await seal("lost", 2, ledger)
@@ -179,7 +180,7 @@ extension Integration {
                     try await eventually("the ledger is read anew") {
                         ledger.process.lastLines.contains("the ledger is read anew")
                     }
-                    let port = try await ledger.process.newestPort(otherThan: ledger.process.port())
+                    let port = try await ledger.process.newestPort(otherThan: former)
                     let calls = try LedgerCalls(port: port)
                     defer { Task { await calls.close() } }
                     try await eventually("it seals again") {
