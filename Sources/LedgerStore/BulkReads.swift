@@ -7,20 +7,20 @@ package struct BulkReads: Sendable {
     enum Kind: Sendable {
         /// Many keys.
         case page
-        /// One block, of at most 1 MiB.
+        /// One block, of at most 1 MiB, or one tile.
         case block
     }
 
     private let store: any KeyValueStore
     /// For pages.
     package let pages: Places
-    /// For single blocks.
+    /// For single blocks and tiles.
     package let blocks: Places
 
     /// - Parameters:
     ///   - store: a client with connections of its own.
     ///   - maxPages: pages that are read at a time (`LEDGER_MAX_BULK_READS`); one more for who catches up.
-    ///   - maxBlocks: single blocks that are read at a time (`LEDGER_MAX_BLOCK_READS`).
+    ///   - maxBlocks: single blocks and tiles that are read at a time (`LEDGER_MAX_BLOCK_READS`).
     ///   - maxWaiting: reads of each kind that wait for their turn (`LEDGER_MAX_WAITING_READS`).
     ///   - longestWait: how long each of them may wait.
     package init(

@@ -189,6 +189,14 @@ package struct LedgerStore: Sendable {
         return tiles
     }
 
+    /// One tile's stored bytes, whatever they are, or nil when there is no such tile.
+    package func tile(
+        _ id: TileID, serializable: Bool = false
+    ) async throws(LedgerStoreError) -> [UInt8]? {
+        let request = EtcdRangeRequest(key: keys.tile(id), serializable: serializable)
+        return try await range(request, .block).kvs.first?.value
+    }
+
     /// Stored tiles of one level as they are, `from` and later, a page of them.
     package func tileValues(
         level: Int, from: UInt64, sizer: inout PageSizer

@@ -15,6 +15,14 @@ package struct TileID: Hashable, Sendable {
         self.level = level
         self.index = index
     }
+
+    /// The tile one level up, which has this one's root among its hashes.
+    package var parent: TileID {
+        TileID(level: level + 1, index: index / UInt64(Self.width))
+    }
+
+    /// The place of this tile's root in `parent`: 0..<256.
+    package var positionInParent: Int { Int(index % UInt64(Self.width)) }
 }
 
 /// A full tile: 256 consecutive hashes of one level.

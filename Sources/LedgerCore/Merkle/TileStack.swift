@@ -35,6 +35,11 @@ package struct TileStack: Hashable, Sendable {
         }
     }
 
+    /// Whether a tile is full in this tree, so that it is stored.
+    package func isFull(_ tile: TileID) -> Bool {
+        tile.index < Self.hashCount(size: size, level: tile.level + 1)
+    }
+
     private mutating func push(_ hash: Digest, level: Int) {
         if level == levels.count {
             levels.append([])
@@ -53,7 +58,7 @@ extension TileStack {
     }
 
     /// The number of hashes at a level of a tree.
-    static func hashCount(size: UInt64, level: Int) -> UInt64 {
+    package static func hashCount(size: UInt64, level: Int) -> UInt64 {
         let shift = UInt64(TileID.height * level)
         return shift < 64 ? size >> shift : 0
     }

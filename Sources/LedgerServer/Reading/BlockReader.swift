@@ -8,15 +8,17 @@ package import LedgerStore
 /// the quorum (design.md, "Reading"). Equal reads at the same time are one.
 package final class BlockReader: SealedBlocks {
     private let store: LedgerStore
-    private let cache: BlockCache
+    private let cache: ReadCache<SequenceNumber, [SealedEntry]>
     /// The newest blocks, which whoever seals or follows puts there.
     package let newest: NewestBlocks
-    private let reading = SharedReads<SequenceNumber, [SealedEntry]>()
+    private let reading = SharedReads<SequenceNumber, [SealedEntry], LedgerRPCError>(
+        cancelled: .readCancelled)
 
+    /// - Parameter cacheBytes: the bytes of stored blocks that are kept at most (`LEDGER_CACHE_BYTES`).
     package init(store: LedgerStore, cacheBytes: Int, newest: NewestBlocks) {
         self.store = store
         self.newest = newest
-        cache = BlockCache(maxBytes: cacheBytes)
+        cache = ReadCache(maxBytes: cacheBytes)
     }
 
     /// The event with a number, in the block that begins at `first`.
@@ -46,7 +48,7 @@ package final class BlockReader: SealedBlocks {
 
     /// The events of a block that is in memory; nil where it is not.
     func kept(_ first: SequenceNumber) throws(LedgerRPCError) -> [SealedEntry]? {
-        if let events = cache.events(of: first) { return events }
+        if let events = cache.value(for: first) { return events }
         return try newest.events(of: first)
     }
 
@@ -67,7 +69,7 @@ package final class BlockReader: SealedBlocks {
         do throws(LedgerRPCError) {
             let bytes = try await stored(first)
             let events = try Self.decode(bytes, first: first)
-            cache.insert(events, of: first, bytes: bytes.count)
+            cache.insert(events, for: first, bytes: bytes.count)
             return .success(events)
         } catch {
             return .failure(error)

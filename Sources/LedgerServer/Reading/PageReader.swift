@@ -16,7 +16,7 @@ package final class PageReader: Sendable {
     }
 
     private let store: LedgerStore
-    private let reading = SharedReads<Key, Page>()
+    private let reading = SharedReads<Key, Page, LedgerRPCError>(cancelled: .readCancelled)
 
     package init(store: LedgerStore) {
         self.store = store

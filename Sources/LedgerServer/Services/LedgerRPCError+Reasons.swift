@@ -34,6 +34,9 @@ extension LedgerRPCError {
         Self(.unavailable, .unavailable, message, retryDelay: delay)
     }
 
+    /// A read that nobody waits for any more.
+    static var readCancelled: Self { .unavailable("the read was cancelled") }
+
     /// Stored bytes that contradict each other.
     package static func corrupt(_ message: String) -> Self {
         Self(.dataLoss, .corrupt, message)

@@ -1,3 +1,4 @@
+import LedgerStore
 import Synchronization
 import Testing
 
@@ -32,7 +33,7 @@ struct SharedReadsTests {
 
     @Test("many equal reads are one, and other keys have their own")
     func coalescing() async throws {
-        let reads = SharedReads<Int, Int>()
+        let reads = SharedReads<Int, Int, LedgerRPCError>(cancelled: .readCancelled)
         let slow = SlowRead()
         let tasks = (0..<100).map { _ in
             Task { try await reads.value(for: 1) { await slow.read() } }
@@ -48,7 +49,7 @@ struct SharedReadsTests {
 
     @Test("a cancelled reader leaves at once, and the others get what it had begun to read")
     func cancelledReader() async throws {
-        let reads = SharedReads<Int, Int>()
+        let reads = SharedReads<Int, Int, LedgerRPCError>(cancelled: .readCancelled)
         let slow = SlowRead()
         let first = Task { try await reads.value(for: 1) { await slow.read() } }
         await eventually { slow.count.load(ordering: .relaxed) == 1 }
@@ -65,7 +66,7 @@ struct SharedReadsTests {
 
     @Test("a read that nobody waits for any more is cancelled")
     func abandoned() async throws {
-        let reads = SharedReads<Int, Int>()
+        let reads = SharedReads<Int, Int, LedgerRPCError>(cancelled: .readCancelled)
         let slow = SlowRead()
         let tasks = (0..<5).map { _ in Task { try await reads.value(for: 1) { await slow.read() } }
         }

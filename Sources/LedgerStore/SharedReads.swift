@@ -4,8 +4,9 @@ import Synchronization
 ///
 /// The read belongs to all who wait for it: one that is cancelled leaves, and the read goes on for the others. When
 /// nobody is left it is cancelled.
-final class SharedReads<Key: Hashable & Sendable, Value: Sendable>: Sendable {
-    typealias Outcome = Result<Value, LedgerRPCError>
+package final class SharedReads<Key: Hashable & Sendable, Value: Sendable, Failure: Error>: Sendable
+{
+    package typealias Outcome = Result<Value, Failure>
     private typealias Continuation = CheckedContinuation<Outcome, Never>
 
     private struct Flight {
@@ -21,11 +22,17 @@ final class SharedReads<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
 
     private let state = Mutex(State())
+    private let cancelled: Failure
+
+    /// - Parameter cancelled: what a reader is told whose task was cancelled.
+    package init(cancelled: Failure) {
+        self.cancelled = cancelled
+    }
 
     /// What the read of a key brings: the one that is under way, or this one.
-    func value(
+    package func value(
         for key: Key, _ read: @escaping @Sendable () async -> Outcome
-    ) async throws(LedgerRPCError) -> Value {
+    ) async throws(Failure) -> Value {
         let waiter = makeNumber()
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
@@ -81,7 +88,7 @@ final class SharedReads<Key: Hashable & Sendable, Value: Sendable>: Sendable {
             return (continuation, flight.task)
         }
         task?.cancel()
-        continuation?.resume(returning: .failure(.unavailable("the read was cancelled")))
+        continuation?.resume(returning: .failure(cancelled))
     }
 
     private func finish(_ key: Key, _ number: UInt64, _ outcome: Outcome) {

@@ -1,0 +1,21 @@
+package import LedgerCore
+
+/// That a leaf is in a tree; it has been verified.
+package struct InclusionProof: Hashable, Sendable {
+    /// The leaf's index: its sequence number minus one.
+    package let index: UInt64
+    package let size: UInt64
+    package let leaf: Digest
+    /// Leaf to root.
+    package let path: [Digest]
+    /// Of the tree of `size`.
+    package let root: Digest
+}
+
+/// That one tree is the beginning of another; it has been verified.
+package struct ConsistencyProof: Hashable, Sendable {
+    /// None where the two have one size.
+    package let path: [Digest]
+    package let firstRoot: Digest
+    package let secondRoot: Digest
+}
