@@ -114,8 +114,7 @@ let package = Package(
         .target(
             name: "LedgerClient",
             dependencies: [
-                "LedgerAPI", "LedgerCore", "LedgerVerify", "TaskCoordination", nioPosix, grpcCore,
-                grpcTransport,
+                "LedgerAPI", "LedgerVerify", "TaskCoordination", nioPosix, grpcCore, grpcTransport,
                 grpcProtobuf, protobuf,
             ],
             swiftSettings: strict),
@@ -130,7 +129,7 @@ let package = Package(
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerVerify", "LedgerAPI", "LedgerCore",
                 "LedgerStore", "EtcdGateway", "EventLoopTasks", "TaskCoordination", "TextFormats",
-                grpcCore, grpcTransport, arguments, logging,
+                grpcCore, grpcTransport, arguments, crypto, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
