@@ -125,8 +125,8 @@ let package = Package(
             name: "ledgerctl",
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerVerify", "LedgerAPI", "LedgerCore",
-                "EventLoopTasks", "TaskCoordination", "TextFormats",
-                grpcCore, grpcTransport, arguments,
+                "EventLoopTasks", "TaskCoordination", "TextFormats", nioCore, nioPosix, nioHPACK,
+                nioHTTP2, grpcCore, grpcTransport, protobuf, arguments,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -217,7 +217,7 @@ let package = Package(
             name: "LedgerctlTests",
             dependencies: [
                 "ledgerctl", "CommandLineSupport", "LedgerClient", "LedgerAPI", "TestSupport",
-                arguments,
+                nioCore, nioHPACK, grpcCore, grpcProtobuf, protobuf, arguments,
             ],
             swiftSettings: strict),
     ]
