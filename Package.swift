@@ -129,7 +129,8 @@ let package = Package(
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerVerify", "LedgerAPI", "LedgerCore",
                 "LedgerStore", "EtcdGateway", "EventLoopTasks", "TaskCoordination", "TextFormats",
-                grpcCore, grpcTransport, arguments, crypto, logging,
+                nioCore, nioPosix, nioHPACK, nioHTTP2, grpcCore, grpcTransport, protobuf, arguments,
+                crypto, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -223,7 +224,7 @@ let package = Package(
             name: "LedgerctlTests",
             dependencies: [
                 "ledgerctl", "CommandLineSupport", "LedgerClient", "LedgerAPI", "TestSupport",
-                arguments,
+                nioCore, nioHPACK, grpcCore, grpcProtobuf, protobuf, arguments,
             ],
             swiftSettings: strict),
     ]
