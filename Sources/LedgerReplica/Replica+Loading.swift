@@ -55,6 +55,7 @@ extension Replica {
                 "head": "\(loaded.head.sequence)",
                 "duration_ms": "\((clock.now - begin).millisecondsRoundedUp)",
             ])
-        send(.loaded(loaded)) { state, _ in state.provisional = nil }
+        let fence = await environment.checkPast(loaded)
+        send(.loaded(loaded, fence: fence)) { state, _ in state.provisional = nil }
     }
 }

@@ -31,6 +31,16 @@ extension Replica {
         state.withLock { $0.readable?.tiles }
     }
 
+    /// Why nothing is sealed any more; nil while not fenced.
+    package var fence: LedgerInconsistency? {
+        state.withLock { $0.core.fence }
+    }
+
+    /// Whether this replica is the one that seals, as far as it knows.
+    package var leads: Bool {
+        state.withLock { $0.core.leads }
+    }
+
     /// Where the block begins that holds a number; nil where the index does not cover it.
     package func blockStart(of number: SequenceNumber) -> SequenceNumber? {
         state.withLock { $0.readable?.index.blockStart(containing: number) }

@@ -19,6 +19,7 @@ package struct LedgerKeys: Hashable, Sendable {
     package let format: [UInt8]
     package let sealer: [UInt8]
     package let checkpoint: [UInt8]
+    package let fence: [UInt8]
 
     private let blocks: [UInt8]
     private let segments: [UInt8]
@@ -35,6 +36,7 @@ package struct LedgerKeys: Hashable, Sendable {
         format = prefix + Array("format".utf8)
         sealer = prefix + Array("sealer".utf8)
         checkpoint = prefix + Array("checkpoint".utf8)
+        fence = prefix + Array("fence".utf8)
         blocks = prefix + Array("events/".utf8)
         segments = prefix + Array("ids/".utf8)
         tiles = prefix + Array("tiles/".utf8)

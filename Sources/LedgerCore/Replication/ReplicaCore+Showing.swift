@@ -28,6 +28,11 @@ extension ReplicaCore {
 
     package var isLoading: Bool { sealing.isLoading }
 
+    /// Whether this replica is the one that seals, as far as it knows: it holds the hint, or there are no others.
+    package var leads: Bool {
+        election.ability == .able && (election.identity == nil || election.isSealer)
+    }
+
     /// Whether counter and head could not be read when that was tried last.
     package var isUnreadable: Bool { sealing.unreadable != nil }
 

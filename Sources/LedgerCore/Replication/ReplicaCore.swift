@@ -63,7 +63,8 @@ package struct ReplicaCore: Sendable {
         case .joined(let identity): elect(at: now) { $0.join(as: identity, $1, at: now) }
         case .leaving: elect(at: now) { $0.leave($1, at: now) }
         case .stopping: sealing.isStopping = true
-        case .loaded(let state): sealing.loaded(state)
+        case .loaded(let state, let fence):
+            seal { $0.loaded(state, fence: fence, &$1, at: now) }
         case .loadingFailed(let reason):
             if sealing.isLoading { seal { $0.fence(reason, &$1, at: now) } }
         case .noticed(let observation, let known):

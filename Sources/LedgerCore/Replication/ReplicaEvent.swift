@@ -19,8 +19,8 @@ package enum ReplicaEvent: Sendable {
     case stopping
 
     // The ledger
-    /// The ledger was read.
-    case loaded(LedgerState)
+    /// The ledger was read; with a fence, where its past is not the one that somebody outside the store knows.
+    case loaded(LedgerState, fence: LedgerInconsistency? = nil)
     /// The ledger could not be read because it contradicts itself.
     case loadingFailed(LedgerInconsistency)
     /// Somebody read counter and head, while `knownBefore` was this replica's head already when the read began.

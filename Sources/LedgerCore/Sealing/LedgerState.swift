@@ -119,6 +119,10 @@ package enum LedgerInconsistency: Error, Hashable, Sendable, CustomStringConvert
     case malformed(String)
     /// The store shows less, or something else, than this replica has seen sealed.
     case rolledBack(known: SequenceNumber, found: SequenceNumber)
+    /// Somebody outside the store has seen more of this ledger than it has, or another past.
+    case contradicted(by: OutsideRecord, found: SequenceNumber)
+    /// A fence was found in the store: this reason was recorded, and no operator has decided since.
+    case fenced(String)
     /// The key `format` says that a newer version writes this ledger: there may be nothing wrong with it.
     case unknownFormat(String)
 
@@ -135,6 +139,14 @@ package enum LedgerInconsistency: Error, Hashable, Sendable, CustomStringConvert
         case .rolledBack(let known, let found):
             "the ledger was sealed up to number \(known), but the store shows \(found) "
                 + "or another event there: it was restored from an older copy"
+        case .contradicted(let record, let found):
+            record.size > found.rawValue
+                ? "\(record.source) has seen \(record.size) events, but the ledger ends with number "
+                    + "\(found): it was restored from an older copy"
+                : "\(record.source) has seen other events up to number \(record.size) than the ledger "
+                    + "has: it was restored from an older copy, or changed"
+        case .fenced(let reason):
+            reason
         case .unknownFormat(let found):
             "the ledger has format \"\(found)\", and this version knows format \"1\" alone: a newer "
                 + "version writes it, to which this replica must be upgraded"

@@ -169,12 +169,18 @@ struct SealingStateMachine: Sendable {
     // MARK: Events
 
     /// The ledger was read; valid once, while loading.
-    mutating func loaded(_ state: LedgerState) {
-        guard case .loading = phase else { return }
+    ///
+    /// - Parameter fence: why nothing may be sealed on it: it is only read.
+    mutating func loaded(
+        _ state: LedgerState, fence: LedgerInconsistency?, _ book: inout SubmissionBook,
+        at now: MonotonicInstant
+    ) -> [ReplicaEffect] {
+        guard case .loading = phase else { return [] }
         self.state = state
         unreadable = nil
         storeIsUnavailable = false
         phase = .idle
+        return fence.map { self.fence($0, &book, at: now) } ?? []
     }
 
     /// Counter and head cannot be read: while that is so, nothing is sent that could hardly be answered.
@@ -251,7 +257,9 @@ extension LedgerInconsistency {
     var refusal: NotSealedReason {
         switch self {
         case .unknownFormat: .unknownFormat
-        case .missingBlock, .brokenChain, .doesNotLeadToHead, .malformed, .rolledBack: .rolledBack
+        case .missingBlock, .brokenChain, .doesNotLeadToHead, .malformed, .rolledBack, .contradicted,
+            .fenced:
+            .rolledBack
         }
     }
 }

@@ -18,6 +18,9 @@ package struct ReplicaEnvironment: Sendable {
     /// Asks etcd's members how they are, and reports it with `membersChecked` before it returns: before the ledger is
     /// loaded, and while etcd has no space. False while a member runs a release that can lose committed transactions.
     package var checkMembers: @Sendable () async -> Bool
+    /// Compares a ledger that was read with what is known of it outside the store, before anything is sealed on it. What
+    /// it returns fences; where nothing can be learned in a few seconds, that is no reason to stand still.
+    package var checkPast: @Sendable (LedgerState) async -> LedgerInconsistency?
 
     /// On which threads a replica works; where nothing is named, on those of whoever runs it.
     package struct Executors: Sendable {
@@ -38,7 +41,8 @@ package struct ReplicaEnvironment: Sendable {
         blocks: any SealedBlocks, links: any ReplicaLinks, observer: any ReplicaObserver,
         logger: Logger, random: @escaping @Sendable () -> UInt64,
         executors: Executors = Executors(),
-        checkMembers: @escaping @Sendable () async -> Bool
+        checkMembers: @escaping @Sendable () async -> Bool,
+        checkPast: @escaping @Sendable (LedgerState) async -> LedgerInconsistency? = { _ in nil }
     ) {
         self.clock = clock
         self.timers = timers
@@ -50,6 +54,7 @@ package struct ReplicaEnvironment: Sendable {
         self.random = random
         self.executors = executors
         self.checkMembers = checkMembers
+        self.checkPast = checkPast
     }
 }
 

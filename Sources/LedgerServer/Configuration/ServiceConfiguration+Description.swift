@@ -16,7 +16,7 @@ extension ServiceConfiguration: CustomStringConvertible, CustomReflectable {
                 "bindAddress": bindAddress ?? "::",
                 "advertiseAddress": advertiseAddress, "prefix": prefix, "origin": origin,
                 "hasInternalToken": internalToken != nil, "hasTLS": tls != nil,
-                "hasClientCA": tls?.clientCAPath != nil, "hasSigningKey": signingKeyPath != nil,
+                "hasClientCA": tls?.clientCAPath != nil, "hasSigningKey": !signers.isEmpty,
                 "vepsPublicKeys": vepsPublicKeyPaths.count,
                 "allowedSubmitters": allowedSubmitters.count,
             ])

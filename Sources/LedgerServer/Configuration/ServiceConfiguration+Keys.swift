@@ -1,8 +1,11 @@
+import LedgerCore
+
 extension ServiceConfiguration {
     /// Names, keys, certificates, and what depends on them.
     mutating func readKeys(_ reader: SettingReader) {
         origin = Self.origin(reader) ?? origin
-        readSigningKey(reader)
+        readSigningKeys(reader)
+        readFormerKeys(reader)
         tls = Self.tls(reader, .callers)
         readInternalTLS(reader)
         allowedSubmitters = reader.list(.allowedSubmitters)
@@ -31,14 +34,38 @@ extension ServiceConfiguration {
         return text
     }
 
-    private mutating func readSigningKey(_ reader: SettingReader) {
-        guard let file = reader.pemFile(.signingKey) else { return }
-        signingKeyPath = file.path
-        _ = reader.accepted { () throws(ConfigurationError) in try file.signingKey() }
-        // What this version does not offer yet must not look as if it were in force.
-        reader.refuse(
-            .signingKey, value: file.path,
-            accepted: "nothing yet: this version does not sign checkpoints")
+    /// So many keys may sign beside one another: an old and a new one, and two more.
+    private static let maxSigningKeys = 4
+
+    private mutating func readSigningKeys(_ reader: SettingReader) {
+        let files = reader.pemFiles(.signingKey)
+        signingKeyPaths = files.map(\.path)
+        guard files.count <= Self.maxSigningKeys else {
+            reader.refuse(
+                .signingKey, value: signingKeyPaths.joined(separator: ","),
+                accepted: "at most \(Self.maxSigningKeys) PEM files with Ed25519 private keys")
+            return
+        }
+        signers = files.compactMap { file in
+            reader.accepted { () throws(ConfigurationError) in
+                guard let signer = try? NoteSigner(name: origin, privateKey: file.signingKey())
+                else { throw file.refusal("a PEM file with an Ed25519 private key (PKCS #8)") }
+                return signer
+            }
+        }
+    }
+
+    private mutating func readFormerKeys(_ reader: SettingReader) {
+        let texts = reader.list(.formerKeys)
+        formerKeys = texts.compactMap { try? NoteVerifier(parsing: $0) }
+        guard formerKeys.count == texts.count, formerKeys.allSatisfy({ $0.name == origin }) else {
+            reader.refuse(
+                .formerKeys, value: texts.joined(separator: ","),
+                accepted: "comma-separated verifier keys with the name \(origin), as ledgerctl "
+                    + "keygen prints them")
+            formerKeys = []
+            return
+        }
     }
 
     private mutating func readPublicKeys(_ reader: SettingReader) {

@@ -128,8 +128,12 @@ package struct ServiceConfiguration: Sendable {
 
     /// `LEDGER_ORIGIN`: the name in checkpoints, 1...255 bytes without white space and `+`.
     package var origin = "localhost/immutable-ledger"
-    /// `LEDGER_SIGNING_KEY`: a PEM file with an Ed25519 private key.
-    package var signingKeyPath: String?
+    /// `LEDGER_SIGNING_KEY`: PEM files with an Ed25519 private key each.
+    package var signingKeyPaths: [String] = []
+    /// What those files hold: each signs every checkpoint.
+    package var signers: [NoteSigner] = []
+    /// `LEDGER_FORMER_KEYS`: verifier keys of this ledger that sign no more.
+    package var formerKeys: [NoteVerifier] = []
     /// `LEDGER_TLS_CERT`, `LEDGER_TLS_KEY`, `LEDGER_TLS_CLIENT_CA`; nil for plaintext.
     package var tls: TLSFiles?
     /// `LEDGER_ALLOWED_SUBMITTERS`: SANs that may submit; empty for every caller.

@@ -57,6 +57,7 @@ package enum SettingName: String, Sendable, CaseIterable {
     case followBytes = "LEDGER_FOLLOW_BYTES"
     case origin = "LEDGER_ORIGIN"
     case signingKey = "LEDGER_SIGNING_KEY"
+    case formerKeys = "LEDGER_FORMER_KEYS"
     case tlsCert = "LEDGER_TLS_CERT"
     case tlsKey = "LEDGER_TLS_KEY"
     case tlsClientCA = "LEDGER_TLS_CLIENT_CA"

@@ -182,6 +182,25 @@ struct PEMSettingTests {
         }
         #expect(message(files.key(.ed25519, .encrypted)).contains("pass phrase"))
         #expect(message(files.key(.p256)).contains("Ed25519"))
-        #expect(message(files.key(.ed25519, .crlf)).contains("does not sign checkpoints"))
+        #expect(message(files.key(.p256)).contains("PKCS #8"))
+    }
+
+    @Test("Signing keys sign in the ledger's name, and former keys must have it")
+    func signingKeys() throws {
+        let files = try KeyFiles.shared.get()
+        let settings = try ServiceConfiguration.load(
+            environment: [
+                "LEDGER_SIGNING_KEY": files.key(.ed25519), "LEDGER_ORIGIN": "ledger.example/a",
+            ], workingDirectory: "/nowhere")
+        let key = try #require(settings.signers.first?.verifier)
+        #expect(settings.signers.count == 1 && key.name == "ledger.example/a")
+        let former = ["LEDGER_FORMER_KEYS": key.verifierKey]
+        let accepted = try ServiceConfiguration.load(
+            environment: former.merging(["LEDGER_ORIGIN": "ledger.example/a"]) { $1 },
+            workingDirectory: "/nowhere")
+        #expect(accepted.formerKeys == [key])
+        for wrong in [former, ["LEDGER_FORMER_KEYS": "a+b+c"]] {
+            #expect(load(wrong).map(\.variable) == ["LEDGER_FORMER_KEYS"])
+        }
     }
 }

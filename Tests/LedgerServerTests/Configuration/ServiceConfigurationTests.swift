@@ -45,7 +45,7 @@ struct ServiceConfigurationTests {
         #expect(settings.maxBatchEvents == 1024)
         #expect(settings.maxQueuedEvents == 16_384)
         #expect(settings.origin == "localhost/immutable-ledger")
-        #expect(settings.signingKeyPath == nil)
+        #expect(settings.signingKeyPaths.isEmpty)
         #expect(settings.tls == nil)
         #expect(settings.allowedSubmitters.isEmpty)
         #expect(settings.vepsPublicKeyPaths.isEmpty)

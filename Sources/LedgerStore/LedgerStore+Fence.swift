@@ -1,0 +1,48 @@
+import EtcdGateway
+package import LedgerCore
+
+/// The key `fence` (protocol.md 12).
+extension LedgerStore {
+    /// What the key says, and since which revision.
+    package struct StoredFence: Hashable, Sendable {
+        /// Nil where the key holds what this version does not understand.
+        package let record: FenceRecord?
+        package let revision: Revision
+    }
+
+    /// Reads the key linearizably; nil where there is none.
+    package func fence(
+        timeout: Duration? = nil
+    ) async throws(LedgerStoreError) -> StoredFence? {
+        let response = try await perform(
+            EtcdTransaction(success: [.range(EtcdRangeRequest(key: keys.fence))]),
+            timeout: timeout)
+        guard let found = response.range(0) else {
+            throw .inconsistent(.malformed("an answer without the fence"))
+        }
+        return found.kvs.first.map {
+            StoredFence(
+                record: try? FenceRecord(decodingJSON: $0.value),
+                revision: Revision(rawValue: $0.modRevision))
+        }
+    }
+
+    /// Puts the key, if it still has the revision that was read, and the counter too where one is named.
+    ///
+    /// - Returns: whether it was put.
+    package func putFence(
+        _ record: FenceRecord, replacing revision: Revision, counter: Revision? = nil,
+        timeout: Duration? = nil
+    ) async throws(LedgerStoreError) -> Bool {
+        var compares: [EtcdCompare] = [.modRevision(key: keys.fence, equals: revision.rawValue)]
+        if let counter {
+            compares.append(.modRevision(key: keys.counter, equals: counter.rawValue))
+        }
+        return try await perform(
+            EtcdTransaction(
+                compares: compares,
+                success: [.put(key: keys.fence, value: record.encodedJSON())], failure: []),
+            timeout: timeout
+        ).succeeded
+    }
+}
