@@ -26,11 +26,6 @@ extension Replica {
         state.withLock { $0.core.state?.observation }
     }
 
-    /// The right edge of the tree over the events up to `readableNumber`; nil until the ledger was read.
-    package var tree: TileStack? {
-        state.withLock { $0.readable?.tiles }
-    }
-
     /// Why nothing is sealed any more; nil while not fenced.
     package var fence: LedgerInconsistency? {
         state.withLock { $0.core.fence }
@@ -39,6 +34,11 @@ extension Replica {
     /// Whether this replica is the one that seals, as far as it knows.
     package var leads: Bool {
         state.withLock { $0.core.leads }
+    }
+
+    /// The right edge of the tree over the events up to `readableNumber`; nil until the ledger was read.
+    package var tree: TileStack? {
+        state.withLock { $0.readable?.tiles }
     }
 
     /// Where the block begins that holds a number; nil where the index does not cover it.

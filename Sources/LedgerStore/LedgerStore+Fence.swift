@@ -29,20 +29,20 @@ extension LedgerStore {
 
     /// Puts the key, if it still has the revision that was read, and the counter too where one is named.
     ///
-    /// - Returns: whether it was put.
+    /// - Returns: where it was put; nil where a comparison failed.
     package func putFence(
         _ record: FenceRecord, replacing revision: Revision, counter: Revision? = nil,
         timeout: Duration? = nil
-    ) async throws(LedgerStoreError) -> Bool {
+    ) async throws(LedgerStoreError) -> Revision? {
         var compares: [EtcdCompare] = [.modRevision(key: keys.fence, equals: revision.rawValue)]
         if let counter {
             compares.append(.modRevision(key: keys.counter, equals: counter.rawValue))
         }
-        return try await perform(
+        let response = try await perform(
             EtcdTransaction(
                 compares: compares,
                 success: [.put(key: keys.fence, value: record.encodedJSON())], failure: []),
-            timeout: timeout
-        ).succeeded
+            timeout: timeout)
+        return response.succeeded ? Revision(rawValue: response.header.revision) : nil
     }
 }

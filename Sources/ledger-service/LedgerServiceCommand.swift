@@ -99,8 +99,11 @@ struct LedgerServiceCommand: AsyncParsableCommand {
             logger.warning("\(warning)")
         }
         do {
-            let application = try LedgerApplication(configuration: configuration, logger: logger)
-            try await application.run()
+            var ending = LedgerApplication.Ending.decided
+            while ending == .decided {
+                ending = try await LedgerApplication(configuration: configuration, logger: logger)
+                    .run()
+            }
         } catch let error as ConfigurationError {
             say(error.message)
             throw ExitCode.validationFailure

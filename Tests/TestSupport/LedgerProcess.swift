@@ -108,8 +108,18 @@ package final class LedgerProcess: Sendable {
         return found
     }
 
+    /// The port for callers after the service has read the ledger anew in the same process.
+    package func newestPort(otherThan former: Int) async throws -> Int {
+        var found = former
+        try await eventually("another port is listened on") {
+            found = loggedPort("the gRPC port listens") ?? former
+            return found != former
+        }
+        return found
+    }
+
     private func loggedPort(_ message: String) -> Int? {
-        for line in log.split(separator: "\n") where line.contains(message) {
+        for line in log.split(separator: "\n").reversed() where line.contains(message) {
             guard let field = line.split(separator: " ").first(where: { $0.hasPrefix("port=") })
             else { continue }
             return Int(field.dropFirst("port=".count))

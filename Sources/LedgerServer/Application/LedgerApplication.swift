@@ -7,6 +7,7 @@ import LedgerAPI
 import LedgerCore
 package import LedgerReplica
 import LedgerStore
+import LedgerTransparency
 package import Logging
 import ServiceLifecycle
 import Synchronization
@@ -26,6 +27,7 @@ package struct LedgerApplication: Sendable {
     package let replica: Replica
     /// Where other replicas forward to; nil where they don't.
     package let internalPort: GRPCPort?
+    private let fence: FenceKeeper
     private var services: [any Service]
     private let logger: Logger
 
@@ -67,6 +69,7 @@ package struct LedgerApplication: Sendable {
         let (store, blocks) = (reading.store, reading.blocks)
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)
+        let past = Transparency.Past(store: store, logger: logger)
         let replication = try Replication(
             configuration: configuration, address: address,
             environment: .init(
@@ -75,11 +78,15 @@ package struct LedgerApplication: Sendable {
                 checkMembers: {
                     await monitor.check(timeout: .seconds(1))
                     return monitor.unsafeVersion == nil
-                }), watch: watch)
+                }, checkPast: past.check), watch: watch)
         let replica = replication.replica
         self.replica = replica
         rounds.set(replica)
         metrics.observe(replica)
+        let transparency = Transparency(
+            configuration: configuration, past: past, replica: replica, store: store, clock: clock,
+            metrics: metrics, logger: logger)
+        fence = transparency.fence
         let feed = HeadFeed(replica: replica)
         let reader = EventReader(
             replica: replica, pages: reading.pages, blocks: blocks, feed: feed,
@@ -140,6 +147,7 @@ package struct LedgerApplication: Sendable {
                 await client.shutdown()
             }, monitor, replica, feed, admin,
         ]
+        services += transparency.services
         services += [certificate, replication.certificate].compactMap { $0 }
         services += internalPort.map { [$0] } ?? []
         services += [
@@ -149,13 +157,26 @@ package struct LedgerApplication: Sendable {
         ]
     }
 
-    /// Runs until a signal to stop, or an error that the service cannot live with.
-    package func run(stopSignals: [UnixSignal] = [.sigterm, .sigint]) async throws {
+    /// Why the service has ended.
+    package enum Ending: Sendable {
+        /// It was asked to.
+        case stopped
+        /// An operator has decided about a fence: nothing that was known of the ledger counts any more, and a new
+        /// application is to be made.
+        case decided
+    }
+
+    /// Runs until a signal to stop, an operator's decision about a fence, or an error that the service cannot live with.
+    @discardableResult
+    package func run(stopSignals: [UnixSignal] = [.sigterm, .sigint]) async throws -> Ending {
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) },
             gracefulShutdownSignals: stopSignals, logger: logger)
+        configuration.services.append(
+            .init(service: fence, successTerminationBehavior: .gracefullyShutdownGroup))
         configuration.maximumGracefulShutdownDuration = Self.shutdownLimit
         try await ServiceGroup(configuration: configuration).run()
+        return fence.isDecided ? .decided : .stopped
     }
 
     // MARK: Parts

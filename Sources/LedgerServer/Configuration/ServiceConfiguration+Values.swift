@@ -1,5 +1,6 @@
 import EtcdGateway
 import GRPCEdge
+import LedgerCore
 import Logging
 
 extension ServiceConfiguration {

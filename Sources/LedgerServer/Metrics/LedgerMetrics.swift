@@ -1,5 +1,7 @@
 package import GRPCEdge
+import LedgerCore
 package import LedgerReplica
+package import LedgerTransparency
 package import PrometheusExposition
 import Synchronization
 
@@ -171,6 +173,29 @@ extension LedgerMetrics {
                 labels: [label]
             ) { Double(replica.load.lookUps(kind).waiting) }
         }
+    }
+
+    /// Shows what has become of checkpoints.
+    package func observe(_ checkpointer: Checkpointer) {
+        registry.sampled(
+            "ledger_checkpoint_size", .gauge,
+            help: "The number of the last event that the newest signed checkpoint covers.",
+            labels: []
+        ) { Double(checkpointer.status.newest?.size ?? 0) }
+        registry.sampled(
+            "ledger_checkpoints_published_total", .counter,
+            help: "Checkpoints that this replica has signed and put.", labels: []
+        ) { Double(checkpointer.status.published) }
+        registry.sampled(
+            "ledger_checkpoints_failed_total", .counter,
+            help: "Looks at the stored checkpoint, or checkpoints, that came to nothing.",
+            labels: []
+        ) { Double(checkpointer.status.failed) }
+        registry.sampled(
+            "ledger_checkpoints_blocked", .gauge,
+            help: "1 while the stored checkpoint was not written by this ledger, and none is put.",
+            labels: []
+        ) { checkpointer.status.blocked == nil ? 0 : 1 }
     }
 
     /// Shows what the streams hold.

@@ -25,6 +25,7 @@ struct Replication {
         var metrics: LedgerMetrics
         var logger: Logger
         var checkMembers: @Sendable () async -> Bool
+        var checkPast: @Sendable (LedgerState) async -> LedgerInconsistency?
     }
 
     let replica: Replica
@@ -67,7 +68,7 @@ struct Replication {
                     board: environment.board, metrics: metrics, peers: peers, logger: logger),
                 logger: logger, random: { .random(in: .min ... .max) },
                 executors: .init(brief: Reactor.executor, long: Reactor.pool),
-                checkMembers: environment.checkMembers),
+                checkMembers: environment.checkMembers, checkPast: environment.checkPast),
             joining: configuration.isForwarding ? joining : nil)
         self.replica = replica
         guard configuration.isForwarding else {

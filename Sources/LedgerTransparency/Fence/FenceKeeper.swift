@@ -112,10 +112,11 @@ package final class FenceKeeper: Service {
         }
         // What was given up before stays so.
         records += (stored?.record?.records ?? []).filter { !records.contains($0) }
-        let isPut = try await past.store.putFence(
+        let recordedAt = try await past.store.putFence(
             FenceRecord(.fenced(reason: "\(fence)"), records: records),
             replacing: stored?.revision ?? .absent, timeout: PastChecker.timeout)
-        guard isPut else { return }
+        guard let recordedAt else { return }
+        state.withLock { $0.recordedAt = recordedAt }
         logger.critical(
             "sealing has stopped until an operator decides: look into it, then run ledgerctl unfence",
             metadata: ["reason": "\(fence)"])

@@ -1,6 +1,7 @@
 import Foundation
 import Testing
 
+@testable import LedgerCore
 @testable import LedgerServer
 
 /// Three settings that belong together: a certificate, its key, and authorities.

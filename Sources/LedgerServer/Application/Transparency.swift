@@ -1,0 +1,57 @@
+import LedgerCore
+import LedgerReplica
+import LedgerStore
+import LedgerTransparency
+import Logging
+import ServiceLifecycle
+
+/// Wires what lets others check the ledger without trusting it: its tree, its checkpoints, and the comparison with what
+/// is known outside the store.
+struct Transparency {
+    let tree: TreeReader
+    let checkpointer: Checkpointer
+    /// Its end is the service's end.
+    let fence: FenceKeeper
+
+    /// What exists before the replica does, for it asks before it seals anything.
+    struct Past {
+        let checker: PastChecker
+        private let store: LedgerStore
+
+        init(store: LedgerStore, logger: Logger) {
+            self.store = store
+            checker = PastChecker(store: store, logger: logger)
+        }
+
+        /// Compares a ledger that was read, before anything is sealed on it.
+        var check: @Sendable (LedgerState) async -> LedgerInconsistency? {
+            { [checker, store] ledger in
+                let tiles = ledger.tiles
+                return await checker.checkStart(
+                    ledger, tree: TreeReader(store: store.urgent, tree: { tiles }, cacheBytes: 0))
+            }
+        }
+    }
+
+    init(
+        configuration: ServiceConfiguration, past: Past, replica: Replica, store: LedgerStore,
+        clock: any ReplicaClock, metrics: LedgerMetrics, logger: Logger
+    ) {
+        let tree = TreeReader(store: store, tree: { replica.tree })
+        self.tree = tree
+        let checkpointer = Checkpointer(
+            settings: .init(
+                origin: configuration.origin, signers: configuration.signers,
+                formerKeys: configuration.formerKeys),
+            replica: replica, store: store, tree: tree, clock: clock, logger: logger,
+            decision: { past.checker.decision })
+        self.checkpointer = checkpointer
+        fence = FenceKeeper(
+            replica: replica, past: past.checker, tree: tree, clock: clock, logger: logger,
+            own: { [checkpointer.record].compactMap { $0 } })
+        metrics.observe(checkpointer)
+    }
+
+    /// All but the fence.
+    var services: [any Service] { [checkpointer] }
+}

@@ -1,0 +1,146 @@
+import EtcdGateway
+import Foundation
+import LedgerAPI
+import LedgerCore
+import TestSupport
+import Testing
+
+extension Integration {
+    /// Signed checkpoints, as replicas put them into a real etcd.
+    @Suite("Checkpoints", .serialized)
+    struct CheckpointTests {
+        private func read(
+            _ stored: StoredLedger, _ verifier: NoteVerifier
+        ) async throws -> Checkpoint? {
+            guard let bytes = try await stored.value(stored.keys.checkpoint) else { return nil }
+            return try verifier.checkpoint(of: SignedNote(parsing: bytes))
+        }
+
+        /// Waits for a checkpoint that covers a number, and compares its root with the head's where it is of that size.
+        private func waitForCheckpoint(
+            covering number: UInt64, _ stored: StoredLedger, _ verifier: NoteVerifier
+        ) async throws -> Checkpoint {
+            var found: Checkpoint?
+            try await eventually("a checkpoint covers \(number)") {
+                found = try await read(stored, verifier)
+                return found?.size ?? 0 >= number
+            }
+            let checkpoint = try #require(found)
+            let head = try Head(
+                decodingJSON: try #require(try await stored.value(stored.keys.head)))
+            if checkpoint.size == head.sequence.rawValue {
+                #expect(checkpoint.root == head.tree.root)
+            }
+            return checkpoint
+        }
+
+        private func seal(_ prefix: String, _ count: Int, _ ledger: LedgerFixture) async throws {
+            for event in Ledger_CertifiedEvent.samples(prefix, count: count) {
+                let answer = await ledger.calls.submit(event)
+                guard answer.isSealed else { throw TestFailure("\(event.eventID): \(answer)") }
+            }
+        }
+
+        @Test("every event is covered soon, and what is sealed then as well")
+        func covered() async throws {
+            let key = try SigningKeyFile(seed: 1)
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(
+                on: cluster, settings: ["LEDGER_SIGNING_KEY": key.path]
+            ) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("first", 1, ledger)
+                    _ = try await waitForCheckpoint(covering: 1, stored, key.signer.verifier)
+                    try await seal("more", 30, ledger)
+                    let last = try await waitForCheckpoint(
+                        covering: 31, stored, key.signer.verifier)
+                    #expect(last.size == 31 && last.origin == "localhost/immutable-ledger")
+                }
+            }
+        }
+
+        @Test("a replica without a key leaves it to one that has it, whoever seals")
+        func otherReplica() async throws {
+            let key = try SigningKeyFile(seed: 2)
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(on: cluster) { ledger in
+                try await seal("before", 2, ledger)
+                let signing = try await ledger.another(["LEDGER_SIGNING_KEY": key.path])
+                try await signing.use { signing in
+                    try await withKeys(of: ledger) { stored in
+                        _ = try await waitForCheckpoint(covering: 2, stored, key.signer.verifier)
+                        try await seal("after", 3, ledger)
+                        _ = try await waitForCheckpoint(covering: 5, stored, key.signer.verifier)
+                    }
+                }
+            }
+        }
+
+        @Test("a new key signs on from where the old one stopped, and two sign beside one another")
+        func keysChange() async throws {
+            let old = try SigningKeyFile(seed: 3)
+            let new = try SigningKeyFile(seed: 4)
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(
+                on: cluster, settings: ["LEDGER_SIGNING_KEY": old.path]
+            ) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("old", 2, ledger)
+                    _ = try await waitForCheckpoint(covering: 2, stored, old.signer.verifier)
+                    await ledger.process.kill()
+                    let both = try await ledger.another([
+                        "LEDGER_SIGNING_KEY": "\(old.path),\(new.path)"
+                    ])
+                    try await both.use { both in
+                        try await seal("both", 2, both)
+                        for signer in [old.signer, new.signer] {
+                            _ = try await waitForCheckpoint(covering: 4, stored, signer.verifier)
+                        }
+                    }
+                    let alone = try await ledger.another([
+                        "LEDGER_SIGNING_KEY": new.path,
+                        "LEDGER_FORMER_KEYS": old.signer.verifier.verifierKey,
+                    ])
+                    try await alone.use { alone in
+                        try await seal("new", 2, alone)
+                        let last = try await waitForCheckpoint(
+                            covering: 6, stored, new.signer.verifier)
+                        #expect(last.size == 6)
+                        await #expect(throws: ProofError.self) {
+                            _ = try await read(stored, old.signer.verifier)
+                        }
+                    }
+                }
+            }
+        }
+
+        @Test("a checkpoint that somebody else wrote stays, is told of, and keeps others from being put")
+        func foreign() async throws {
+            let key = try SigningKeyFile(seed: 5)
+            let other = try SigningKeyFile(seed: 6)
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(
+                on: cluster, settings: ["LEDGER_SIGNING_KEY": key.path]
+            ) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("event", 2, ledger)
+                    _ = try await waitForCheckpoint(covering: 2, stored, key.signer.verifier)
+                    let forged = try other.signer.note(size: 2, root: .sha256([9])).encoded()
+                    try await stored.put(stored.keys.checkpoint, forged)
+                    try await seal("more", 2, ledger)
+                    try await eventually("it is told of") {
+                        try await ledger.process.metric("ledger_checkpoints_blocked") == 1
+                    }
+                    #expect(try await stored.value(stored.keys.checkpoint) == forged)
+                    // Sealing does not depend on it.
+                    try await seal("on", 1, ledger)
+                    try await stored.delete(stored.keys.checkpoint)
+                    _ = try await waitForCheckpoint(covering: 5, stored, key.signer.verifier)
+                    try await eventually("it is over") {
+                        try await ledger.process.metric("ledger_checkpoints_blocked") == 0
+                    }
+                }
+            }
+        }
+    }
+}

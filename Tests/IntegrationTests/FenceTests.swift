@@ -1,0 +1,151 @@
+import EtcdGateway
+import Foundation
+import GRPCCore
+import LedgerAPI
+import LedgerCore
+import TestSupport
+import Testing
+
+extension Integration {
+    /// A ledger whose past others know to be another one: nothing is sealed on it until an operator decides.
+    @Suite("The rollback fence", .serialized)
+    struct FenceTests {
+        private func seal(_ prefix: String, _ count: Int, _ ledger: LedgerFixture) async throws {
+            for event in Ledger_CertifiedEvent.samples(prefix, count: count) {
+                let answer = await ledger.calls.submit(event)
+                guard answer.isSealed else { throw TestFailure("\(event.eventID): \(answer)") }
+            }
+        }
+
+        private func expectFenced(_ ledger: LedgerFixture) async throws {
+            try await eventually("the service is fenced") {
+                try await ledger.calls.healthCheck().status == "FENCED"
+            }
+            let refused = await ledger.calls.submit(.sample("refused"))
+            guard case .notSealed(.failedPrecondition, "LEDGER_ROLLED_BACK") = refused else {
+                throw TestFailure("a fenced service answered: \(refused)")
+            }
+            #expect(try await ledger.calls.event(1).sequenceNumber == 1)
+        }
+
+        private func fence(_ stored: StoredLedger) async throws -> FenceRecord? {
+            try await stored.value(stored.keys.fence).map {
+                try FenceRecord(decodingJSON: $0)
+            }
+        }
+
+        private func waitForRecord(_ stored: StoredLedger) async throws -> FenceRecord {
+            try await eventually("the fence is recorded") {
+                try await fence(stored).map { $0.acceptedRecord == nil } ?? false
+            }
+            return try #require(try await fence(stored))
+        }
+
+        /// Puts the ledger back to what it was when `kept` was read, as restoring a copy does.
+        private func putBack(_ kept: [EtcdKeyValue], _ stored: StoredLedger) async throws {
+            let known = Set(kept.map(\.key))
+            for pair in try await stored.everything() where !known.contains(pair.key) {
+                try await stored.delete(pair.key)
+            }
+            _ = try await stored.client.transaction(
+                .init(success: kept.map { .put(key: $0.key, value: $0.value) }))
+        }
+
+        @Test("a checkpoint of this ledger's key that has more than the store fences, and a restart changes nothing")
+        func signedMore() async throws {
+            let key = try SigningKeyFile(seed: 11)
+            let settings = ["LEDGER_SIGNING_KEY": key.path]
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(on: cluster, settings: settings) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("event", 3, ledger)
+                    let ahead = try key.signer.note(size: 9, root: .sha256([1])).encoded()
+                    try await stored.put(stored.keys.checkpoint, ahead)
+                    try await seal("more", 1, ledger)
+                    try await expectFenced(ledger)
+                    let record = try await waitForRecord(stored)
+                    #expect(record.records.map(\.size) == [9])
+                    await ledger.process.kill()
+                    try await stored.delete(stored.keys.checkpoint)
+                    try await ledger.another().use { again in
+                        try await expectFenced(again)
+                        #expect(try await again.calls.healthCheck().lastSequenceNumber == 4)
+                    }
+                }
+            }
+        }
+
+        @Test("the fence that one replica records stops those that start later")
+        func others() async throws {
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(on: cluster) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("event", 2, ledger)
+                    let fence = FenceRecord(.fenced(reason: "found by another"), records: [])
+                    try await stored.put(stored.keys.fence, fence.encodedJSON())
+                    try await ledger.another().use { other in
+                        try await expectFenced(other)
+                    }
+                }
+            }
+        }
+
+        @Test("an operator's decision lets the same process seal on, and what it accepted is no contradiction any more")
+        func decided() async throws {
+            let key = try SigningKeyFile(seed: 12)
+            let settings = ["LEDGER_SIGNING_KEY": key.path]
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(on: cluster, settings: settings) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("kept", 2, ledger)
+                    let kept = try await stored.everything().filter { $0.key != stored.keys.sealer }
+                    try await seal("lost", 2, ledger)
+                    try await eventually("a checkpoint covers the lost events") {
+                        try await ledger.process.metric("ledger_checkpoint_size") == 4
+                    }
+                    let checkpoint = try #require(
+                        try await stored.value(stored.keys.checkpoint))
+                    try await putBack(kept, stored)
+                    // Somebody kept the newest checkpoint and puts it back: the store is ahead of itself.
+                    try await stored.put(stored.keys.checkpoint, checkpoint)
+                    _ = await ledger.calls.submit(.sample("provocation"))
+                    try await expectFenced(ledger)
+                    let fence = try await waitForRecord(stored)
+                    let head = try Head(
+                        decodingJSON: try #require(try await stored.value(stored.keys.head)))
+                    let given = OutsideRecord(
+                        source: "the signed checkpoint in etcd", size: 4,
+                        root: try PublishedRoot.root(of: checkpoint))
+                    let decision = FenceRecord(
+                        .accepted(size: head.sequence.rawValue, root: head.tree.root),
+                        records: fence.records + [given])
+                    try await stored.put(stored.keys.fence, decision.encodedJSON())
+                    try await eventually("the ledger is read anew") {
+                        ledger.process.lastLines.contains("the ledger is read anew")
+                    }
+                    let port = try await ledger.process.newestPort(otherThan: ledger.process.port())
+                    let calls = try LedgerCalls(port: port)
+                    defer { Task { await calls.close() } }
+                    try await eventually("it seals again") {
+                        await calls.submit(.sample("again")).isSealed
+                    }
+                    #expect(try await calls.event(id: "again").sequenceNumber == 3)
+                    // Its checkpoints go on from what was accepted.
+                    try await eventually("a checkpoint of the new past") {
+                        guard let note = try await stored.value(stored.keys.checkpoint) else {
+                            return false
+                        }
+                        return try key.signer.verifier.checkpoint(of: SignedNote(parsing: note))
+                            .size == 3
+                    }
+                }
+            }
+        }
+    }
+}
+
+private enum PublishedRoot {
+    static func root(of note: [UInt8]) throws -> Digest {
+        try Checkpoint(parsing: SignedNote(parsing: note).text).root
+    }
+}
