@@ -98,6 +98,8 @@ package struct LedgerApplication: Sendable {
         admin = AdminServer(
             pages: AdminPages(reporter: reporter, registry: metrics.registry),
             bindAddress: address, port: configuration.adminPort, logger: logger)
+        let checkpoints = CheckpointReader(
+            store: store, tree: transparency.tree, reader: reader)
         let answerBudget = AnswerBudget(limit: configuration.maxAnswerBytes)
         metrics.observe(answerBudget)
         let intake = Self.intake(configuration)
@@ -117,6 +119,9 @@ package struct LedgerApplication: Sendable {
                     store: store, metrics: metrics, logger: logger,
                     known: { replica.knownObservation?.head }),
                 board: board),
+            proofs: ProofHandler(
+                reader: reader, tree: transparency.tree, checkpoints: checkpoints,
+                hasSigningKey: !configuration.signers.isEmpty),
             limits: limits, edge: configuration.edge)
         let direct = DirectSubmissions(
             intake: intake, replica: replica, counter: counter,

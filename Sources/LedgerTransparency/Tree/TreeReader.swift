@@ -6,7 +6,7 @@ package import LedgerStore
 /// What is under the right edge comes from the full tiles in etcd, at most two of each level for a proof, and the rest
 /// from the replica's own edge. Nothing is handed out that was not checked: a tile against the level above it
 /// (`TileReader`), a proof against its roots.
-package final class TreeReader: LedgerTree {
+package final class TreeReader: Sendable {
     /// The bytes of full tiles that are kept in memory: a thousand of them.
     package static let cacheBytes = 8 << 20
 
