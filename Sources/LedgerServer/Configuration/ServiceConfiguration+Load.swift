@@ -50,6 +50,10 @@ extension ServiceConfiguration {
         port = reader.integer(.port, default: port, 0...65_535)
         internalPort = reader.integer(.internalPort, default: internalPort, 0...65_535)
         adminPort = reader.integer(.adminPort, default: adminPort, 0...65_535)
+        if reader.text(.tilesPort) != nil {
+            tilesPort = reader.integer(.tilesPort, default: 0, 0...65_535)
+        }
+        servesEntries = reader.isOn(.tilesEntries) ?? servesEntries
         checkPortsDiffer(reader)
         bindAddress = reader.host(.bindAddress)
         advertiseAddress =
@@ -60,8 +64,9 @@ extension ServiceConfiguration {
     private func checkPortsDiffer(_ reader: SettingReader) {
         let named: [(SettingName, Int)] = [
             (.port, port), (.internalPort, internalPort), (.adminPort, adminPort),
+            (.tilesPort, tilesPort ?? 0),
         ]
-        guard reader.areAccepted(.port, .internalPort, .adminPort) else { return }
+        guard reader.areAccepted(.port, .internalPort, .adminPort, .tilesPort) else { return }
         for (index, (name, value)) in named.enumerated() where value != 0 {
             if let earlier = named[..<index].first(where: { $0.1 == value }) {
                 reader.refuse(

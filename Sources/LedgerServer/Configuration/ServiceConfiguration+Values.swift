@@ -38,6 +38,8 @@ extension ServiceConfiguration {
         case .port: .number(port)
         case .internalPort: .number(internalPort)
         case .adminPort: .number(adminPort)
+        case .tilesPort: .text(tilesPort.map { "\($0)" })
+        case .tilesEntries: .text(servesEntries ? "on" : "off")
         case .bindAddress: .text(bindAddress)
         case .advertiseAddress: .text(advertiseAddress)
         case .internalToken: .secret(isSet: internalToken != nil)

@@ -63,6 +63,10 @@ package struct ServiceConfiguration: Sendable {
     package var internalPort = 50052
     /// `LEDGER_ADMIN_PORT`, 0...65535.
     package var adminPort = 9464
+    /// `LEDGER_TILES_PORT`, 0...65535; nil where tiles have no port of their own.
+    package var tilesPort: Int?
+    /// `LEDGER_TILES_ENTRIES`: `on` serves entries, and with them payloads, wherever tiles are served.
+    package var servesEntries = false
     /// `LEDGER_BIND_ADDRESS`: an IP address or a host name; nil for every address of this machine, IPv4 and IPv6.
     package var bindAddress: String?
     /// `LEDGER_ADVERTISE_ADDRESS`: an IP address or a host name, without port and brackets.

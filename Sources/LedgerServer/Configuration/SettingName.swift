@@ -17,6 +17,8 @@ package enum SettingName: String, Sendable, CaseIterable {
     case port = "LEDGER_PORT"
     case internalPort = "LEDGER_INTERNAL_PORT"
     case adminPort = "LEDGER_ADMIN_PORT"
+    case tilesPort = "LEDGER_TILES_PORT"
+    case tilesEntries = "LEDGER_TILES_ENTRIES"
     case bindAddress = "LEDGER_BIND_ADDRESS"
     case advertiseAddress = "LEDGER_ADVERTISE_ADDRESS"
     case internalToken = "LEDGER_INTERNAL_TOKEN"

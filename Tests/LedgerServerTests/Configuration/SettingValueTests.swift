@@ -38,6 +38,8 @@ struct SettingValueTests {
         + SettingCase.cases("LEDGER_PORT", ["0", "1", "65535"])
         + SettingCase.cases("LEDGER_INTERNAL_PORT", ["0", "1", "65535"])
         + SettingCase.cases("LEDGER_ADMIN_PORT", ["0", "1", "65535"])
+        + SettingCase.cases("LEDGER_TILES_PORT", ["0", "1", "65535"])
+        + SettingCase.cases("LEDGER_TILES_ENTRIES", ["on", "off"])
         + SettingCase.cases("LEDGER_BIND_ADDRESS", ["127.0.0.1", "::", "[::1]", "localhost"])
         + SettingCase.cases(
             "LEDGER_ADVERTISE_ADDRESS", ["10.1.2.3", "fd00::1", "ledger-0.ledger.svc"])
@@ -100,6 +102,8 @@ struct SettingValueTests {
             ["-1", "65536", "http", "99999999999999999999", "tcp://10.0.0.1:50051", "50052"])
         + SettingCase.cases("LEDGER_INTERNAL_PORT", ["-1", "65536", "50051"])
         + SettingCase.cases("LEDGER_ADMIN_PORT", ["-1", "65536", "50051", "50052"])
+        + SettingCase.cases("LEDGER_TILES_PORT", ["-1", "65536", "50051", "50052", "9464", "off"])
+        + SettingCase.cases("LEDGER_TILES_ENTRIES", ["yes", "1", "On"])
         + SettingCase.cases("LEDGER_BIND_ADDRESS", ["300.1.1.1", "a b", "1.2.3.4:80", "[x]"])
         + SettingCase.cases("LEDGER_ADVERTISE_ADDRESS", ["10.1.2", "http://a", "a:50052", "-a"])
         + SettingCase.cases("POD_IP", ["10.1.2"])
