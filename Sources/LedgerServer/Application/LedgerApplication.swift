@@ -94,7 +94,8 @@ package struct LedgerApplication: Sendable {
         internalPort = replication.port
         let reporter = HealthReporter(
             board: board, monitor: monitor, pool: { client.poolStatistics },
-            further: { replica.dependencies }, trouble: { troubles.current })
+            further: { replica.dependencies }, trouble: { troubles.current },
+            audit: { transparency.audit?.report })
         admin = AdminServer(
             pages: AdminPages(reporter: reporter, registry: metrics.registry),
             bindAddress: address, port: configuration.adminPort, logger: logger)
@@ -114,7 +115,7 @@ package struct LedgerApplication: Sendable {
             reads: ReadHandler(
                 reader: reader,
                 verifier: EventVerifier(
-                    store: store, metrics: metrics, logger: logger,
+                    store: store, trust: transparency.trust, metrics: metrics, logger: logger,
                     known: { replica.knownObservation?.head }),
                 board: board),
             limits: limits, edge: configuration.edge)
