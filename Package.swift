@@ -63,7 +63,9 @@ let package = Package(
         .target(name: "CCurlShims", dependencies: ["CLibcurl"]),
         .target(name: "TextFormats", swiftSettings: strictMemory),
         .target(
-            name: "EtcdGateway", dependencies: ["CCurlShims", "TextFormats", logging],
+            name: "HTTPTransport", dependencies: ["CCurlShims"], swiftSettings: strictMemory),
+        .target(
+            name: "EtcdGateway", dependencies: ["HTTPTransport", "TextFormats", logging],
             swiftSettings: strictMemory),
         .target(name: "EventLoopTasks", dependencies: [nioCore, nioPosix], swiftSettings: strict),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
@@ -101,7 +103,8 @@ let package = Package(
             name: "LedgerServer",
             dependencies: [
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
-                "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection", "PrometheusExposition",
+                "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection",
+                "PrometheusExposition",
                 "TaskCoordination", "TextFormats", crypto, nioCore, nioPosix, grpcCore,
                 grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -111,7 +114,7 @@ let package = Package(
         .target(
             name: "LedgerClient",
             dependencies: [
-                "LedgerAPI", "LedgerCore", "LedgerVerify", "TaskCoordination", nioPosix, grpcCore, grpcTransport,
+                "LedgerAPI", "LedgerVerify", "TaskCoordination", nioPosix, grpcCore, grpcTransport,
                 grpcProtobuf, protobuf,
             ],
             swiftSettings: strict),
@@ -125,8 +128,8 @@ let package = Package(
             name: "ledgerctl",
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerVerify", "LedgerAPI", "LedgerCore",
-                "EventLoopTasks", "TaskCoordination", "TextFormats",
-                grpcCore, grpcTransport, arguments,
+                "LedgerStore", "EtcdGateway", "EventLoopTasks", "TaskCoordination", "TextFormats",
+                grpcCore, grpcTransport, arguments, crypto, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -153,8 +156,11 @@ let package = Package(
             name: "TextFormatsTests", dependencies: ["TestSupport", "TextFormats"],
             swiftSettings: strict),
         .testTarget(
+            name: "HTTPTransportTests", dependencies: ["HTTPTransport", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "EtcdGatewayTests",
-            dependencies: ["EtcdGateway", "TestSupport", "TextFormats", logging],
+            dependencies: ["EtcdGateway", "HTTPTransport", "TestSupport", "TextFormats", logging],
             swiftSettings: strict),
         .testTarget(
             name: "LedgerCoreTests",

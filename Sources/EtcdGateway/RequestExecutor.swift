@@ -1,3 +1,4 @@
+internal import HTTPTransport
 import Logging
 import Synchronization
 import TextFormats
@@ -13,21 +14,32 @@ final class RequestExecutor: Sendable {
     private let requestTimeout: Duration
     private let connectTimeout: Duration
     private let asksOthersAfterTimeout: Bool
+    private let maxConnections: Int
     private let logger: Logger
     let endpoints: [EtcdEndpoint]
 
     init(_ configuration: EtcdConfiguration, logger: Logger) throws(EtcdError) {
-        transport = try CurlTransport(CurlSettings(configuration))
+        do throws(TransportUnusable) {
+            transport = try CurlTransport(TransportSettings(configuration))
+        } catch {
+            throw Self.notSent(.configuration, error.description)
+        }
         let selector = EndpointSelector(configuration.endpoints)
         endpoints = selector.endpoints
         self.selector = Mutex(selector)
         requestTimeout = configuration.requestTimeout
         connectTimeout = configuration.connectTimeout
         asksOthersAfterTimeout = configuration.asksOthersAfterTimeout
+        maxConnections = configuration.maxConnections
         self.logger = logger
     }
 
-    var poolStatistics: EtcdPoolStatistics { transport.poolStatistics }
+    var poolStatistics: EtcdPoolStatistics {
+        let current = transport.statistics
+        return EtcdPoolStatistics(
+            maxConnections: maxConnections, active: current.active, idle: current.idle,
+            waitCount: current.waitCount)
+    }
 
     func prefer(_ endpoint: EtcdEndpoint) {
         selector.withLock { $0.prefer(endpoint) }
@@ -67,9 +79,11 @@ final class RequestExecutor: Sendable {
         _ call: EtcdCall, token: String?, _ attempt: Attempt, _ decode: Decode<Answer>
     ) async throws(EtcdError) -> Answer {
         let endpoint = attempt.endpoint
-        let result = await transport.post(
-            call.operation.path, body: call.body, token: token, to: endpoint,
-            connectDeadline: attempt.connectDeadline, deadline: attempt.deadline)
+        let result = await transport.send(
+            OutgoingRequest(
+                .post, endpoint.origin, target: call.operation.path, fields: Self.fields(token),
+                body: call.body, connectDeadline: attempt.connectDeadline,
+                deadline: attempt.deadline))
         switch result {
         case .success(let answer) where answer.status == 200:
             do throws(JSONFailure) {
@@ -94,11 +108,41 @@ final class RequestExecutor: Sendable {
         case .failure(let failure):
             let error = FailureClassification.error(for: failure, endpoint: endpoint)
             switch failure.reason {
-            case .cancelled, .shutDown, .answerTooLong: break
+            case .cancelled, .shutDown, .answerTooLong, .malformedRequest: break
             case .curl, .deadline: note(failing: endpoint, error)
             }
             throw error
         }
+    }
+}
+
+// MARK: Transport
+
+extension RequestExecutor {
+    private static func fields(_ token: String?) -> [HTTPField] {
+        let type = HTTPField("Content-Type", "application/json")
+        guard let token else { return [type] }
+        return [type, HTTPField("Authorization", token)]
+    }
+}
+
+extension TransportSettings {
+    /// What of the configuration concerns connections.
+    init(_ configuration: EtcdConfiguration) {
+        self.init(threadName: "etcd-gateway")
+        caCertificatePath = configuration.caCertificatePath
+        clientCertificatePath = configuration.clientCertificatePath
+        clientKeyPath = configuration.clientKeyPath
+        maxConnections = configuration.maxConnections
+        maxIdleConnections = configuration.maxIdleConnections
+        connectionMaxLifetime = configuration.connectionMaxLifetime
+        connectionMaxIdleTime = configuration.connectionMaxIdleTime
+        connectTimeout = configuration.connectTimeout
+        maxAnswerBytes = configuration.maxResponseBytes
+        longestSilence = configuration.requestTimeout
+        keptFields = .only(["date"])
+        let isPlain = configuration.endpoints.contains { $0.scheme == .http }
+        protocols = isPlain ? .httpAndHTTPS : .httpsOnly
     }
 }
 

@@ -29,11 +29,15 @@ struct Ledgerctl: AsyncParsableCommand {
             them: 7, 4, 5, 3, 8.
 
             ENVIRONMENT
-              LEDGER_ADDRESS  what --server is unless it is given
+              LEDGER_ADDRESS        what --server is unless it is given
+              LEDGER_VERIFIER_KEYS  what --verifier-key is unless it or a file is given: keys \
+            separated by commas or white space
             """,
         subcommands: [
             SubmitCommand.self, GetCommand.self, ListCommand.self, TailCommand.self,
-            HeadCommand.self, VerifyCommand.self, HealthCommand.self, BenchCommand.self,
+            HeadCommand.self, VerifyCommand.self, CheckpointCommand.self, ProofCommand.self,
+            ReceiptCommand.self, ExportCommand.self, KeygenCommand.self, HealthCommand.self,
+            UnfenceCommand.self, BenchCommand.self,
         ])
     static func main() async {
         await runProcess()

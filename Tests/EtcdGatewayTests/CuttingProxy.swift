@@ -1,6 +1,7 @@
 import EtcdGateway
 import Foundation
 import Synchronization
+import TestSupport
 
 /// Passes TCP connections on to a server, and can keep the answers back or break everything.
 final class CuttingProxy: Sendable {

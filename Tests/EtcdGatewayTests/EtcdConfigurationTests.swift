@@ -34,14 +34,4 @@ struct EtcdConfigurationTests {
             }
         }
     }
-
-    @Test("time-outs are rounded up to whole milliseconds")
-    func milliseconds() {
-        #expect(Duration.milliseconds(1).wholeMilliseconds == 1)
-        #expect(Duration.microseconds(1).wholeMilliseconds == 1)
-        #expect(Duration.microseconds(1001).wholeMilliseconds == 2)
-        #expect(Duration.seconds(3).wholeMilliseconds == 3000)
-        #expect(Duration.zero.wholeMilliseconds == 0)
-        #expect(Duration.milliseconds(-5).wholeMilliseconds == 0)
-    }
 }

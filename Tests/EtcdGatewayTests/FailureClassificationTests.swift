@@ -1,3 +1,4 @@
+import HTTPTransport
 import Testing
 
 @testable import EtcdGateway
@@ -106,7 +107,7 @@ struct FailureClassificationTests {
         for offered in [false, true] {
             let error = FailureClassification.error(
                 for: TransferFailure(
-                    reason: .curl(number), bodyWasOffered: offered, message: "broken"),
+                    reason: .curl(number), wasOffered: offered, message: "broken"),
                 endpoint: endpoint)
             #expect(error.failureClass == (offered ? .unknown : .notSent))
             #expect(error.code == code)
@@ -117,12 +118,12 @@ struct FailureClassificationTests {
     func otherReasons() {
         let reasons: [(TransferFailure.Reason, EtcdErrorCode)] = [
             (.deadline, .timeout), (.cancelled, .cancelled), (.shutDown, .shutDown),
-            (.answerTooLong, .tooLarge),
+            (.answerTooLong, .tooLarge), (.malformedRequest, .invalidArgument),
         ]
         for (reason, code) in reasons {
             for offered in [false, true] {
                 let error = FailureClassification.error(
-                    for: TransferFailure(reason: reason, bodyWasOffered: offered, message: ""),
+                    for: TransferFailure(reason: reason, wasOffered: offered, message: ""),
                     endpoint: endpoint)
                 #expect(error.failureClass == (offered ? .unknown : .notSent))
                 #expect(error.code == code)

@@ -75,6 +75,62 @@ extension Integration {
             }
         }
 
+        /// Runs ledgerctl with access to the cluster of a ledger.
+        private func unfence(
+            _ ledger: LedgerFixture, _ arguments: [String] = []
+        ) async throws -> (status: Int32, text: String) {
+            let configuration = ledger.cluster.configuration
+            var environment = ["LEDGER_PREFIX": ledger.prefix]
+            environment["ETCD_ENDPOINTS"] = configuration.endpoints.map(\.description)
+                .joined(separator: ",")
+            environment["ETCD_CA_CERT"] = configuration.caCertificatePath
+            environment["ETCD_CLIENT_CERT"] = configuration.clientCertificatePath
+            environment["ETCD_CLIENT_KEY"] = configuration.clientKeyPath
+            environment["ETCD_USERNAME"] = configuration.username
+            environment["ETCD_PASSWORD"] = configuration.password
+            let folder = FileManager.default.temporaryDirectory
+            let log = folder.appending(path: "unfence-\(UUID().uuidString).log")
+            defer { try? FileManager.default.removeItem(at: log) }
+            let process = try ChildProcess(
+                LedgerProcess.program("ledgerctl"), arguments: ["unfence"] + arguments,
+                environment: environment, in: folder, log: log)
+            let status = await process.waitForEnd()
+            return (status, try String(contentsOf: log, encoding: .utf8))
+        }
+
+        @Test("ledgerctl unfence asks for the right number, and decides once")
+        func command() async throws {
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(on: cluster) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("event", 3, ledger)
+                    #expect(try await unfence(ledger, ["--accept", "3"]).status == 1)
+                    let fence = FenceRecord(
+                        .fenced(reason: "a test"),
+                        records: [OutsideRecord(source: "witness w", size: 8)])
+                    try await stored.put(stored.keys.fence, fence.encodedJSON())
+                    let asked = try await unfence(ledger)
+                    #expect(asked.status == 64 && asked.text.contains("a test"), "\(asked)")
+                    #expect(asked.text.contains("5 more, which are lost"), "\(asked)")
+                    #expect(try await unfence(ledger, ["--accept", "2"]).status == 1)
+                    #expect(try await self.fence(stored) == fence)
+                    try await ledger.another().use { other in
+                        let former = try await other.process.port()
+                        try await expectFenced(other)
+                        let accepted = try await unfence(ledger, ["--accept", "3"])
+                        #expect(accepted.status == 0, "\(accepted)")
+                        let port = try await other.process.newestPort(otherThan: former)
+                        let calls = try LedgerCalls(port: port)
+                        try await eventually("it seals again") {
+                            await calls.submit(.sample("again")).isSealed
+                        }
+                        await calls.close()
+                    }
+                    #expect(try await unfence(ledger, ["--accept", "3"]).status == 1)
+                }
+            }
+        }
+
         @Test("the fence that one replica records stops those that start later")
         func others() async throws {
             let cluster = try await EtcdCluster.sharedForLedgers()
@@ -97,6 +153,7 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster, settings: settings) { ledger in
                 try await withKeys(of: ledger) { stored in
+                    let former = try await ledger.process.port()
                     try await seal("kept", 2, ledger)
                     let kept = try await stored.everything().filter { $0.key != stored.keys.sealer }
                     try await seal("lost", 2, ledger)
@@ -123,7 +180,7 @@ extension Integration {
                     try await eventually("the ledger is read anew") {
                         ledger.process.lastLines.contains("the ledger is read anew")
                     }
-                    let port = try await ledger.process.newestPort(otherThan: ledger.process.port())
+                    let port = try await ledger.process.newestPort(otherThan: former)
                     let calls = try LedgerCalls(port: port)
                     defer { Task { await calls.close() } }
                     try await eventually("it seals again") {

@@ -1,3 +1,4 @@
+internal import HTTPTransport
 import TextFormats
 
 /// What a failed request means: for the write, and for the member that was asked.
@@ -5,8 +6,8 @@ enum FailureClassification {
     /// Whatever is not certainly harmless is `unknown`.
     static func error(for failure: TransferFailure, endpoint: EtcdEndpoint) -> EtcdError {
         EtcdError(
-            failureClass: failure.bodyWasOffered ? .unknown : .notSent,
-            code: code(for: failure.reason), message: failure.message, endpoint: endpoint,
+            failureClass: failure.wasOffered ? .unknown : .notSent,
+            code: code(for: failure.kind), message: failure.message, endpoint: endpoint,
             cause: failure)
     }
 
@@ -64,29 +65,17 @@ enum FailureClassification {
             endpoint: endpoint, cause: failure)
     }
 
-    private static func code(for reason: TransferFailure.Reason) -> EtcdErrorCode {
-        switch reason {
-        case .deadline: .timeout
+    private static func code(for kind: TransferFailure.Kind) -> EtcdErrorCode {
+        switch kind {
+        case .timeout: .timeout
         case .cancelled: .cancelled
         case .shutDown: .shutDown
         case .answerTooLong: .tooLarge
-        case .curl(let number): code(forCurl: number)
-        }
-    }
-
-    /// The numbers are libcurl's CURLcode, which never change.
-    private static func code(forCurl number: Int) -> EtcdErrorCode {
-        switch number {
-        case 28: .timeout
-        // Handshake, certificates, ciphers, the files they come from, ALPN.
-        case 35, 53, 54, 58, 59, 60, 64, 66, 77, 80, 82, 83, 90, 91, 98: .tls
-        // A malformed address, an unresolved name, a refused connection.
-        case 3, 5, 6, 7, 45, 96: .connect
-        // Half an answer, none, broken sends and receives, a rewind that is forbidden here,
-        // broken HTTP and HTTP/2.
-        case 1, 8, 16, 18, 42, 52, 55, 56, 61, 65, 92, 95: .connectionLost
-        case 27: .unavailable
-        default: .connectionLost
+        case .malformedRequest: .invalidArgument
+        case .tls: .tls
+        case .connect: .connect
+        case .connectionLost: .connectionLost
+        case .noMemory: .unavailable
         }
     }
 

@@ -27,7 +27,7 @@ struct EtcdCall: Sendable {
             }
         }
 
-        var path: StaticString {
+        var path: String {
             switch self {
             case .range: "/v3/kv/range"
             case .transaction, .readingTransaction: "/v3/kv/txn"

@@ -102,36 +102,14 @@ extension LedgerClient {
         return HealthReport(answer)
     }
 
-    /// The newest signed checkpoint, a C2SP signed note.
-    ///
-    /// - Throws: ``LedgerError`` of kind `noSigningKey` where the service signs none.
-    public func checkpoint() async throws(LedgerError) -> String {
-        try await read { options in
-            try await self.ledger.getCheckpoint(
-                request: ClientRequest(message: Ledger_GetCheckpointRequest()), options: options)
-        }.note
-    }
-
-    /// An offline proof that an event has its number.
-    ///
-    /// - Throws: ``LedgerError`` of kind `notYetCovered` in the first two seconds after sealing.
-    public func receipt(of sequenceNumber: UInt64) async throws(LedgerError) -> EventReceipt {
-        let request = Ledger_GetReceiptRequest.with { $0.sequenceNumber = sequenceNumber }
-        let answer = try await read { options in
-            try await self.ledger.getReceipt(
-                request: ClientRequest(message: request), options: options)
-        }
-        return EventReceipt(proof: answer.receipt, entry: [UInt8](answer.entry))
-    }
-
-    private func read<Answer: Sendable>(
+    func read<Answer: Sendable>(
         _ call: (CallOptions) async throws -> Answer
     ) async throws(LedgerError) -> Answer {
         try await read(deadline: configuration.readDeadline, call)
     }
 
     /// Makes a read, and makes it again where that may help: reading changes nothing.
-    private func read<Answer: Sendable>(
+    func read<Answer: Sendable>(
         deadline: Duration?, _ call: (CallOptions) async throws -> Answer
     ) async throws(LedgerError) -> Answer {
         var options = CallOptions.defaults

@@ -1,3 +1,5 @@
+public import LedgerVerify
+
 /// Settings of a ``LedgerClient``.
 public struct LedgerClientConfiguration: Sendable {
     /// The service to connect to.
@@ -30,6 +32,11 @@ public struct LedgerClientConfiguration: Sendable {
     /// given up, and its unanswered events are submitted again.
     public var streamStallTimeout: Duration
 
+    /// The ledger's verifier keys, of which one must have signed every checkpoint and receipt that comes; several where
+    /// the key was changed. Empty: signatures are not checked. Have them from the ledger's operator, never from the
+    /// service itself.
+    public var verifierKeys: [VerifierKey]
+
     /// Creates a configuration; everything but the address has a default.
     public init(
         address: ServerAddress,
@@ -40,7 +47,8 @@ public struct LedgerClientConfiguration: Sendable {
         retryPolicy: RetryPolicy = RetryPolicy(),
         checksHashes: Bool = true,
         streamWindow: Int = 1024,
-        streamStallTimeout: Duration = .seconds(5)
+        streamStallTimeout: Duration = .seconds(5),
+        verifierKeys: [VerifierKey] = []
     ) {
         precondition(streamWindow > 0, "streamWindow must be positive")
         self.address = address
@@ -52,5 +60,6 @@ public struct LedgerClientConfiguration: Sendable {
         self.checksHashes = checksHashes
         self.streamWindow = streamWindow
         self.streamStallTimeout = streamStallTimeout
+        self.verifierKeys = verifierKeys
     }
 }

@@ -81,6 +81,8 @@ package final class FenceKeeper: Service {
     /// Records a fence in the store, or looks whether an operator has decided about it.
     private func keep(_ fence: LedgerInconsistency) async {
         do {
+            // One that was found before this looked for the first time counts as well.
+            if let fencedAt = past.fencedAt { state.withLock { $0.recordedAt = fencedAt } }
             let stored = try await past.readFence()
             if let stored, stored.reason != nil {
                 state.withLock { $0.recordedAt = stored.revision }

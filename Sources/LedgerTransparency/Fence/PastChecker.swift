@@ -78,6 +78,11 @@ package final class PastChecker: Sendable {
         return try await comparison.contradictions(of: head) { try await tree.root(size: $0) }
     }
 
+    /// The revision at which a fence stood that no operator had decided about, as it was read last.
+    var fencedAt: Revision? {
+        stored.withLock { $0?.reason == nil ? nil : $0?.revision }
+    }
+
     func readFence() async throws(LedgerStoreError) -> LedgerStore.StoredFence? {
         let fence = try await store.fence(timeout: Self.timeout)
         stored.withLock { $0 = fence }

@@ -8,16 +8,24 @@ protocol ClientCommand: AsyncParsableCommand {
 
 extension ClientCommand {
     /// Runs the body with a client, and turns its errors into messages and exit codes.
-    func withClient(_ body: (LedgerClient) async throws -> Void) async throws {
+    ///
+    /// - Parameter configure: What this command changes of the settings that the options give.
+    func withClient(
+        configure: (inout LedgerClientConfiguration) throws -> Void = { _ in },
+        _ body: (LedgerClient) async throws -> Void
+    ) async throws {
         do {
-            let configuration = try options.clientConfiguration()
+            var configuration = try options.clientConfiguration()
+            try configure(&configuration)
             if options.verbose {
                 let isPlaintext = configuration.security == .plaintext
                 Console.note(
                     "connecting to \(configuration.address) "
                         + (isPlaintext ? "in plaintext" : "with TLS"))
             }
-            try await withLedgerClient(configuration: configuration, body)
+            try await Failures.reported(options.output) {
+                try await withLedgerClient(configuration: configuration, body)
+            }
         } catch let error as LedgerError {
             report(error)
             throw ExitCode(ExitCodes.code(for: error))

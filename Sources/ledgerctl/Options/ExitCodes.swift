@@ -22,7 +22,7 @@ enum ExitCodes {
         }
         if error.sealed == .unknown { return outcomeUnknown }
         switch error.kind {
-        case .unavailable, .timedOut: return unavailable
+        case .unavailable, .timedOut, .notYetCovered: return unavailable
         default: return error.sealed == .no ? notSealed : failure
         }
     }

@@ -5,9 +5,9 @@ import Glibc
 ///
 /// Everything here runs on that thread, except `init` and `startThread`, which come before it.
 @safe final class CurlLoop {
-    private let settings: CurlSettings
+    private let settings: TransportSettings
     private let inbox: TransportInbox
-    private let statistics: TransportStatistics
+    private let board: StatisticsBoard
     /// The multi handle. Valid from `init` to the end of `run()`.
     private let multi: UnsafeMutableRawPointer
     private var active: [UInt64: CurlTransfer] = [:]
@@ -15,8 +15,8 @@ import Glibc
     private var idle: [CurlTransfer] = []
     private var stopping: [CheckedContinuation<Void, Never>] = []
     private var isStopping = false
-    /// For each member that owes answers, since when.
-    private var silentSince: [EtcdEndpoint: ContinuousClock.Instant] = [:]
+    /// For each peer that owes answers, since when.
+    private var silentSince: [HTTPOrigin: ContinuousClock.Instant] = [:]
     private var waitCount: Int64 = 0
     /// The sockets that libcurl has open; kept by its callbacks.
     fileprivate var sockets: Set<Int32> = []
@@ -27,11 +27,11 @@ import Glibc
     private static let longestSleep = Duration.seconds(3600)
 
     /// Nil where libcurl has no memory.
-    init?(_ settings: CurlSettings, inbox: TransportInbox, statistics: TransportStatistics) {
+    init?(_ settings: TransportSettings, inbox: TransportInbox, board: StatisticsBoard) {
         guard let multi = unsafe curl_multi_init() else { return nil }
         self.settings = settings
         self.inbox = inbox
-        self.statistics = statistics
+        self.board = board
         unsafe self.multi = multi
         let options: [(CURLMoption, Int)] = [
             (CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX)),
@@ -64,6 +64,11 @@ import Glibc
         // Nobody joins it: `shutDown` waits for the loop's last act instead.
         pthread_detach(thread)
         return true
+    }
+
+    fileprivate func nameThread() {
+        // The system copies the name.
+        unsafe settings.threadName.withCString { unsafe ledger_thread_set_name($0) }
     }
 
     /// The thread's life.
@@ -116,7 +121,12 @@ extension CurlLoop {
             refuse(request, .curl(Int(CURLE_OUT_OF_MEMORY.rawValue)), "libcurl has no memory")
             return
         }
-        guard transfer.begin(request, at: now) else {
+        guard transfer.accepts(request) else {
+            transfer.fail(.malformedRequest, "HTTP does not admit the request as it is")
+            recycle(transfer)
+            return
+        }
+        guard transfer.begin(at: now) else {
             transfer.fail(.curl(Int(CURLE_FAILED_INIT.rawValue)), "libcurl refuses an option")
             recycle(transfer)
             return
@@ -149,7 +159,7 @@ extension CurlLoop {
     ) {
         request.continuation.resume(
             returning: .failure(
-                TransferFailure(reason: reason, bodyWasOffered: false, message: message)))
+                TransferFailure(reason: reason, wasOffered: false, message: message)))
     }
 
     /// Takes the transfer from libcurl and ends its request without an answer.
@@ -161,22 +171,22 @@ extension CurlLoop {
         transfer.fail(reason, message)
     }
 
-    /// A member that leaves everything unanswered may be gone without a word, and its connection dead for good: the
+    /// A peer that leaves everything unanswered may be gone without a word, and its connection dead for good: the
     /// next request shall make a new one.
     ///
     /// Other requests may lie on that connection, and new ones would follow them there for as long as it has any. So
     /// its socket is shut down, and libcurl finds that it has ended.
     private func noteSilence(of transfer: CurlTransfer) {
-        guard let endpoint = transfer.request?.endpoint, let connection = transfer.connection,
-            transfer.bodyWasOffered, !transfer.heardAnything,
+        guard let origin = transfer.request?.outgoing.origin, let connection = transfer.connection,
+            transfer.wasOffered, !transfer.heardAnything,
             !active.values.contains(where: {
-                $0.heardAnything && $0.request?.endpoint == endpoint
+                $0.heardAnything && $0.request?.outgoing.origin == origin
             })
         else { return }
-        let since = min(silentSince[endpoint] ?? transfer.startedAt, transfer.startedAt)
-        silentSince[endpoint] = since
+        let since = min(silentSince[origin] ?? transfer.startedAt, transfer.startedAt)
+        silentSince[origin] = since
         guard .now - since >= settings.longestSilence else { return }
-        silentSince[endpoint] = nil
+        silentSince[origin] = nil
         for socket in sockets where SocketOptions.ports(of: socket) == connection {
             SocketOptions.shutDown(socket)
         }
@@ -206,7 +216,7 @@ extension CurlLoop {
                 let request = transfer.request
             else { continue }
             active[request.id] = nil
-            if transfer.heardAnything { silentSince[request.endpoint] = nil }
+            if transfer.heardAnything { silentSince[request.outgoing.origin] = nil }
             transfer.finish(code)
             recycle(transfer)
         }
@@ -252,9 +262,10 @@ extension CurlLoop {
                 waitCount += 1
             }
         }
-        statistics.update(
-            active: connections.count, idle: max(0, sockets.count - connections.count),
-            waitCount: waitCount)
+        board.update(
+            ConnectionStatistics(
+                active: connections.count, idle: max(0, sockets.count - connections.count),
+                waitCount: waitCount))
     }
 }
 
@@ -270,7 +281,7 @@ private let runCurlLoop: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMuta
     var all = sigset_t()
     unsafe sigfillset(&all)
     unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
-    unsafe ledger_thread_set_name("etcd-gateway")
+    loop.nameThread()
     loop.run()
     return nil
 }

@@ -1,7 +1,7 @@
 internal import CCurlShims
 import Glibc
 
-/// A connection by its two ports: the own one, and the member's.
+/// A connection by its two ports: the own one, and the peer's.
 struct ConnectionPorts: Hashable {
     var local: Int
     var remote: Int
@@ -19,33 +19,39 @@ struct ConnectionPorts: Hashable {
     private(set) var startedAt: ContinuousClock.Instant
     /// The connection that carries the request, once there is one.
     private(set) var connection: ConnectionPorts?
-    /// Whether libcurl asked for any part of the body.
-    private(set) var bodyWasOffered = false
+    /// Whether libcurl asked for any part of the body; where there is none, whether it had a connection for it.
+    private(set) var wasOffered = false
     /// Whether a line of the answer has come.
     private(set) var heardAnything = false
     private(set) var answerIsTooLong = false
     /// Whether the wait for a connection was counted.
     var isCountedAsWaiting = false
 
-    private let maxResponseBytes: Int
+    private let maxAnswerBytes: Int
+    private let keptFields: TransportSettings.KeptFields
     private var bodyOffset = 0
     private var answer: [UInt8] = []
-    private var date: Int64?
+    private var answerLimit = 0
+    private var answerFields: [HTTPField] = []
+    private var headerByteCount = 0
+    /// What the handle is set to, so that it is not set again.
+    private var method: OutgoingRequest.Method?
+    private var fields: [HTTPField] = []
     private var headers: UnsafeMutablePointer<curl_slist>?
-    private var headersToken: String?
     private let errorText: UnsafeMutablePointer<CChar>
 
     /// Nil where libcurl has no memory or refuses an option.
-    init?(_ settings: CurlSettings) {
+    init?(_ settings: TransportSettings) {
         guard let easy = unsafe curl_easy_init() else { return nil }
         unsafe self.easy = easy
-        maxResponseBytes = settings.maxResponseBytes
+        maxAnswerBytes = settings.maxAnswerBytes
+        keptFields = settings.keptFields
         startedAt = .now
         // libcurl writes up to CURL_ERROR_SIZE bytes here while the handle lives; `free()` frees
         // the handle first.
         unsafe errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
-        guard setUp(settings), setHeaders(token: nil) else {
+        guard setUp(settings) else {
             free()
             return nil
         }
@@ -58,32 +64,45 @@ struct ConnectionPorts: Hashable {
         unsafe errorText.deallocate()
     }
 
-    /// Makes the handle ready for a request.
+    /// Takes a request, which `begin` makes the handle ready for.
     ///
-    /// - Returns: False where libcurl refuses an option.
-    func begin(_ request: TransferRequest, at now: ContinuousClock.Instant) -> Bool {
+    /// - Returns: False where HTTP does not admit it. Either way the request is to be ended.
+    func accepts(_ request: TransferRequest) -> Bool {
         self.request = request
-        startedAt = now
         connection = nil
-        bodyWasOffered = false
+        wasOffered = false
         heardAnything = false
         answerIsTooLong = false
         isCountedAsWaiting = false
         bodyOffset = 0
-        date = nil
+        answerFields = []
+        headerByteCount = 0
+        answerLimit = min(request.outgoing.maxAnswerBytes ?? maxAnswerBytes, maxAnswerBytes)
         unsafe errorText[0] = 0
-        if request.token != headersToken, !setHeaders(token: request.token) { return false }
-        return set(CURLOPT_URL, "\(request.endpoint)\(request.path)")
-            && setOffset(CURLOPT_POSTFIELDSIZE_LARGE, request.body.count)
+        return request.outgoing.isWellFormed
+            && (request.outgoing.fields == fields || HTTPField.areValid(request.outgoing.fields))
+    }
+
+    /// Makes the handle ready for the request that was accepted.
+    ///
+    /// - Returns: False where libcurl refuses an option.
+    func begin(at now: ContinuousClock.Instant) -> Bool {
+        guard let request else { return false }
+        startedAt = now
+        let outgoing = request.outgoing
+        return setMethod(outgoing.method)
+            && (unsafe headers != nil && outgoing.fields == fields || setHeaders(outgoing.fields))
+            && set(CURLOPT_URL, "\(outgoing.origin)\(outgoing.target)")
+            && setBodySize(outgoing)
             && set(CURLOPT_TIMEOUT_MS, max(1, (request.deadline - now).wholeMilliseconds))
     }
 
     /// Ends the request with what libcurl made of it.
     func finish(_ code: CURLcode) {
         if code == CURLE_OK {
-            end(.success(HTTPAnswer(status: status, date: date, body: answer)))
+            end(.success(HTTPAnswer(status: status, fields: answerFields, body: answer)))
         } else if answerIsTooLong {
-            fail(.answerTooLong, "the answer is longer than \(maxResponseBytes) bytes")
+            fail(.answerTooLong, "the answer is longer than \(answerLimit) bytes")
         } else {
             let detail = unsafe String(cString: errorText)
             let general = unsafe String(cString: curl_easy_strerror(code))
@@ -96,13 +115,14 @@ struct ConnectionPorts: Hashable {
         end(
             .failure(
                 TransferFailure(
-                    reason: reason, bodyWasOffered: bodyWasOffered, message: message)))
+                    reason: reason, wasOffered: wasOffered, message: message)))
     }
 
     private func end(_ result: Result<HTTPAnswer, TransferFailure>) {
         let continuation = request?.continuation
         request = nil
         answer = []
+        answerFields = []
         continuation?.resume(returning: result)
     }
 
@@ -123,15 +143,19 @@ extension CurlTransfer {
     ///   which a part was sent, which only the caller may decide to do.
     func isAssigned(to connection: ConnectionPorts) -> Bool {
         self.connection = connection
-        return !bodyWasOffered
+        guard let outgoing = request?.outgoing else { return false }
+        guard !wasOffered else { return outgoing.method.isRepeatable }
+        // With nothing to ask for, this is the last that is heard before it is sent.
+        if outgoing.body.isEmpty { wasOffered = true }
+        return true
     }
 
     /// Copies the next part of the body into libcurl's buffer.
     func offerBody(_ target: UnsafeMutableRawBufferPointer) -> Int {
-        guard let request else { return Int(CURL_READFUNC_ABORT) }
-        bodyWasOffered = true
-        let count = min(target.count, request.body.count - bodyOffset)
-        let part = request.body[bodyOffset..<(bodyOffset + count)]
+        guard let body = request?.outgoing.body else { return Int(CURL_READFUNC_ABORT) }
+        wasOffered = true
+        let count = min(target.count, body.count - bodyOffset)
+        let part = body[bodyOffset..<(bodyOffset + count)]
         unsafe target.copyBytes(from: part)
         bodyOffset += count
         return count
@@ -141,7 +165,7 @@ extension CurlTransfer {
     ///
     /// - Returns: False where the answer becomes too long.
     func receive(_ part: UnsafeRawBufferPointer) -> Bool {
-        guard part.count <= maxResponseBytes - answer.count else {
+        guard part.count <= answerLimit - answer.count else {
             answerIsTooLong = true
             return false
         }
@@ -151,29 +175,28 @@ extension CurlTransfer {
     }
 
     /// Takes a line of the answer's header.
-    func receiveHeader(_ line: UnsafeRawBufferPointer) {
+    ///
+    /// - Returns: False where the header becomes too long.
+    func receiveHeader(_ line: UnsafeRawBufferPointer) -> Bool {
         heardAnything = true
-        let nameLength = 5
-        guard (nameLength..<64).contains(line.count) else { return }
-        // Both texts are at least as long as the name; curl_getdate wants a C string, so it gets a
-        // copy with a zero at its end.
-        guard let text = unsafe line.baseAddress?.assumingMemoryBound(to: CChar.self),
-            unsafe strncasecmp(text, "date:", nameLength) == 0
-        else { return }
-        let value = unsafe Array(line.dropFirst(nameLength)) + [0]
-        let seconds = unsafe value.withUnsafeBufferPointer { text in
-            unsafe text.withMemoryRebound(to: CChar.self) { text in
-                unsafe curl_getdate(text.baseAddress, nil)
-            }
+        headerByteCount += line.count
+        guard headerByteCount <= HeaderLine.maxHeaderByteCount else {
+            answerIsTooLong = true
+            return false
         }
-        date = seconds >= 0 ? Int64(seconds) : nil
+        // After a header of status 100 comes another one, which is the answer's.
+        if unsafe HeaderLine.isStatus(line) { answerFields = [] }
+        if let field = unsafe HeaderLine.field(line, kept: keptFields) {
+            answerFields.append(field)
+        }
+        return true
     }
 
     private var announcedLength: Int {
         var length: curl_off_t = 0
         // The pointer is to a local variable of the type that this information has.
         _ = unsafe ledger_curl_get_offset(easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length)
-        return max(0, min(Int(length), maxResponseBytes))
+        return max(0, min(Int(length), answerLimit))
     }
 }
 
@@ -181,28 +204,30 @@ extension CurlTransfer {
 
 extension CurlTransfer {
     /// Sets what is the same for all requests.
-    private func setUp(_ settings: CurlSettings) -> Bool {
+    private func setUp(_ settings: TransportSettings) -> Bool {
         setUpRequest(settings) && setUpTLS(settings) && setUpConnection(settings)
             && setUpCallbacks()
     }
 
-    private func setUpRequest(_ settings: CurlSettings) -> Bool {
-        set(CURLOPT_POST, 1)
-            && set(CURLOPT_PROTOCOLS_STR, settings.protocols)
+    private func setUpRequest(_ settings: TransportSettings) -> Bool {
+        set(CURLOPT_PROTOCOLS_STR, settings.protocolNames)
             && set(CURLOPT_FOLLOWLOCATION, 0)
             && set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
-            // Whatever https_proxy says in the environment, etcd is spoken to directly.
+            // Whatever https_proxy says in the environment, peers are spoken to directly.
             && set(CURLOPT_PROXY, "")
             && setErrorText()
     }
 
-    private func setUpTLS(_ settings: CurlSettings) -> Bool {
+    private func setUpTLS(_ settings: TransportSettings) -> Bool {
         var isSet =
             set(CURLOPT_SSL_VERIFYPEER, 1) && set(CURLOPT_SSL_VERIFYHOST, 2)
             && set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         // By default the authorities would be kept for a day after their file was replaced.
         isSet = isSet && set(CURLOPT_CA_CACHE_TIMEOUT, 300)
-        if let path = settings.caCertificatePath { isSet = isSet && set(CURLOPT_CAINFO, path) }
+        if let path = settings.caCertificatePath {
+            // Debian's libcurl would go on believing the authorities in the system's folder beside those of the file.
+            isSet = isSet && set(CURLOPT_CAINFO, path) && clear(CURLOPT_CAPATH)
+        }
         if let path = settings.clientCertificatePath {
             isSet = isSet && set(CURLOPT_SSLCERT, path)
         }
@@ -212,22 +237,22 @@ extension CurlTransfer {
         return isSet && set(CURLOPT_KEYPASSWD, "")
     }
 
-    private func setUpConnection(_ settings: CurlSettings) -> Bool {
+    private func setUpConnection(_ settings: TransportSettings) -> Bool {
         set(CURLOPT_NOSIGNAL, 1)
             && set(CURLOPT_TCP_NODELAY, 1)
             && set(CURLOPT_TCP_KEEPALIVE, 1)
             && set(CURLOPT_TCP_KEEPIDLE, 10)
             && set(CURLOPT_TCP_KEEPINTVL, 5)
             && set(CURLOPT_PIPEWAIT, 1)
-            // A name is resolved anew for each connection: a member that comes back under another address would
+            // A name is resolved anew for each connection: a peer that comes back under another address would
             // stay out of reach for as long as the old one is remembered. Connections are made rarely.
             && set(CURLOPT_DNS_CACHE_TIMEOUT, 0)
             // A transfer that ends while its name is being resolved must not hold up all the others until the
             // resolver gives up, which is libcurl's way by default.
             && set(CURLOPT_QUICK_EXIT, 1)
-            && set(CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeoutMilliseconds)
-            && set(CURLOPT_MAXLIFETIME_CONN, settings.connectionMaxLifetimeSeconds)
-            && set(CURLOPT_MAXAGE_CONN, settings.connectionMaxIdleSeconds)
+            && set(CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeout.wholeMilliseconds)
+            && set(CURLOPT_MAXLIFETIME_CONN, Int(settings.connectionMaxLifetime.components.seconds))
+            && set(CURLOPT_MAXAGE_CONN, Int(settings.connectionMaxIdleTime.components.seconds))
     }
 
     /// There is no SEEKFUNCTION on purpose: it is what libcurl would need to repeat a request
@@ -242,12 +267,34 @@ extension CurlTransfer {
             && ledger_curl_set_pointer(easy, CURLOPT_PRIVATE, context) == CURLE_OK
     }
 
+    private func setMethod(_ method: OutgoingRequest.Method) -> Bool {
+        guard method != self.method else { return true }
+        // Each of these options takes back what the others have set, but the method's name.
+        var isSet = clear(CURLOPT_CUSTOMREQUEST)
+        switch method {
+        case .get: isSet = isSet && set(CURLOPT_HTTPGET, 1)
+        case .head: isSet = isSet && set(CURLOPT_HTTPGET, 1) && set(CURLOPT_NOBODY, 1)
+        case .put: isSet = isSet && set(CURLOPT_HTTPGET, 1) && set(CURLOPT_UPLOAD, 1)
+        case .post: isSet = isSet && set(CURLOPT_HTTPGET, 1) && set(CURLOPT_POST, 1)
+        case .delete:
+            isSet = isSet && set(CURLOPT_HTTPGET, 1) && set(CURLOPT_CUSTOMREQUEST, method.rawValue)
+        }
+        self.method = isSet ? method : nil
+        return isSet
+    }
+
+    private func setBodySize(_ outgoing: OutgoingRequest) -> Bool {
+        switch outgoing.method {
+        case .post: setOffset(CURLOPT_POSTFIELDSIZE_LARGE, outgoing.body.count)
+        case .put: setOffset(CURLOPT_INFILESIZE_LARGE, outgoing.body.count)
+        case .get, .head, .delete: true
+        }
+    }
+
     /// libcurl uses the list itself, not a copy: the old one is freed when the new one is set.
-    private func setHeaders(token: String?) -> Bool {
-        var lines = ["Content-Type: application/json", "Accept:", "Expect:"]
-        if let token { lines.append("Authorization: \(token)") }
+    private func setHeaders(_ fields: [HTTPField]) -> Bool {
         var list: UnsafeMutablePointer<curl_slist>?
-        for line in lines {
+        for line in HeaderLine.lines(of: fields) {
             guard let longer = unsafe curl_slist_append(list, line) else {
                 unsafe curl_slist_free_all(list)
                 return false
@@ -260,7 +307,7 @@ extension CurlTransfer {
         }
         unsafe curl_slist_free_all(headers)
         unsafe headers = list
-        headersToken = token
+        self.fields = fields
         return true
     }
 
@@ -276,6 +323,10 @@ extension CurlTransfer {
 
     private func set(_ option: CURLoption, _ value: String) -> Bool {
         unsafe ledger_curl_set_string(easy, option, value) == CURLE_OK
+    }
+
+    private func clear(_ option: CURLoption) -> Bool {
+        unsafe ledger_curl_set_string(easy, option, nil) == CURLE_OK
     }
 
     private func setOffset(_ option: CURLoption, _ value: Int) -> Bool {

@@ -23,8 +23,9 @@ let onWrite: ledger_curl_data_callback = { bytes, size, count, context in
 }
 
 let onHeader: ledger_curl_data_callback = { bytes, size, count, context in
-    unsafe CurlTransfer.behind(context)?.receiveHeader(
-        UnsafeRawBufferPointer(start: bytes, count: size * count))
+    guard let transfer = unsafe CurlTransfer.behind(context),
+        unsafe transfer.receiveHeader(UnsafeRawBufferPointer(start: bytes, count: size * count))
+    else { return 0 }
     return size * count
 }
 

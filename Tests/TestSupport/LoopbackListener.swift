@@ -1,14 +1,13 @@
 import Foundation
 import Synchronization
-import TestSupport
 
 /// A TCP server on 127.0.0.1 that gives each connection to a closure, on a thread of its own.
-final class LoopbackListener: Sendable {
-    let port: Int
+package final class LoopbackListener: Sendable {
+    package let port: Int
     private let socket: LoopbackSocket
     private let open = Mutex<[ObjectIdentifier: LoopbackConnection]>([:])
 
-    init(_ serve: @escaping @Sendable (LoopbackConnection) -> Void) throws {
+    package init(_ serve: @escaping @Sendable (LoopbackConnection) -> Void) throws {
         port = try EtcdClusterPorts.free(1)[0]
         guard let socket = LoopbackSocket(listeningOn: port) else {
             throw EtcdClusterError("cannot listen on port \(port)")
@@ -34,12 +33,12 @@ final class LoopbackListener: Sendable {
     }
 
     /// Breaks every open connection.
-    func disconnectAll() {
+    package func disconnectAll() {
         open.withLock { for connection in $0.values { connection.disconnect() } }
     }
 
     /// Accepts nothing any more, and breaks every open connection.
-    func stop() {
+    package func stop() {
         socket.disconnect()
         disconnectAll()
     }
@@ -49,7 +48,7 @@ final class LoopbackListener: Sendable {
 ///
 /// The socket is closed when nobody holds this any more, and not before: its number could by then
 /// be another connection's.
-final class LoopbackConnection: Sendable {
+package final class LoopbackConnection: Sendable {
     private let socket: LoopbackSocket
 
     init(_ socket: LoopbackSocket) {
@@ -57,7 +56,7 @@ final class LoopbackConnection: Sendable {
     }
 
     /// Connects to a port of 127.0.0.1; nil where nobody listens there.
-    convenience init?(to port: Int) {
+    package convenience init?(to port: Int) {
         guard let socket = LoopbackSocket(connectedTo: port) else { return nil }
         self.init(socket)
     }
@@ -65,11 +64,11 @@ final class LoopbackConnection: Sendable {
     deinit { socket.close() }
 
     /// What has come, nil at the end of the connection.
-    func read() -> [UInt8]? { socket.read() }
+    package func read() -> [UInt8]? { socket.read() }
 
     /// Sends everything, or as much as the other side takes before it is gone.
-    func write(_ bytes: some Sequence<UInt8>) { socket.write(Array(bytes)) }
+    package func write(_ bytes: some Sequence<UInt8>) { socket.write(Array(bytes)) }
 
     /// Ends the connection in both directions.
-    func disconnect() { socket.disconnect() }
+    package func disconnect() { socket.disconnect() }
 }

@@ -1,9 +1,9 @@
-import EtcdGateway
+package import EtcdGateway
 import Synchronization
 
 /// An HTTP/1.1 server that answers each request the way the test's script says.
-final class ScriptedPeer: Sendable {
-    enum Reply: Sendable {
+package final class ScriptedPeer: Sendable {
+    package enum Reply: Sendable {
         /// A whole answer.
         case answer(Int, String, headers: [String] = [])
         /// These bytes as they are, then the end of the connection.
@@ -16,39 +16,44 @@ final class ScriptedPeer: Sendable {
         case endless(bytes: Int)
     }
 
-    struct Request: Sendable {
-        var head: String
-        var body: [UInt8]
+    package struct Request: Sendable {
+        package var head: String
+        package var body: [UInt8]
     }
 
     /// What etcd says in every answer.
-    static let header =
+    package static let header =
         #""header":{"cluster_id":"1","member_id":"2","revision":"3","raft_term":"4"}"#
 
     private let listener: LoopbackListener
     private let received: Received
 
     /// - Parameter script: Called with the number of the request, from 0, and the request.
-    init(_ script: @escaping @Sendable (Int, Request) -> Reply) throws {
+    package init(_ script: @escaping @Sendable (Int, Request) -> Reply) throws {
         let received = Received()
         self.received = received
         listener = try LoopbackListener { connection in
             var pending: [UInt8] = []
             while let request = Self.readRequest(connection, &pending) {
                 let number = received.append(request)
-                guard Self.reply(script(number, request), on: connection) else { return }
+                let answersHead = request.head.hasPrefix("HEAD ")
+                guard
+                    Self.reply(script(number, request), on: connection, withoutBody: answersHead)
+                else { return }
             }
         }
     }
 
     /// Every request so far, in the order of arrival.
-    var requests: [Request] { received.all }
+    package var requests: [Request] { received.all }
 
-    var endpoint: EtcdEndpoint {
+    package var port: Int { listener.port }
+
+    package var endpoint: EtcdEndpoint {
         EtcdEndpoint(scheme: .http, host: "127.0.0.1", port: listener.port)
     }
 
-    func stop() { listener.stop() }
+    package func stop() { listener.stop() }
 
     private final class Received: Sendable {
         private let requests = Mutex<[Request]>([])
@@ -93,12 +98,15 @@ final class ScriptedPeer: Sendable {
     }
 
     /// - Returns: Whether the connection is still good.
-    private static func reply(_ reply: Reply, on connection: LoopbackConnection) -> Bool {
+    private static func reply(
+        _ reply: Reply, on connection: LoopbackConnection, withoutBody: Bool
+    ) -> Bool {
         switch reply {
         case .answer(let status, let body, let headers):
             let lines =
                 ["HTTP/1.1 \(status) Whatever", "Content-Length: \(body.utf8.count)"] + headers
-            connection.write((lines.joined(separator: "\r\n") + "\r\n\r\n" + body).utf8)
+            let sent = withoutBody ? "" : body
+            connection.write((lines.joined(separator: "\r\n") + "\r\n\r\n" + sent).utf8)
             return true
         case .raw(let text):
             connection.write(text.utf8)
