@@ -254,7 +254,7 @@ struct AuditTests {
     func failures(pattern: Int) async throws {
         var world = AuditWorld(eventsPerSecond: 1_000_000)
         try world.writer.fill(to: 5_000, blocks: [1, 200, 37])
-        let gone = EtcdError(failureClass: .unknown, code: .timeout, message: "gone")
+        let gone = EtcdError(failureClass: .unknown, code: .connectionLost, message: "gone")
         var generator = SystemRandomNumberGenerator()
         let odds = pattern + 2
         world.onAction = { world, action in

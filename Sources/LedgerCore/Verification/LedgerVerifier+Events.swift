@@ -32,8 +32,9 @@ extension LedgerVerifier {
         checkTiles(leaf: leaf)
         checkSegment(entry)
         checkCheckpoint()
-        checkKnown(entry.eventHash)
-        previousHash = entry.eventHash
+        let hash = entry.eventHash
+        checkKnown(hash)
+        previousHash = hash
         previousTimestamp = entry.sealedTimestamp
         expected = number.next
         if number == head.sequence {
