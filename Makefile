@@ -44,8 +44,10 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	@$(MAKE) build
 	.local/venv/bin/python Tests/python/formats_test.py
 	python3 -B Tests/docs/citations_test.py
+	.local/venv/bin/python -B Tests/docs/verification_test.py
 	scripts/test-local.sh --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/stopping_test.py --bin "$$(swift build --show-bin-path)"
+	.local/venv/bin/python -B Tests/python/export_test.py --bin "$$(swift build --show-bin-path)"
 	@$(MAKE) test-deploy test-backup test-clients test-fuzz
 	@# One process after another: simulations and starting clusters keep every processor busy, and tests with
 	@# real deadlines beside them would measure that.

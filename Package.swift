@@ -129,7 +129,8 @@ let package = Package(
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerVerify", "LedgerAPI", "LedgerCore",
                 "LedgerStore", "EtcdGateway", "EventLoopTasks", "TaskCoordination", "TextFormats",
-                grpcCore, grpcTransport, arguments, crypto, logging,
+                nioCore, nioPosix, nioHPACK, nioHTTP2, grpcCore, grpcTransport, protobuf, arguments,
+                crypto, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -218,15 +219,16 @@ let package = Package(
         .testTarget(
             name: "LedgerClientTests",
             dependencies: [
-                "LedgerClient", "LedgerAPI", "TestSupport", grpcCore, grpcTransport, grpcProtobuf,
-                protobuf,
+                "LedgerClient", "LedgerVerify", "LedgerAPI", "TestSupport", grpcCore, grpcTransport,
+                grpcProtobuf, protobuf,
                 .product(name: "GRPCInProcessTransport", package: "grpc-swift-2"),
             ],
             swiftSettings: strict),
         .testTarget(
             name: "LedgerctlTests",
             dependencies: [
-                "ledgerctl", "CommandLineSupport", "LedgerClient", "LedgerAPI", "TestSupport",
+                "ledgerctl", "CommandLineSupport", "LedgerClient", "LedgerCore", "LedgerVerify",
+                "LedgerAPI", "TestSupport", nioCore, nioHPACK, grpcCore, grpcProtobuf, protobuf,
                 arguments,
             ],
             swiftSettings: strict),

@@ -36,10 +36,10 @@ public struct ChainVerifier: Sendable {
     /// Begins with any number. Where that is not 1, what came before is not known: there is no root, and nothing shows
     /// what the first entry is linked to.
     public init(from first: UInt64) {
+        nextNumber = max(first, 1)
         if first <= 1 {
-            self.init()
-        } else {
-            nextNumber = first
+            lastHash = .zero
+            frontier = MerkleFrontier()
         }
     }
 
@@ -68,10 +68,10 @@ public struct ChainVerifier: Sendable {
                 .wrongNumber, "the entry with number \(number) stands where \(nextNumber) belongs")
         }
         if let lastHash, entry.previousHash != lastHash {
-            let before = number == 1 ? "the first has no entry before it" : "that entry has \(lastHash)"
             throw VerificationError(
                 .linkBroken,
-                "entry \(number) follows an entry with the hash \(entry.previousHash); \(before)")
+                "entry \(number) follows an entry with the hash \(entry.previousHash), the one before "
+                    + "it has \(lastHash)")
         }
         if let lastTimestamp, entry.sealedTimestamp < lastTimestamp {
             throw VerificationError(

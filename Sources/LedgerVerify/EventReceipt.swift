@@ -45,7 +45,7 @@ public struct EventReceipt: Hashable, Sendable {
         } catch {
             throw VerificationError(.malformedReceipt, error.message)
         }
-        let entry = try SealedEntry(decoding: entry)
+        let entry = try SealedEntry(decoding: self.entry)
         let checkpoint = try SignedCheckpoint(parsing: receipt.checkpoint)
         // No entry has the number 2^63 or above, so one that overflows matches none.
         let (number, overflows) = receipt.index.addingReportingOverflow(1)
@@ -67,7 +67,7 @@ public struct EventReceipt: Hashable, Sendable {
     /// - Parameter keys: The ledger's verifier key; several where it was changed.
     /// - Throws: `VerificationError`, whose code says which step failed.
     public func verify(with keys: [VerifierKey]) throws(VerificationError) -> ProvedEvent {
-        let contents = try contents()
+        let contents = try self.contents()
         let checkpoint = try contents.checkpoint.verified(by: keys)
         return ProvedEvent(
             entry: contents.entry, inclusion: contents.inclusion, checkpoint: checkpoint)

@@ -33,14 +33,15 @@ extension Integration {
 
         @Test(
             "the load generator goes on when a server is killed, and counts what was lost",
-            arguments: ["unary", "open-loop", "stream"])
-        func killedBesideLoad(mode: String) async throws {
+            arguments: ["unary", "open-loop", "stream"], ["lean", "grpc"])
+        func killedBesideLoad(mode: String, generator: String) async throws {
             let cluster = try await EtcdCluster.shared()
             let fleet = ReplicaFleet(on: cluster)
             do {
                 for _ in 1...2 { try await fleet.add() }
                 let sealer = try await fleet.waitUntilSteady()
-                let bench = try await bench(mode, fleet, in: cluster.folder)
+                let bench = try await bench(
+                    "--mode \(mode) --generator \(generator)", fleet, in: cluster.folder)
                 try await eventually("the load runs") {
                     try await fleet.total("ledger_forwarded_events_total") >= 50
                 }
@@ -67,9 +68,9 @@ extension Integration {
         }
 
         private func bench(
-            _ mode: String, _ fleet: ReplicaFleet, in folder: URL
+            _ options: String, _ fleet: ReplicaFleet, in folder: URL
         ) async throws -> ChildProcess {
-            var arguments = "bench --mode \(mode) --output json --warmup 0 --duration 4".split(
+            var arguments = "bench \(options) --output json --warmup 0 --duration 4".split(
                 separator: " ")
             arguments += "--in-flight 4 --window 32 --rate 200 --deadline-ms 3000".split(
                 separator: " ")

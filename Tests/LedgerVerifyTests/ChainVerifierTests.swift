@@ -23,11 +23,14 @@ struct ChainVerifierTests {
     func breaks() throws {
         let entries = try Vectors.entries()
         var chain = ChainVerifier()
-        #expect(code { () throws(VerificationError) in try chain.append(entries[1]) } == .wrongNumber)
+        #expect(
+            code { () throws(VerificationError) in try chain.append(entries[1]) } == .wrongNumber)
         try chain.append(entries[0])
         let root = chain.rootHash
-        #expect(code { () throws(VerificationError) in try chain.append(entries[0]) } == .wrongNumber)
-        #expect(code { () throws(VerificationError) in try chain.append(entries[2]) } == .wrongNumber)
+        #expect(
+            code { () throws(VerificationError) in try chain.append(entries[0]) } == .wrongNumber)
+        #expect(
+            code { () throws(VerificationError) in try chain.append(entries[2]) } == .wrongNumber)
         let unlinked = try second(previousHash: .zero, sealedTimestamp: .max)
         #expect(code { () throws(VerificationError) in try chain.append(unlinked) } == .linkBroken)
         let earlier = try second(

@@ -54,7 +54,8 @@ struct EventReceiptTests {
         #expect(failure(shorter) == .notIncluded)
         let swapped = (lines[..<2] + [lines[3], lines[2]] + lines[4...]).joined(separator: "\n")
         #expect(failure(swapped) == .notIncluded)
-        #expect(failure(proof.replacing("\n300\n", with: "\n301\n")) == .notIncluded)
+        #expect(failure(proof.replacing("\n300\n", with: "\n301\n")) == .badSignature)
+        #expect(failure(proof.replacing("\n300\n", with: "\n256\n")) == .notIncluded)
     }
 
     @Test("what is no receipt is refused, whatever its size")
@@ -100,11 +101,5 @@ struct EventReceiptTests {
             _ = try receipt.verify(with: [key])
         }
         #expect(bytes == .malformedReceipt)
-    }
-}
-
-extension String {
-    fileprivate func replacing(_ old: String, with new: String) -> String {
-        split(separator: old, omittingEmptySubsequences: false).joined(separator: new)
     }
 }

@@ -39,16 +39,19 @@ struct ProofTests {
                         path: Array(path.dropLast())))
             }
             for proof in wrong {
-                #expect(code { () throws(VerificationError) in
-                    try proof.verify(leafHash: leaf, rootHash: root)
-                } == .notIncluded)
+                #expect(
+                    code { () throws(VerificationError) in
+                        try proof.verify(leafHash: leaf, rootHash: root)
+                    } == .notIncluded)
             }
-            #expect(code { () throws(VerificationError) in
-                try proof.verify(leafHash: leaf, rootHash: .zero)
-            } == .notIncluded)
-            #expect(code { () throws(VerificationError) in
-                try proof.verify(leafHash: .zero, rootHash: root)
-            } == .notIncluded)
+            #expect(
+                code { () throws(VerificationError) in
+                    try proof.verify(leafHash: leaf, rootHash: .zero)
+                } == .notIncluded)
+            #expect(
+                code { () throws(VerificationError) in
+                    try proof.verify(leafHash: .zero, rootHash: root)
+                } == .notIncluded)
         }
     }
 
@@ -62,15 +65,17 @@ struct ProofTests {
             try proof.verify(firstRoot: first, secondRoot: second)
             let other = vector.from == vector.to ? LedgerHash.zero : first
             for (wrongFirst, wrongSecond) in [(LedgerHash.zero, second), (first, other)] {
-                #expect(code { () throws(VerificationError) in
-                    try proof.verify(firstRoot: wrongFirst, secondRoot: wrongSecond)
-                } == .notConsistent)
+                #expect(
+                    code { () throws(VerificationError) in
+                        try proof.verify(firstRoot: wrongFirst, secondRoot: wrongSecond)
+                    } == .notConsistent)
             }
             let longer = ConsistencyProof(
                 firstSize: vector.from, secondSize: vector.to, path: path + [.zero])
-            #expect(code { () throws(VerificationError) in
-                try longer.verify(firstRoot: first, secondRoot: second)
-            } == .notConsistent)
+            #expect(
+                code { () throws(VerificationError) in
+                    try longer.verify(firstRoot: first, secondRoot: second)
+                } == .notConsistent)
         }
     }
 
@@ -83,14 +88,16 @@ struct ProofTests {
                 for path in [huge, [], [LedgerHash](repeating: .zero, count: 64)] {
                     let inclusion = InclusionProof(
                         sequenceNumber: number, treeSize: size, path: path)
-                    #expect(code { () throws(VerificationError) in
-                        try inclusion.verify(leafHash: .zero, rootHash: .emptyRoot)
-                    } == .notIncluded)
+                    #expect(
+                        code { () throws(VerificationError) in
+                            try inclusion.verify(leafHash: .zero, rootHash: .emptyRoot)
+                        } == .notIncluded)
                     let consistency = ConsistencyProof(
                         firstSize: number, secondSize: size, path: path)
-                    #expect(code { () throws(VerificationError) in
-                        try consistency.verify(firstRoot: .zero, secondRoot: .emptyRoot)
-                    } == .notConsistent)
+                    #expect(
+                        code { () throws(VerificationError) in
+                            try consistency.verify(firstRoot: .zero, secondRoot: .emptyRoot)
+                        } == .notConsistent)
                 }
             }
         }
@@ -105,24 +112,30 @@ struct ProofTests {
         let entry = entries[Int(vector.index)]
         try InclusionProof(sequenceNumber: number, treeSize: 300, path: path)
             .verify(entry, in: checkpoint)
-        #expect(code { () throws(VerificationError) in
-            try InclusionProof(sequenceNumber: number, treeSize: 300, path: path)
-                .verify(entries[0], in: checkpoint)
-        } == .wrongNumber)
-        #expect(code { () throws(VerificationError) in
-            try InclusionProof(sequenceNumber: number, treeSize: 301, path: path)
-                .verify(entry, in: checkpoint)
-        } == .wrongRoot)
+        #expect(
+            code { () throws(VerificationError) in
+                try InclusionProof(sequenceNumber: number, treeSize: 300, path: path)
+                    .verify(entries[0], in: checkpoint)
+            } == .wrongNumber)
+        #expect(
+            code { () throws(VerificationError) in
+                try InclusionProof(sequenceNumber: number, treeSize: 301, path: path)
+                    .verify(entry, in: checkpoint)
+            } == .wrongRoot)
         let other = try SignedCheckpoint(
-            parsing: Array(Vectors.checkpoint().note.utf8).map { $0 == UInt8(ascii: ".") ? 0x2D : $0 })
+            parsing: Array(Vectors.checkpoint().note.utf8).map {
+                $0 == UInt8(ascii: ".") ? 0x2D : $0
+            })
         let same = ConsistencyProof(firstSize: 300, secondSize: 300, path: [])
         try same.verify(from: checkpoint, to: checkpoint)
-        #expect(code { () throws(VerificationError) in
-            try same.verify(from: checkpoint, to: other)
-        } == .wrongOrigin)
-        #expect(code { () throws(VerificationError) in
-            try ConsistencyProof(firstSize: 299, secondSize: 300, path: [])
-                .verify(from: checkpoint, to: checkpoint)
-        } == .notConsistent)
+        #expect(
+            code { () throws(VerificationError) in
+                try same.verify(from: checkpoint, to: other)
+            } == .wrongOrigin)
+        #expect(
+            code { () throws(VerificationError) in
+                try ConsistencyProof(firstSize: 299, secondSize: 300, path: [])
+                    .verify(from: checkpoint, to: checkpoint)
+            } == .notConsistent)
     }
 }

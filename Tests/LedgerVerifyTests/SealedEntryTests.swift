@@ -35,9 +35,10 @@ struct SealedEntryTests {
     func malformed() throws {
         let good = unhex(try Vectors.events()[3].entryHex)
         for count in 0..<good.count {
-            #expect(code { () throws(VerificationError) in
-                _ = try SealedEntry(decoding: Array(good[..<count]))
-            } == .malformedEntry)
+            #expect(
+                code { () throws(VerificationError) in
+                    _ = try SealedEntry(decoding: Array(good[..<count]))
+                } == .malformedEntry)
         }
         var other = good
         other[3] = UInt8(ascii: "2")
@@ -45,26 +46,29 @@ struct SealedEntryTests {
         notUTF8[16] = 0xFF
         let huge = [UInt8](repeating: 0, count: 10 << 20)
         for bytes in [good + [0], other, notUTF8, huge, []] {
-            #expect(code { () throws(VerificationError) in
-                _ = try SealedEntry(decoding: bytes)
-            } == .malformedEntry)
+            #expect(
+                code { () throws(VerificationError) in
+                    _ = try SealedEntry(decoding: bytes)
+                } == .malformedEntry)
         }
     }
 
     @Test("fields that no sealed event has give no entry", arguments: [0, 1 << 63, UInt64.max])
     func impossible(number: UInt64) {
-        #expect(code { () throws(VerificationError) in
-            _ = try SealedEntry(
-                sequenceNumber: number, eventID: "e", payload: [], vepsSignature: "",
-                vepsTimestamp: 0, metadata: [:], submitter: "", sealedTimestamp: 0,
-                previousHash: .zero)
-        } == .malformedEntry)
-        #expect(code { () throws(VerificationError) in
-            _ = try SealedEntry(
-                sequenceNumber: 1, eventID: "e", payload: [UInt8](repeating: 0, count: 70_000),
-                vepsSignature: "", vepsTimestamp: 0, metadata: [:], submitter: "",
-                sealedTimestamp: 0, previousHash: .zero)
-        } == .malformedEntry)
+        #expect(
+            code { () throws(VerificationError) in
+                _ = try SealedEntry(
+                    sequenceNumber: number, eventID: "e", payload: [], vepsSignature: "",
+                    vepsTimestamp: 0, metadata: [:], submitter: "", sealedTimestamp: 0,
+                    previousHash: .zero)
+            } == .malformedEntry)
+        #expect(
+            code { () throws(VerificationError) in
+                _ = try SealedEntry(
+                    sequenceNumber: 1, eventID: "e", payload: [UInt8](repeating: 0, count: 70_000),
+                    vepsSignature: "", vepsTimestamp: 0, metadata: [:], submitter: "",
+                    sealedTimestamp: 0, previousHash: .zero)
+            } == .malformedEntry)
     }
 
     @Test("a bundle is read entry by entry, and one that is cut or too long is none")
@@ -74,15 +78,17 @@ struct SealedEntryTests {
         #expect(try EntryBundle.entries(bundle).map(\.bytes) == entries)
         #expect(try EntryBundle.entries([]).isEmpty)
         for count in [1, bundle.count - 1, entries[0].count + 3] {
-            #expect(code { () throws(VerificationError) in
-                _ = try EntryBundle.entries(Array(bundle[..<count]))
-            } == .malformedEntry)
+            #expect(
+                code { () throws(VerificationError) in
+                    _ = try EntryBundle.entries(Array(bundle[..<count]))
+                } == .malformedEntry)
         }
         let one = [UInt8(entries[0].count >> 8), UInt8(entries[0].count & 0xFF)] + entries[0]
         let full = Array(repeatElement(one, count: 256).joined())
         #expect(try EntryBundle.entries(full).count == 256)
-        #expect(code { () throws(VerificationError) in
-            _ = try EntryBundle.entries(full + one)
-        } == .malformedEntry)
+        #expect(
+            code { () throws(VerificationError) in
+                _ = try EntryBundle.entries(full + one)
+            } == .malformedEntry)
     }
 }

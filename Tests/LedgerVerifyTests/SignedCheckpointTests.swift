@@ -70,7 +70,7 @@ struct SignedCheckpointTests {
     @Test("a signature line that comes twice counts once, and others are kept and ignored")
     func repeated() throws {
         let line = try #require(vector.note.split(separator: "\n").last)
-        let doubled = try parse(vector.note + line + "\n")
+        let doubled = try parse(vector.note + String(line) + "\n")
         #expect(try doubled.verified(by: [key]).signers == [key])
         #expect(doubled.signatures.count == 2)
         let other = try parse(vector.note + "\u{2014} witness AAAAAAAA\n")
@@ -110,14 +110,16 @@ struct SignedCheckpointTests {
         notes.append(String(repeating: "\u{2014} a AAAAAAAA\n", count: 500_000))
         for note in notes {
             #expect(
-                code { () throws(VerificationError) in _ = try parse(note) } == .malformedCheckpoint,
+                code { () throws(VerificationError) in _ = try parse(note) }
+                    == .malformedCheckpoint,
                 "\(note.prefix(80))")
         }
         var notUTF8 = Array(vector.note.utf8)
         notUTF8[3] = 0xFF
-        #expect(code { () throws(VerificationError) in
-            _ = try SignedCheckpoint(parsing: notUTF8)
-        } == .malformedCheckpoint)
+        #expect(
+            code { () throws(VerificationError) in
+                _ = try SignedCheckpoint(parsing: notUTF8)
+            } == .malformedCheckpoint)
     }
 
     @Test("what is no verifier key is refused")
@@ -137,10 +139,6 @@ struct SignedCheckpointTests {
 }
 
 extension String {
-    fileprivate func replacing(_ old: String, with new: String) -> String {
-        split(separator: old, omittingEmptySubsequences: false).joined(separator: new)
-    }
-
     fileprivate func components(upTo separator: String) -> String {
         split(separator: separator, maxSplits: 1, omittingEmptySubsequences: false).first.map(
             String.init) ?? self

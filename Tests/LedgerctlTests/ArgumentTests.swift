@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommandLineSupport
+import Foundation
 import LedgerClient
 import Testing
 
@@ -31,7 +32,17 @@ struct ArgumentTests {
             "submit --id e --payload x --metadata a=1 --metadata a=2", "get", "get 1 --id e",
             "get x", "get -1", "get 1 --tls-cert c", "get 1 --server a:b", "get 1 --deadline-ms 0",
             "get 1 --output xml", "bench --mode fast", "bench --rate 0", "bench --window 0",
-            "frobnicate",
+            "frobnicate", "keygen --name a", "keygen --out f", "keygen --name a+b --out f",
+            "keygen --name a --out f --public g", "proof inclusion",
+            "proof inclusion --number 1 --size 2 --checkpoint f", "proof consistency",
+            "proof consistency --first 1 --first-checkpoint f",
+            "proof consistency --first 1 --second 2 --second-checkpoint f", "receipt get",
+            "receipt get 1 --wait -1", "receipt get 1 --wait 60001", "receipt verify",
+            "verify --offline", "verify folder", "verify --offline --first 1 folder",
+            "verify --checkpoint f", "verify --chunk-events 0", "export",
+            "export --out d --format xml",
+            "export --out d --first 1", "export --out d --format csv --first 0",
+            "export --out d --format csv --first 2 --last 1",
         ])
     func refused(line: String) {
         let error = #expect(throws: (any Error).self) {
@@ -96,6 +107,34 @@ struct ArgumentTests {
         #expect(configuration.retryPolicy.overallTime == .seconds(3))
         let once = try parse(GetCommand.self, "get 1 --no-retry --server a:1").options
         #expect(try once.clientConfiguration().retryPolicy.maximumAttempts == 1)
+    }
+
+    @Test(
+        "Verifier keys come from options and files, and where there are none from the environment")
+    func verifierKeys() throws {
+        let first = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
+        let second =
+            "ledger.example.com/vectors+b89bb6f9+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"
+        func keys(_ line: String, _ variable: String? = nil) throws -> [String] {
+            let options = try parse(CheckpointCommand.self, "checkpoint " + line).keyOptions
+            let environment = variable.map { ["LEDGER_VERIFIER_KEYS": $0] } ?? [:]
+            return try options.keys(environment: environment).map(\.description)
+        }
+        #expect(try keys("") == [])
+        #expect(try keys("", "") == [])
+        #expect(try keys("", "\(first), \(second)\n") == [first, second])
+        #expect(try keys("--verifier-key \(second)", first) == [second])
+        #expect(
+            try keys("--verifier-key \(second) --verifier-key \(first)") == [second, first])
+        let file = FileManager.default.temporaryDirectory.appending(path: "keys-\(UUID())")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data("# ours\n\n  \(first)\r\n\(second)".utf8).write(to: file)
+        #expect(try keys("--verifier-key-file \(file.path)", second) == [first, second])
+        #expect(throws: (any Error).self) { try keys("--verifier-key x") }
+        #expect(throws: (any Error).self) { try keys("", "x") }
+        #expect(throws: (any Error).self) { try keys("--verifier-key-file \(file.path)x") }
+        try Data(repeating: 0x0A, count: 10 << 20).write(to: file)
+        #expect(throws: (any Error).self) { try keys("--verifier-key-file \(file.path)") }
     }
 
     @Test("A benchmark's plan")

@@ -1,5 +1,11 @@
+import Foundation
+import GRPCCore
+import GRPCProtobuf
 import LedgerAPI
 import LedgerClient
+import NIOCore
+import NIOHPACK
+import SwiftProtobuf
 import TestSupport
 import Testing
 
@@ -126,4 +132,121 @@ struct BenchTests {
         #expect(!run.mayGoOn)
         #expect(!run.isMeasured(beganAt: .max))
     }
+}
+
+@Suite("The load generator's own gRPC")
+struct LeanLoadTests {
+    private let judge = BenchJudge(service: "s", checksHashes: false)
+
+    private static func name(_ outcome: BenchJudge.Outcome) -> String {
+        switch outcome {
+        case .sealed(let latency): "sealed in \(latency) ms"
+        case .other(let name): name
+        case .lost: "lost"
+        case .unanswered: "unanswered"
+        }
+    }
+
+    private func sealed(_ event: Ledger_SealedEvent, _ id: String = "id") throws -> String {
+        let bytes: [UInt8] = try event.serializedBytes()
+        return Self.name(judge.sealed(ByteBuffer(bytes: bytes), as: Array(id.utf8)))
+    }
+
+    private func result(_ result: Ledger_SubmitResult) throws -> String {
+        let bytes: [UInt8] = try result.serializedBytes()
+        return Self.name(judge.result(ByteBuffer(bytes: bytes), for: Array("id".utf8)))
+    }
+
+    private static let event = Ledger_SealedEvent.with {
+        $0.sequenceNumber = 300
+        $0.eventID = "id"
+        $0.payload = .init([8, 2, 18])
+        $0.eventHash = "00"
+        $0.sealedTimestamp = 1 << 41
+        $0.commitLatencyMs = 7
+        $0.metadata = ["key": "value"]
+    }
+
+    @Test("what is sent is the event as protobuf and gRPC write it")
+    func written() throws {
+        let run = BenchRun(plan: BenchPlan(addresses: [ServerAddress(host: "h")]))
+        let template = run.nextEvent()
+        let id = run.nextID()
+        var bytes = ByteBuffer()
+        run.write(id, to: &bytes)
+        run.write(run.nextID(), to: &bytes)
+        let message = try #require(LeanConnection.message(from: &bytes))
+        let event = try Ledger_CertifiedEvent(serializedBytes: Array(message.readableBytesView))
+        var expected = template
+        expected.eventID = String(decoding: id, as: UTF8.self)
+        #expect(event == expected)
+        #expect(event.eventID != template.eventID)
+        #expect(LeanConnection.message(from: &bytes) != nil)
+        #expect(bytes.readableBytes == 0)
+    }
+
+    @Test("a message is taken out when it is whole")
+    func framing() {
+        var bytes = ByteBuffer(bytes: [0, 0, 0, 0, 2, 7])
+        #expect(LeanConnection.message(from: &bytes) == nil)
+        bytes.writeBytes([8, 0, 0])
+        #expect(LeanConnection.message(from: &bytes) == ByteBuffer(bytes: [7, 8]))
+        #expect(LeanConnection.message(from: &bytes) == nil)
+        #expect(bytes.readableBytes == 2)
+    }
+
+    @Test("a sealed event counts where it has a number and the id that was submitted")
+    func judged() throws {
+        #expect(try sealed(Self.event) == "sealed in 7 ms")
+        #expect(try sealed(Self.event, "ie") == "corrupt")
+        var event = Self.event
+        event.sequenceNumber = 0
+        #expect(try sealed(event) == "corrupt")
+        #expect(Self.name(judge.sealed(ByteBuffer(bytes: [8]), as: [])) == "corrupt")
+        // Where hashes are checked, this one is wrong.
+        let strict = BenchJudge(service: "s", checksHashes: true)
+        let bytes: [UInt8] = try Self.event.serializedBytes()
+        let outcome = strict.sealed(ByteBuffer(bytes: bytes), as: Array("id".utf8))
+        #expect(Self.name(outcome) == "corrupt")
+    }
+
+    @Test("an answer of a stream is judged as that of a call")
+    func results() throws {
+        #expect(try result(.with { $0.sealed = Self.event }) == "sealed in 7 ms")
+        #expect(try result(.init()) == "outcome_unknown")
+        let rejection = Ledger_Rejection.with {
+            $0.code = 8
+            $0.reason = "OVERLOADED"
+        }
+        #expect(try result(.with { $0.rejection = rejection }) == "overloaded")
+    }
+
+    @Test("the trailers say how a call ended")
+    func status() throws {
+        #expect(LeanConnection.status(["grpc-status": "0"]) == nil)
+        let refused = LedgerErrorTrailers.overloaded
+        #expect(
+            Self.name(judge.outcome(try #require(LeanConnection.status(refused)))) == "overloaded")
+        let unavailable = try #require(LeanConnection.status(["grpc-status": "14"]))
+        #expect(Self.name(judge.outcome(unavailable)) == "lost")
+        let none = try #require(LeanConnection.status([":status": "502"]))
+        #expect(none.message.contains("502"))
+        #expect(Self.name(judge.outcome(none)) == "outcome_unknown")
+    }
+}
+
+/// Trailers as a service writes them.
+private enum LedgerErrorTrailers {
+    /// RESOURCE_EXHAUSTED with an ErrorInfo of domain `ledger` and reason `OVERLOADED`.
+    static let overloaded: HPACKHeaders = [
+        "grpc-status": "8", "grpc-message": "later", "grpc-status-details-bin": details,
+    ]
+
+    private static let details: String = {
+        let status = GoogleRPCStatus(
+            code: .resourceExhausted, message: "later",
+            details: [.errorInfo(reason: "OVERLOADED", domain: "ledger", metadata: [:])])
+        let bytes: [UInt8] = (try? status.serializedBytes()) ?? []
+        return Data(bytes).base64EncodedString()
+    }()
 }

@@ -1,6 +1,7 @@
 internal import GRPCCore
 internal import LedgerAPI
 public import LedgerVerify
+internal import SwiftProtobuf
 
 /// What proves events to others.
 extension LedgerClient {
@@ -110,7 +111,8 @@ extension LedgerClient {
         while true {
             let left = max(.zero, wait - start.duration(to: .now))
             do throws(LedgerError) {
-                return try await receipt(of: sequenceNumber, waitingOnce: min(left, Self.longestWait))
+                return try await receipt(
+                    of: sequenceNumber, waitingOnce: min(left, Self.longestWait))
             } catch {
                 let isWorthWaiting = error.kind == .notYetCovered && left > Self.longestWait
                 guard isWorthWaiting else { throw error }

@@ -4,7 +4,7 @@ internal import GRPCNIOTransportHTTP2
 internal import LedgerAPI
 internal import LedgerClient
 
-/// One connection of the load generator: the generated stub alone, without retries and checks.
+/// One connection of the load generator over the gRPC library: the generated stub alone, without retries.
 struct BenchConnection: Sendable {
     typealias Stub = Ledger_ImmutableLedger.Client<HTTP2ClientTransport.Posix>
 
@@ -14,9 +14,8 @@ struct BenchConnection: Sendable {
     let stub: Stub
     let client: GRPCClient<HTTP2ClientTransport.Posix>
     private let metadata: Metadata
-    private let checker: EventChecker?
+    let judge: BenchJudge
     let service: String
-    private let contractMs: Int64
 
     init(to address: ServerAddress, plan: BenchPlan) throws(LedgerError) {
         let transport = try LedgerTransport.make(
@@ -26,8 +25,7 @@ struct BenchConnection: Sendable {
         // The header alone: a timer of the library for each call would cost more than the call.
         metadata = ["grpc-timeout": "\(plan.deadlineMs)m"]
         service = address.description
-        checker = plan.checksHashes ? EventChecker(checksHashes: true, service: service) : nil
-        contractMs = plan.contractMs
+        judge = BenchJudge(service: service, checksHashes: plan.checksHashes)
     }
 
     /// Submits an event alone, and counts the answer where it is measured.
@@ -40,50 +38,15 @@ struct BenchConnection: Sendable {
         do {
             let answer = try await stub.submitEvent(
                 request: ClientRequest(message: event, metadata: metadata))
-            outcome = sealedOutcome(answer, event)
+            outcome = judge.outcome(answer, event.eventID)
         } catch {
-            outcome = self.outcome(error)
+            outcome = judge.outcome(error)
         }
         if run.isMeasured(beganAt: begin) {
             tally(Sample(microseconds: BenchClock.microseconds - begin, outcome: outcome))
         }
         if case .lost = outcome { return false }
         return true
-    }
-
-    /// What a call's failure says.
-    func outcome(_ error: any Error) -> Sample.Outcome {
-        let failure = LedgerError.submission(error, wasSent: true, service: service)
-        switch failure.kind {
-        case .cancelled: return .unanswered
-        // A status that no ledger gave.
-        case .outcomeUnknown where (error as? RPCError)?.code == .unavailable: return .lost
-        default: return .other(failure.name)
-        }
-    }
-
-    /// What an answer of a stream says.
-    func outcome(_ answer: Ledger_SubmitResult) -> Sample.Outcome {
-        switch answer.result {
-        case .sealed(let event):
-            return sealedOutcome(event, nil)
-        case .rejection(let rejection):
-            let answer = ErrorAnswer(rejection)
-            return .other(LedgerError.submission(answer, service: service).name)
-        case nil:
-            return .other("outcome_unknown")
-        }
-    }
-
-    private func sealedOutcome(
-        _ answer: Ledger_SealedEvent, _ event: Ledger_CertifiedEvent?
-    ) -> Sample.Outcome {
-        if let checker {
-            let sealed = SealedEvent(answer)
-            let isOther = event.map { $0.eventID != answer.eventID } ?? false
-            if isOther || (try? checker.checked(sealed)) == nil { return .other("corrupt") }
-        }
-        return .sealed(commitLatencyMs: answer.commitLatencyMs)
     }
 
     /// One measured event.

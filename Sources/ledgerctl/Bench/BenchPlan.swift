@@ -11,12 +11,21 @@ enum BenchMode: String, ExpressibleByArgument, CaseIterable, Sendable {
     case openLoop = "open-loop"
 }
 
+/// What makes the calls.
+enum BenchGenerator: String, ExpressibleByArgument, CaseIterable, Sendable {
+    /// A client of HTTP/2 alone, without TLS: it costs least beside what it measures.
+    case lean
+    /// The gRPC library, as callers of this language use it.
+    case grpc
+}
+
 /// Everything that a run of the load generator is told.
 struct BenchPlan: Sendable {
     var mode = BenchMode.unary
     /// The servers among which callers, streams or events take turns; at least one.
     var addresses: [ServerAddress]
     var security = TransportSecurity.plaintext
+    var generator = BenchGenerator.lean
     var deadlineMs = 100
     /// Concurrent callers, or streams.
     var inFlight = 64

@@ -27,6 +27,7 @@ struct BenchReport: Encodable, Sendable {
     }
 
     let mode: String
+    let generator: String
     let servers: Int
     let connections: Int
     let inFlight: Int
@@ -52,6 +53,7 @@ struct BenchReport: Encodable, Sendable {
         failure: String?
     ) {
         mode = plan.mode.rawValue
+        generator = plan.generator.rawValue
         servers = plan.addresses.count
         connections = plan.connections.count
         inFlight = plan.mode == .openLoop ? plan.openLoopCap : plan.inFlight
@@ -100,6 +102,7 @@ struct BenchReport: Encodable, Sendable {
 
     private var loadText: String {
         var over = connections == 1 ? "1 connection" : "\(connections) connections"
+        over = "\(generator), \(over)"
         if servers > 1 { over += " to \(servers) servers" }
         if let rate { return "\(mode), \(rate) events/s over \(over)" }
         if let window { return "\(mode), \(inFlight) streams, window \(window), over \(over)" }

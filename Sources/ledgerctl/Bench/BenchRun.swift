@@ -1,5 +1,7 @@
 internal import LedgerAPI
 internal import LedgerClient
+internal import NIOCore
+internal import SwiftProtobuf
 internal import Synchronization
 
 /// One run: who may still submit, what is measured, and the events to submit.
@@ -8,10 +10,13 @@ internal import Synchronization
 final class BenchRun: Sendable {
     let plan: BenchPlan
     private let prefix: String
-    private let nextID = Atomic<UInt64>(0)
+    private let nextNumber = Atomic<UInt64>(0)
     private let measured = Atomic<Int>(0)
     private let isStopped = Atomic(false)
     private let template: Ledger_CertifiedEvent
+    private let idStart: [UInt8]
+    /// The encoded template, which has no id.
+    private let encodedTemplate: [UInt8]
 
     /// When measuring begins and ends, in the clock's microseconds.
     let measureFrom: UInt64
@@ -24,6 +29,12 @@ final class BenchRun: Sendable {
             eventID: "", payload: Self.payload(plan.payloadBytes),
             vepsTimestamp: Timestamps.nowMilliseconds)
         template = Ledger_CertifiedEvent(event)
+        idStart = Array(prefix.utf8)
+        do {
+            encodedTemplate = try template.serializedBytes()
+        } catch {
+            preconditionFailure("a message without required fields always has a serialized form")
+        }
         measureFrom = BenchClock.microseconds + UInt64(plan.warmupSeconds * 1e6)
         measureUntil = measureFrom + UInt64(plan.durationSeconds * 1e6)
     }
@@ -35,10 +46,27 @@ final class BenchRun: Sendable {
 
     /// The next event, under an id that was never used.
     func nextEvent() -> Ledger_CertifiedEvent {
-        let number = nextID.wrappingAdd(1, ordering: .relaxed).newValue
+        let number = nextNumber.wrappingAdd(1, ordering: .relaxed).newValue
         var event = template
         event.eventID = prefix + String(number)
         return event
+    }
+
+    /// The next event's id alone, in UTF-8.
+    func nextID() -> [UInt8] {
+        let number = nextNumber.wrappingAdd(1, ordering: .relaxed).newValue
+        return idStart + String(number).utf8
+    }
+
+    /// Writes the event with an id as a gRPC message: not compressed, its length, and the fields in any order.
+    func write(_ id: [UInt8], to messages: inout ByteBuffer) {
+        messages.writeInteger(UInt8(0))
+        messages.writeInteger(UInt32(2 + id.count + encodedTemplate.count))
+        // Field 1, `event_id`; an id of the generator's has fewer than 128 bytes.
+        messages.writeInteger(UInt8(0x0A))
+        messages.writeInteger(UInt8(id.count))
+        messages.writeBytes(id)
+        messages.writeBytes(encodedTemplate)
     }
 
     /// Whether an event that began at a time is measured; it counts towards the plan's number.

@@ -25,14 +25,17 @@ struct Benchmark {
             for connection in all {
                 group.addTask { try await connection.client.runConnections() }
             }
+            try await connect(all)
+            let end = { for connection in all { connection.client.beginGracefulShutdown() } }
+            // The lean load has connections of its own.
+            if plan.generator == .lean { end() }
             let report = try await measure(all)
-            for connection in all { connection.client.beginGracefulShutdown() }
+            if plan.generator == .grpc { end() }
             return report
         }
     }
 
     private func measure(_ connections: [BenchConnection]) async throws -> BenchReport {
-        try await connect(connections)
         let run = BenchRun(plan: plan)
         async let cpuAtStart = Self.processorSeconds(at: run.measureFrom)
         let (tally, waits, failure) = await load(run, connections)
@@ -56,7 +59,7 @@ struct Benchmark {
         }
     }
 
-    private typealias Outcome = (tally: BenchTally, waits: Int?, failure: String?)
+    typealias Outcome = (tally: BenchTally, waits: Int?, failure: String?)
 
     private func load(_ run: BenchRun, _ connections: [BenchConnection]) async -> Outcome {
         await withTaskGroup(of: Outcome?.self) { group in
@@ -69,6 +72,7 @@ struct Benchmark {
                 return nil
             }
             var outcome: Outcome = (BenchTally(), nil, nil)
+            // Whichever ends first ends the other; the load tells what it has by then.
             for await result in group {
                 group.cancelAll()
                 if let result { outcome = result }
@@ -78,6 +82,9 @@ struct Benchmark {
     }
 
     private func perform(_ run: BenchRun, _ connections: [BenchConnection]) async -> Outcome {
+        if plan.generator == .lean {
+            return await LeanLoad(run: run, connections: plan.connections).perform()
+        }
         switch plan.mode {
         case .unary:
             return (await UnaryLoad(run: run, connections: connections).perform(), nil, nil)

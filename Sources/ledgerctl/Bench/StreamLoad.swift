@@ -113,7 +113,7 @@ final class BenchStream: Sendable {
         let batch = max(1, run.plan.window / 16)
         var answered = 0
         for try await answer in response.messages {
-            let outcome = connection.outcome(answer)
+            let outcome = connection.judge.outcome(answer)
             let now = BenchClock.microseconds
             state.withLock { state in
                 guard let begin = state.takeFirst(), run.isMeasured(beganAt: begin) else { return }

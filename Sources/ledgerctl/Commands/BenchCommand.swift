@@ -60,6 +60,15 @@ struct BenchCommand: ClientCommand {
     @Option(name: .long, help: "Connections to each server.")
     var connections = 1
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            """
+            lean: a client of HTTP/2 alone, which costs least; or grpc: the gRPC library. \
+            (default: lean; grpc with TLS)
+            """))
+    var generator: BenchGenerator?
+
     @Flag(name: .long, help: "Check the hash of every answer, which costs processor time.")
     var check = false
 
@@ -76,6 +85,9 @@ struct BenchCommand: ClientCommand {
         guard (0...1_000_000).contains(payloadBytes) else {
             throw ValidationError("--payload-bytes must be 0 to 1000000.")
         }
+        guard generator != .lean || options.security == .plaintext else {
+            throw ValidationError("--generator lean has no TLS.")
+        }
         _ = try further()
     }
 
@@ -85,6 +97,7 @@ struct BenchCommand: ClientCommand {
         var plan = BenchPlan(addresses: [first] + (try further()))
         plan.mode = mode
         plan.security = options.security
+        plan.generator = generator ?? (options.security == .plaintext ? .lean : .grpc)
         plan.deadlineMs = options.deadlineMs
         plan.inFlight = inFlight ?? (mode == .stream ? 2 : 64)
         plan.window = window

@@ -7,7 +7,8 @@ extension ExportFormat: ExpressibleByArgument {}
 struct ExportCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
-        abstract: "Copy events to a folder, checking each; an interrupted export goes on when it is run again.",
+        abstract:
+            "Copy events to a folder, checking each; an interrupted export goes on when it is run again.",
         discussion: """
             tiles  a C2SP tlog-tiles folder (checkpoint, tile/<L>/..., tile/entries/...) of all events that the newest \
             checkpoint covers, which must give its root. The service needs a signing key
@@ -43,7 +44,8 @@ struct ExportCommand: ClientCommand {
 
     mutating func validate() throws {
         guard format != .tiles || (first == nil && last == nil) else {
-            throw ValidationError("--first and --last are for jsonl and csv: tiles are of a whole ledger.")
+            throw ValidationError(
+                "--first and --last are for jsonl and csv: tiles are of a whole ledger.")
         }
         guard (first ?? 1) >= 1, (last ?? 1) >= 1, (first ?? 1) <= (last ?? .max) else {
             throw ValidationError("--first and --last must be numbers of events, in this order.")
@@ -71,13 +73,15 @@ struct ExportCommand: ClientCommand {
         _ client: LedgerClient, _ folder: OutputFolder
     ) async throws -> ExportReport {
         if format == .tiles { return try await TilesExport(client: client, folder: folder).run() }
-        let first = first ?? 1
-        var last = last ?? 0
+        let first = self.first ?? 1
+        var last = self.last ?? 0
         if last == 0 { last = try await client.head()?.sequenceNumber ?? 0 }
         guard last >= first else {
             throw LedgerError(
                 .notFound, sealed: nil,
-                message: "The ledger has \(last) events: there is nothing to export from number \(first) on")
+                message:
+                    "The ledger has \(last) events: there is nothing to export from number \(first) on"
+            )
         }
         return try await LinesExport(
             client: client, folder: folder, format: format, range: first...last

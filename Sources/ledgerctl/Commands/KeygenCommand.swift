@@ -36,7 +36,8 @@ struct KeygenCommand: AsyncParsableCommand {
             throw ValidationError("Give either --out or --public.")
         }
         guard NoteKeyName.isValid(name) else {
-            throw ValidationError("--name must have no white space, no control characters and no +.")
+            throw ValidationError(
+                "--name must have no white space, no control characters and no +.")
         }
     }
 

@@ -175,12 +175,12 @@ private struct InclusionJSON: Encodable {
     }
 
     var fields: [(String, String)] {
-        [
-            ("number", "\(sequenceNumber)"), ("tree size", "\(treeSize)"), ("leaf hash", leafHash),
-        ] + path.map { ("path", $0) } + [
-            ("root hash", "\(rootHash) (\(root.text))"),
-            ("proved", "event \(sequenceNumber) is in the tree with this root"),
-        ]
+        var fields = [("number", "\(sequenceNumber)"), ("tree size", "\(treeSize)")]
+        fields.append(("leaf hash", leafHash))
+        for hash in path { fields.append(("path", hash)) }
+        fields.append(("root hash", "\(rootHash) (\(root.text))"))
+        fields.append(("proved", "event \(sequenceNumber) is in the tree with this root"))
+        return fields
     }
 }
 
@@ -207,13 +207,12 @@ private struct ConsistencyJSON: Encodable {
     }
 
     var fields: [(String, String)] {
-        [
-            ("first size", "\(firstSize)"),
-            ("first root", "\(firstRootHash) (\(firstRoot.text))"),
-            ("second size", "\(secondSize)"),
-        ] + path.map { ("path", $0) } + [
-            ("second root", "\(secondRootHash) (\(secondRoot.text))"),
-            ("proved", "the first tree is the beginning of the second one"),
-        ]
+        var fields = [("first size", "\(firstSize)")]
+        fields.append(("first root", "\(firstRootHash) (\(firstRoot.text))"))
+        fields.append(("second size", "\(secondSize)"))
+        for hash in path { fields.append(("path", hash)) }
+        fields.append(("second root", "\(secondRootHash) (\(secondRoot.text))"))
+        fields.append(("proved", "the first tree is the beginning of the second one"))
+        return fields
     }
 }

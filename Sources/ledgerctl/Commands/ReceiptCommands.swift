@@ -186,16 +186,16 @@ struct ReceiptReport: Encodable {
             fields.append(
                 ("payload", Printable.preview(proved.payload, limit: SealedEntry.maxByteCount)))
         }
-        fields += [
-            ("event hash", eventHash), ("ledger", Printable.escape(origin)),
-            ("checkpoint", "\(treeSize) events, root \(rootHash)"),
+        fields.append(("event hash", eventHash))
+        fields.append(("ledger", Printable.escape(origin)))
+        fields.append(("checkpoint", "\(treeSize) events, root \(rootHash)"))
+        fields.append(
             (
                 "proved",
                 verified
                     ? "yes: the ledger has this event at this number"
                     : "no: the checkpoint's signature was not checked (--verifier-key)"
-            ),
-        ]
+            ))
         return fields
     }
 }

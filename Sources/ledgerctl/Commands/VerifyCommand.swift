@@ -5,7 +5,8 @@ internal import LedgerVerify
 struct VerifyCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Check the ledger's stored bytes, or exported ones; exit code 7 where they are not right.",
+        abstract:
+            "Check the ledger's stored bytes, or exported ones; exit code 7 where they are not right.",
         discussion: """
             Has the service check its stored bytes: each event's form, number, time and link, its tiles, its index, the \
             head. Long ranges are verified in parts.
@@ -147,7 +148,8 @@ private struct OfflineReport: Encodable {
                         + "by no checkpoint")
             }
         } else {
-            lines.append("Linked to each other. That they are the ledger's, only --checkpoint shows.")
+            lines.append(
+                "Linked to each other. That they are the ledger's, only --checkpoint shows.")
         }
         return lines.joined(separator: "\n")
     }

@@ -21,7 +21,8 @@ struct LinesExport {
         let resumedAt = position.next
         if position.next > range.upperBound + 1 {
             throw FileError(
-                "\(folder.path) has events up to number \(position.next - 1) already, beyond --last")
+                "\(folder.path) has events up to number \(position.next - 1) already, beyond --last"
+            )
         }
         var file = try LinesFile(
             folder.path("events.\(format.rawValue)"), byteCount: position.byteCount,

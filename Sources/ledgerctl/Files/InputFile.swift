@@ -39,7 +39,8 @@ enum InputFile {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 * 1024)
         while true {
-            let count = Foundation.read(descriptor, &chunk, min(chunk.count, limit + 1 - bytes.count))
+            let count = Foundation.read(
+                descriptor, &chunk, min(chunk.count, limit + 1 - bytes.count))
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw .system(path, "cannot be read") }
             guard count > 0 else { return bytes }

@@ -11,7 +11,9 @@ enum OutputFile {
     ) throws(FileError) {
         // A look first, for a better message; the link below is what decides.
         var status = stat()
-        if lstat(path, &status) == 0 { throw FileError("\(path) exists already, and stays as it is") }
+        if lstat(path, &status) == 0 {
+            throw FileError("\(path) exists already, and stays as it is")
+        }
         let temporary = try writeTemporary(beside: path, bytes, mode: mode)
         defer { unlink(temporary) }
         guard link(temporary, path) == 0 else {

@@ -117,10 +117,15 @@ struct OfflineVerification {
         case .lines: try await verify(lines: path)
         case .entry:
             let bytes = try InputFile.read(path, limit: SealedEntry.maxByteCount)
-            try append(naming(path) { try SealedEntry(decoding: bytes) }, path)
+            let entry = try naming(path) { () throws(VerificationError) in
+                try SealedEntry(decoding: bytes)
+            }
+            try append(entry, path)
         case .bundle:
             let bytes = try InputFile.read(path, limit: EntryBundle.maxByteCount)
-            let entries = try naming(path) { try EntryBundle.entries(bytes) }
+            let entries = try naming(path) { () throws(VerificationError) in
+                try EntryBundle.entries(bytes)
+            }
             for entry in entries { try append(entry, path) }
         }
     }
@@ -163,7 +168,8 @@ struct OfflineVerification {
         } catch {
             throw VerificationError(.malformedEntry, "\(place): \(error.description)")
         }
-        try append(naming(place) { () throws(VerificationError) in try event.entry() }, place)
+        let entry = try naming(place) { () throws(VerificationError) in try event.entry() }
+        try append(entry, place)
     }
 
     private func naming<Value>(

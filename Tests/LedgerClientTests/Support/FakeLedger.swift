@@ -25,24 +25,28 @@ final class FakeLedger: Ledger_ImmutableLedger.SimpleServiceProtocol {
         var events: [SealedEvent] = []
         var attempts: [String: Int] = [:]
         var streams = 0
+        var receiptCalls = 0
     }
 
     /// Decides about an attempt from the event's id and the attempt's number, which begins with 1.
     private let behaviour: @Sendable (String, Int) -> Behaviour
     /// How many answers each stream of submissions gives before it breaks; nil where none breaks.
     private let answersPerStream: Int?
+    private let proofs: FakeProofs
     private let state = Mutex(State())
 
     init(
-        answersPerStream: Int? = nil,
+        answersPerStream: Int? = nil, proofs: FakeProofs = FakeProofs(),
         behaviour: @escaping @Sendable (String, Int) -> Behaviour = { _, _ in .seal }
     ) {
         self.answersPerStream = answersPerStream
+        self.proofs = proofs
         self.behaviour = behaviour
     }
 
     var events: [SealedEvent] { state.withLock(\.events) }
     var streams: Int { state.withLock(\.streams) }
+    var receiptCalls: Int { state.withLock(\.receiptCalls) }
     func attempts(of id: String) -> Int { state.withLock { $0.attempts[id] ?? 0 } }
 
     /// Runs a client of this ledger for as long as the body takes.
@@ -248,24 +252,44 @@ final class FakeLedger: Ledger_ImmutableLedger.SimpleServiceProtocol {
     func getCheckpoint(
         request: Ledger_GetCheckpointRequest, context: ServerContext
     ) async throws -> Ledger_GetCheckpointResponse {
-        throw ledgerError(.failedPrecondition, "NO_SIGNING_KEY")
+        guard let note = proofs.note else {
+            throw ledgerError(.failedPrecondition, "NO_SIGNING_KEY")
+        }
+        return .with { $0.note = note }
     }
 
     func getInclusionProof(
         request: Ledger_GetInclusionProofRequest, context: ServerContext
     ) async throws -> Ledger_GetInclusionProofResponse {
-        throw RPCError(code: .unimplemented, message: "not needed")
+        proofs.inclusion
     }
 
     func getConsistencyProof(
         request: Ledger_GetConsistencyProofRequest, context: ServerContext
     ) async throws -> Ledger_GetConsistencyProofResponse {
-        throw RPCError(code: .unimplemented, message: "not needed")
+        proofs.consistency
     }
 
     func getReceipt(
         request: Ledger_GetReceiptRequest, context: ServerContext
     ) async throws -> Ledger_GetReceiptResponse {
-        throw RPCError(code: .unimplemented, message: "not needed")
+        let calls = state.withLock { state in
+            state.receiptCalls += 1
+            return state.receiptCalls
+        }
+        guard let receipt = proofs.receipt, calls > proofs.refusedReceipts else {
+            throw ledgerError(.unavailable, "NOT_YET_COVERED", retryAfter: .milliseconds(1))
+        }
+        return receipt
     }
+}
+
+/// What a ``FakeLedger`` says to prove its events, whether that is right or not.
+struct FakeProofs: Sendable {
+    var note: String?
+    var inclusion = Ledger_GetInclusionProofResponse()
+    var consistency = Ledger_GetConsistencyProofResponse()
+    var receipt: Ledger_GetReceiptResponse?
+    /// How many calls for receipts are told that no checkpoint covers the event yet.
+    var refusedReceipts = 0
 }

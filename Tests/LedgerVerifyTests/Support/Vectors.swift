@@ -56,7 +56,8 @@ enum Vectors {
         try events().map { try SealedEntry(decoding: unhex($0.entryHex)) }
     }
 
-    private static func decode<Value: Decodable>(_ type: Value.Type, _ name: String) throws -> Value {
+    private static func decode<Value: Decodable>(_ type: Value.Type, _ name: String) throws -> Value
+    {
         let file = URL(fileURLWithPath: #filePath)
             .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
             .appendingPathComponent("Vectors/\(name)")
