@@ -211,6 +211,14 @@ package final class LedgerCalls: Sendable {
         }
     }
 
+    /// The detailed view of health.
+    package func detailedHealth() async throws -> Ledger_GetHealthResponse {
+        try await failing {
+            try await Ledger_Health.Client(wrapping: client)
+                .getHealth(.init(), options: Self.options(Self.longestCall))
+        }
+    }
+
     /// The status of a service name in gRPC's own health protocol.
     package func servingStatus(
         _ service: String

@@ -96,7 +96,8 @@ package struct LedgerApplication: Sendable {
         internalPort = replication.port
         let reporter = HealthReporter(
             board: board, monitor: monitor, pool: { client.poolStatistics },
-            further: { replica.dependencies }, trouble: { troubles.current })
+            further: { replica.dependencies }, trouble: { troubles.current },
+            audit: { transparency.audit?.report })
         let tree = transparency.tree
         let checkpoints = CheckpointReader(store: store, tree: tree, reader: reader)
         let tilesPages = TilesPages(
@@ -128,7 +129,7 @@ package struct LedgerApplication: Sendable {
             reads: ReadHandler(
                 reader: reader,
                 verifier: EventVerifier(
-                    store: store, metrics: metrics, logger: logger,
+                    store: store, trust: transparency.trust, metrics: metrics, logger: logger,
                     known: { replica.knownObservation?.head }),
                 board: board),
             proofs: ProofHandler(

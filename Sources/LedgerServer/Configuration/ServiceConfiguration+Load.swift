@@ -171,6 +171,9 @@ extension ServiceConfiguration {
             .maxListingBytes, default: maxListingBytes, 1 << 20...1 << 34, unit: "bytes")
         followBytes = reader.integer(
             .followBytes, default: followBytes, 0...1 << 30, unit: "bytes")
+        auditEventsPerSecond = reader.integer(
+            .auditRate, default: auditEventsPerSecond, 0...1_000_000, unit: "events")
+        auditInterval = reader.seconds(.auditInterval, default: 60, 1...86_400)
     }
 
     /// Where only the commit deadline is set, above the default of the resolve deadline, twice the

@@ -78,6 +78,8 @@ extension ServiceConfiguration {
         case .maxWaitingReads: .number(maxWaitingReads)
         case .maxListingBytes: .number(maxListingBytes)
         case .followBytes: .number(followBytes)
+        case .auditRate: .number(auditEventsPerSecond)
+        case .auditInterval: .seconds(auditInterval)
         case .origin: .text(origin)
         case .signingKey: .list(signingKeyPaths)
         case .formerKeys: .list(formerKeys.map(\.verifierKey))

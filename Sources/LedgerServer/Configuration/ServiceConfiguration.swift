@@ -130,6 +130,11 @@ package struct ServiceConfiguration: Sendable {
     /// `LEDGER_FOLLOW_BYTES`, 0...2^30: memory for the newest blocks, which all who follow share.
     package var followBytes = 16 << 20
 
+    /// `LEDGER_AUDIT_EVENTS_PER_SECOND`, 0...1000000: how fast stored events are verified in the background; 0 is off.
+    package var auditEventsPerSecond = 2_000
+    /// `LEDGER_AUDIT_INTERVAL`, 1...86400 s: from the end of a pass over all stored events to the next.
+    package var auditInterval = Duration.seconds(60)
+
     /// `LEDGER_ORIGIN`: the name in checkpoints, 1...255 bytes without white space and `+`.
     package var origin = "localhost/immutable-ledger"
     /// `LEDGER_SIGNING_KEY`: PEM files with an Ed25519 private key each.

@@ -57,6 +57,8 @@ package enum SettingName: String, Sendable, CaseIterable {
     case maxWaitingReads = "LEDGER_MAX_WAITING_READS"
     case maxListingBytes = "LEDGER_MAX_LISTING_BYTES"
     case followBytes = "LEDGER_FOLLOW_BYTES"
+    case auditRate = "LEDGER_AUDIT_EVENTS_PER_SECOND"
+    case auditInterval = "LEDGER_AUDIT_INTERVAL"
     case origin = "LEDGER_ORIGIN"
     case signingKey = "LEDGER_SIGNING_KEY"
     case formerKeys = "LEDGER_FORMER_KEYS"

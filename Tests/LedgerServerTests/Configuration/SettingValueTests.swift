@@ -74,6 +74,8 @@ struct SettingValueTests {
         + SettingCase.cases("LEDGER_MAX_WAITING_READS", ["1", "1048576"])
         + SettingCase.cases("LEDGER_MAX_LISTING_BYTES", ["1048576", "17179869184"])
         + SettingCase.cases("LEDGER_FOLLOW_BYTES", ["0", "1073741824"])
+        + SettingCase.cases("LEDGER_AUDIT_EVENTS_PER_SECOND", ["0", "1000000"])
+        + SettingCase.cases("LEDGER_AUDIT_INTERVAL", ["1", "86400"])
         + SettingCase.cases("LEDGER_ORIGIN", ["ledger.example.com/payments"])
         + SettingCase.cases("LOG_LEVEL", ["trace", "debug", "info", "WARNING", "critical"])
         + SettingCase.cases("LOG_FORMAT", ["text", "json", "JSON"])
@@ -137,6 +139,8 @@ struct SettingValueTests {
         + SettingCase.cases("LEDGER_MAX_WAITING_READS", ["0", "1048577"])
         + SettingCase.cases("LEDGER_MAX_LISTING_BYTES", ["1048575", "17179869185"])
         + SettingCase.cases("LEDGER_FOLLOW_BYTES", ["-1", "1073741825"])
+        + SettingCase.cases("LEDGER_AUDIT_EVENTS_PER_SECOND", ["-1", "1000001"])
+        + SettingCase.cases("LEDGER_AUDIT_INTERVAL", ["0", "86401"])
         + SettingCase.cases(
             "LEDGER_ORIGIN", ["a b", "a+b", "a\u{85}b", String(repeating: "a", count: 256)])
         + SettingCase.cases("LEDGER_SIGNING_KEY", ["/nowhere/key.pem"])
