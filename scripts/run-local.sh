@@ -93,6 +93,21 @@ ask_settings() {
         die "ledger-service does not accept its settings, see above"
     LEDGER_PREFIX=$(setting LEDGER_PREFIX <<<"$settings")
     export LEDGER_PREFIX
+    origin=$(setting LEDGER_ORIGIN <<<"$settings")
+    signing_key=$(setting LEDGER_SIGNING_KEY <<<"$settings")
+}
+
+# A key of this ledger's own, where none is named: it signs checkpoints, and receipts rest on them.
+make_signing_key() {
+    [[ -z "$signing_key" ]] || return 0
+    LEDGER_SIGNING_KEY=$LOCAL_STATE/signing-key.pem
+    export LEDGER_SIGNING_KEY
+    [[ -e "$LEDGER_SIGNING_KEY" ]] ||
+        "$binaries/ledgerctl" keygen --name "$origin" --out "$LEDGER_SIGNING_KEY" >/dev/null ||
+        die "no signing key could be made"
+    verifier_key=$("$binaries/ledgerctl" keygen --name "$origin" --public "$LEDGER_SIGNING_KEY") ||
+        die "the signing key $LEDGER_SIGNING_KEY cannot be read"
+    printf '%s\n' "$verifier_key" >"$LOCAL_STATE/verifier-key"
 }
 
 start_etcd() {
@@ -163,6 +178,22 @@ demonstrate() {
     "$binaries/ledgerctl" list --first "$first" || die "ledgerctl list failed"
     say "Checking every event's bytes against the chain and the tree (ledgerctl verify)"
     "$binaries/ledgerctl" verify || die "ledgerctl verify failed"
+    [[ -z "${verifier_key:-}" ]] || demonstrate_receipt
+}
+
+# The newest event's receipt, fetched and then checked without the ledger.
+demonstrate_receipt() {
+    local number folder=$LOCAL_STATE/receipts
+    number=$(head_number)
+    mkdir -p "$folder"
+    say "Keeping the receipt of number $number, and checking it without the ledger (ledgerctl receipt)"
+    rm -f "$folder/event-$number".*
+    "$binaries/ledgerctl" receipt get "$number" --verifier-key "$verifier_key" \
+        --out "$folder/event-$number.receipt" --entry-out "$folder/event-$number.entry" ||
+        die "ledgerctl receipt get failed"
+    "$binaries/ledgerctl" receipt verify --verifier-key "$verifier_key" \
+        --receipt "$folder/event-$number.receipt" --entry "$folder/event-$number.entry" ||
+        die "ledgerctl receipt verify failed"
 }
 
 suggest() {
@@ -175,6 +206,8 @@ suggest() {
   ledgerctl submit --id my-event-1 --payload hello
   ledgerctl tail
   ledgerctl health
+  ledgerctl receipt get 1 --verifier-key-file $LOCAL_STATE/verifier-key
+  curl http://127.0.0.1:$LEDGER_ADMIN_PORT/checkpoint
   grpcurl -plaintext $LEDGER_ADDRESS list
   grpcurl -plaintext -d '{"event_id":"my-event-2","payload":"aGVsbG8="}' \\
       $LEDGER_ADDRESS ledger.ImmutableLedger/SubmitEvent
@@ -296,6 +329,7 @@ fi
 ask_settings
 check_state
 check_ports
+make_signing_key
 start_etcd
 start_service
 demonstrate

@@ -137,6 +137,7 @@ class DeployTest(unittest.TestCase):
             self.position("create", input="etcd-root-user"),
             self.position("create", input="etcd-ledger-user"),
             self.position("create", input="ledger-internal-token"),
+            self.position("create", input="ledger-signing-key"),
             self.calls.index(self.real_apply()),
             self.position("rollout", "status", "statefulset/etcd"),
             self.position("get", "job", "etcd-bootstrap-auth"),
@@ -273,9 +274,10 @@ spec:
 
     def test_secrets_are_random_and_pass_through_pipes_only(self):
         self.succeed("dev", *GIVEN)
-        values = [re.search(r'(?:password|token): "([0-9a-f]{64})"', call["input"]).group(1)
-                  for call in self.kubectl("create")]
-        self.assertEqual(len(set(values)), 3)
+        pattern = r'(?:password|token): "([0-9a-f]{64})"|KEY-----\n\s+(\S{32,})'
+        found = [re.search(pattern, call["input"]) for call in self.kubectl("create")]
+        values = [match.group(1) or match.group(2) for match in found]
+        self.assertEqual(len(set(values)), 4)
         arguments = json.dumps([call["arguments"] for call in self.calls])
         for value in values:
             self.assertNotIn(value, arguments)
@@ -283,7 +285,7 @@ spec:
 
     def test_a_second_run_keeps_the_secrets(self):
         self.succeed("dev", *GIVEN)
-        self.assertEqual(len(self.kubectl("create")), 3)
+        self.assertEqual(len(self.kubectl("create")), 4)
         self.succeed("dev", *GIVEN)
         self.assertEqual(self.kubectl("create"), [])
         self.assertIn("secret etcd-root-user is kept", self.output)

@@ -17,6 +17,7 @@ GENERATED_SECRETS = {
     "etcd-root-user": {"username", "password"},
     "etcd-ledger-user": {"username", "password"},
     "ledger-internal-token": {"token"},
+    "ledger-signing-key": {"signing.pem"},
 }
 
 

@@ -33,6 +33,28 @@ make_secret() {
     secret_manifest "$name" "${pairs[@]}" | kube create --filename -
 }
 
+# make_signing_key NAME: an Ed25519 key that signs checkpoints, as signing.pem. Whoever has receipts needs its public
+# half for ever: keep a copy of the secret where the cluster cannot lose it.
+make_signing_key() {
+    local name=$1 key
+    if [[ $dry_run == yes ]]; then
+        echo "would make the secret $name with a new signing key, unless it exists"
+        return
+    fi
+    if exists secret "$name"; then
+        echo "secret $name is kept"
+        return
+    fi
+    key=$(openssl genpkey -algorithm ed25519) ||
+        die "openssl made no Ed25519 key; the secret $name was not made"
+    {
+        printf 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: %s\n' "$name"
+        printf '  labels:\n    app.kubernetes.io/part-of: immutable-ledger\n'
+        printf 'type: Opaque\nstringData:\n  signing.pem: |\n'
+        printf '%s\n' "$key" | sed 's/^/    /'
+    } | kube create --filename -
+}
+
 provide_secrets() {
     say "Secrets"
     if [[ $dry_run == no ]] && ! exists secret etcd-root-user &&
@@ -44,4 +66,5 @@ provide_secrets() {
     make_secret etcd-root-user password root
     make_secret etcd-ledger-user password ledger
     make_secret ledger-internal-token token
+    make_signing_key ledger-signing-key
 }
