@@ -3,14 +3,13 @@
 struct SearchTurns: Sendable {
     private let maxRunning: Int
     private(set) var running = 0
-    private var waiting: [SubmissionToken] = []
-    private var nextInOrder = 0
+    private var waiting = WaitingLine<SubmissionToken>()
 
     init(maxRunning: Int) {
         self.maxRunning = maxRunning
     }
 
-    var waitingCount: Int { waiting.count - nextInOrder }
+    var waitingCount: Int { waiting.count }
 
     mutating func add(_ token: SubmissionToken) { waiting.append(token) }
 
@@ -19,13 +18,7 @@ struct SearchTurns: Sendable {
 
     /// Takes out the next one that may begin and is still wanted.
     mutating func next(where isWanted: (SubmissionToken) -> Bool) -> SubmissionToken? {
-        while running < maxRunning, nextInOrder < waiting.count {
-            let token = waiting[nextInOrder]
-            nextInOrder += 1
-            if nextInOrder == waiting.count || nextInOrder > 1_024 {
-                waiting.removeFirst(nextInOrder)
-                nextInOrder = 0
-            }
+        while running < maxRunning, let token = waiting.takeFirst() {
             guard isWanted(token) else { continue }
             running += 1
             return token

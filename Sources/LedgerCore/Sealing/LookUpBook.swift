@@ -20,8 +20,7 @@ struct LookUpBook: Sendable {
     private var running: Set<SequenceNumber?> = []
     private var waiting: [SequenceNumber?: [SubmissionToken]] = [:]
     /// The blocks that are waited for, in the order in which they were first asked for; each once.
-    private var order: [SequenceNumber?] = []
-    private var nextInOrder = 0
+    private var order = WaitingLine<SequenceNumber?>()
 
     init(maxRunning: Int) {
         self.maxRunning = maxRunning
@@ -31,7 +30,7 @@ struct LookUpBook: Sendable {
     var runningCount: Int { running.count }
 
     /// Blocks that are waited for.
-    var waitingCount: Int { order.count - nextInOrder }
+    var waitingCount: Int { order.count }
 
     mutating func add(_ token: SubmissionToken, block: SequenceNumber?) {
         if waiting[block] == nil { order.append(block) }
@@ -47,19 +46,7 @@ struct LookUpBook: Sendable {
     mutating func next() -> (block: SequenceNumber?, tokens: [SubmissionToken])? {
         guard running.count < maxRunning else { return nil }
         // What is being read is passed over: at most as many as may be read at once.
-        var place = nextInOrder
-        while place < order.count, running.contains(order[place]) { place += 1 }
-        guard place < order.count else { return nil }
-        let block = order[place]
-        if place == nextInOrder {
-            nextInOrder += 1
-        } else {
-            order.remove(at: place)
-        }
-        if nextInOrder == order.count || nextInOrder > 1_024 {
-            order.removeFirst(nextInOrder)
-            nextInOrder = 0
-        }
+        guard let block = order.takeFirst(where: { !running.contains($0) }) else { return nil }
         running.insert(block)
         return (block, waiting.removeValue(forKey: block) ?? [])
     }

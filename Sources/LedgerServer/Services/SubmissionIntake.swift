@@ -1,5 +1,4 @@
 import EventLoopTasks
-import Foundation
 import GRPCCore
 import LedgerAPI
 package import LedgerCore
@@ -100,18 +99,14 @@ package struct SubmissionIntake: Sendable {
     }
 
     private func check(
-        _ submission: Ledger_Internal_Submission, from caller: CallerIdentity
+        _ submission: SubmittedEvent, from caller: CallerIdentity
     ) -> Verdict {
         let event: CertifiedEvent
         do throws(InvalidEvent) {
             event = try CertifiedEvent(
-                eventID: Array(submission.eventID), payload: Array(submission.payload),
-                vepsSignature: Array(submission.vepsSignature),
-                vepsTimestamp: submission.vepsTimestamp,
-                metadata: submission.metadata.map {
-                    MetadataEntry(key: Array($0.key), value: Array($0.value))
-                },
-                submitter: caller.submitter, limits: limits)
+                eventID: submission.eventID, payload: submission.payload,
+                vepsSignature: submission.vepsSignature, vepsTimestamp: submission.vepsTimestamp,
+                metadata: submission.metadata, submitter: caller.submitter, limits: limits)
         } catch {
             return .refused(
                 LedgerRPCError(
@@ -122,12 +117,5 @@ package struct SubmissionIntake: Sendable {
                     }), eventID: submission.displayedID)
         }
         return .event(event)
-    }
-}
-
-extension Ledger_Internal_Submission {
-    /// The id for a stream's answer; what is not UTF-8 is shown replaced, and what is too long is cut.
-    var displayedID: String {
-        String(decoding: eventID.prefix(EventID.byteCounts.upperBound), as: UTF8.self)
     }
 }

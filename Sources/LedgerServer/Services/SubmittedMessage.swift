@@ -1,12 +1,12 @@
 import GRPCCore
 import GRPCEdge
-package import LedgerAPI
+import LedgerAPI
 import LedgerCore
 import SwiftProtobuf
 
 /// One message of a submitting call, decoded as far as that is little work.
 package enum SubmittedMessage: Sendable {
-    case submission(Ledger_Internal_Submission)
+    case submission(SubmittedEvent)
     /// Large: to be decoded on the pool, with `decode`.
     case encoded([UInt8])
     /// This event is refused; in a stream, others are not.
@@ -30,6 +30,7 @@ package enum SubmittedMessage: Sendable {
 
     /// Decodes a message, however large.
     package static func decode(_ bytes: [UInt8]) -> SubmittedMessage {
+        if let event = SubmittedEvent(regular: bytes) { return .submission(event) }
         let scan = SubmissionScan(bytes)
         guard scan.metadataCount <= EventLimits.maxMetadataEntries else {
             return .refused(
@@ -45,7 +46,7 @@ package enum SubmittedMessage: Sendable {
                     .invalidArgument, .invalidEvent,
                     "the message does not decode as a CertifiedEvent; the event was not sealed"))
         }
-        return .submission(submission)
+        return .submission(SubmittedEvent(submission))
     }
 
     private static func marked(
@@ -68,9 +69,7 @@ package enum SubmittedMessage: Sendable {
     /// How many bytes the message has, about.
     var byteCount: Int {
         switch self {
-        case .submission(let submission):
-            submission.payload.count + submission.eventID.count
-                + submission.metadata.reduce(0) { $0 + $1.key.count + $1.value.count }
+        case .submission(let event): event.byteCount
         case .encoded(let bytes): bytes.count
         case .refused, .broken: 0
         }

@@ -3,6 +3,7 @@ import GRPCEdge
 import LedgerAPI
 import LedgerCore
 import SwiftProtobuf
+import TestSupport
 import Testing
 
 @testable import LedgerServer
@@ -36,6 +37,47 @@ struct SubmittedMessageTests {
             return
         }
         #expect(large.payload.count == 40_000)
+    }
+
+    @Test("what is read without protobuf's decoder is what that would have read")
+    func regular() throws {
+        var generator = ReplayableRandom()
+        print(generator.note)
+        var event = Ledger_Internal_Submission()
+        event.eventID = .init("one".utf8)
+        event.payload = .init(repeating: 1, count: 300)
+        event.vepsSignature = .init("signature".utf8)
+        event.vepsTimestamp = -1
+        event.metadata = [
+            .with { $0.key = .init("key".utf8) },
+            .with {
+                $0.key = .init("key".utf8)
+                $0.value = .init(repeating: 7, count: 200)
+            },
+        ]
+        let whole: [UInt8] = try event.serializedBytes()
+        #expect(SubmittedEvent(regular: whole) == SubmittedEvent(event))
+        #expect(SubmittedEvent(regular: []) == SubmittedEvent(.init()))
+        // Fields may come again, and the last one counts.
+        #expect(SubmittedEvent(regular: whole + whole)?.metadata.count == 4)
+        var read = 0
+        for _ in 0..<20_000 {
+            var bytes = Array(whole.prefix(Int.random(in: 0...whole.count, using: &generator)))
+            for _ in 0..<Int.random(in: 0...3, using: &generator) where !bytes.isEmpty {
+                // Mostly where tags and lengths are.
+                let most = Bool.random(using: &generator) ? bytes.count : min(12, bytes.count)
+                let place = Int.random(in: 0..<most, using: &generator)
+                bytes[place] = .random(in: 0...255, using: &generator)
+            }
+            guard let ours = SubmittedEvent(regular: bytes) else { continue }
+            read += 1
+            let theirs = try? Ledger_Internal_Submission(serializedBytes: bytes)
+            #expect(theirs.map(SubmittedEvent.init) == ours, "\(bytes)")
+        }
+        #expect(read > 100)
+        let overlong: [UInt8] = [0x20] + Array(repeating: 0xFF, count: 9) + [2]
+        #expect(SubmittedEvent(regular: overlong) == nil)
+        #expect(SubmittedEvent(regular: [0x32, 0]) == nil)
     }
 
     @Test("metadata beyond their count are refused before they are made, with the event's id")
