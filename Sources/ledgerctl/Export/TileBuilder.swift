@@ -29,7 +29,9 @@ struct TileBuilder {
     ///
     /// - Returns: The files that are complete with it: those of hashes first, so that entries which are there have
     ///   theirs.
-    mutating func append(_ entry: SealedEntry) throws(VerificationError) -> [File] {
+    mutating func append(
+        _ entry: LedgerVerify.SealedEntry
+    ) throws(VerificationError) -> [File] {
         let leaf = entry.leafHash
         try chain.append(entry, hash: entry.hash, leafHash: nil)
         Block.append(entry.view.bytes, to: &bundle)

@@ -1,4 +1,3 @@
-internal import LedgerCore
 internal import LedgerVerify
 
 /// Reads a C2SP tlog-tiles folder from its first entry on, checking everything that is there.

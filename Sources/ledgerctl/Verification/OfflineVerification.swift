@@ -1,5 +1,4 @@
 internal import LedgerClient
-internal import LedgerCore
 internal import LedgerVerify
 
 /// Verifies exported entries, without a service.
