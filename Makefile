@@ -121,6 +121,14 @@ bench: setup ## measure throughput and latency beside two baselines, with a loca
 bench-replicas: setup ## the same with 1, 2, 3, 5 and 10 replicas of the service on one ledger
 	scripts/bench.sh --replicas 1,2,3,5,10
 
+.PHONY: bench-verify
+bench-verify: setup ## measure verification, and what audit, checkpoints, proofs and receipts cost
+	swift build -c release --product ledger-service
+	swift build -c release --product ledgerctl
+	swift build -c release --product verify-bench
+	.local/venv/bin/python -B scripts/bench-verify.py --bin "$$(swift build -c release --show-bin-path)" \
+		$(OPTIONS)
+
 .PHONY: soak-replicas
 soak-replicas: setup ## two minutes of load while replicas come, go, are killed and paused
 	@$(MAKE) build

@@ -137,6 +137,9 @@ let package = Package(
             name: "naive-baseline",
             dependencies: ["EtcdGateway", "LedgerCore", arguments, logging],
             path: "Benchmarks/NaiveBaseline", swiftSettings: strict),
+        .executableTarget(
+            name: "verify-bench", dependencies: ["LedgerCore", arguments],
+            path: "Benchmarks/VerifyBench", swiftSettings: strict),
         .target(
             name: "TestSupport",
             dependencies: [
@@ -167,7 +170,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "EtcdGateway", "LedgerCore", "LedgerReplica", "LedgerStore", logging,
+                "EtcdGateway", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
+                logging,
                 .product(
                     name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
@@ -207,9 +211,9 @@ let package = Package(
             name: "LedgerServerTests",
             dependencies: [
                 "LedgerServer", "GRPCReflection", "PrometheusExposition", "TestSupport",
-                "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "EtcdGateway",
-                "EventLoopTasks", grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle,
-                logging,
+                "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
+                "EtcdGateway", "EventLoopTasks", grpcCore, grpcTransport, grpcProtobuf, protobuf,
+                lifecycle, logging,
             ],
             swiftSettings: strict),
         .testTarget(

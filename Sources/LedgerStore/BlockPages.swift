@@ -13,7 +13,7 @@ package struct BlockPages: Sendable {
     private static let mostNumbers: UInt64 = 120
 
     private let store: LedgerStore
-    private let through: SequenceNumber
+    private var through: SequenceNumber
     private let serializable: Bool
     private var next: SequenceNumber
     package private(set) var sizer: PageSizer
@@ -33,6 +33,11 @@ package struct BlockPages: Sendable {
         self.through = through
         self.serializable = serializable
         next = from
+    }
+
+    /// Goes on to blocks that begin at or below a later number.
+    package mutating func extend(through number: SequenceNumber) {
+        through = max(through, number)
     }
 
     /// The next blocks, or an empty array when there are none.

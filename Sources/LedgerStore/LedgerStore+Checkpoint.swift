@@ -61,7 +61,7 @@ extension LedgerStore {
         }
     }
 
-    private static func storedCheckpoint(_ range: EtcdRangeResponse) -> StoredCheckpoint? {
+    static func storedCheckpoint(_ range: EtcdRangeResponse) -> StoredCheckpoint? {
         range.kvs.first.map {
             StoredCheckpoint(bytes: $0.value, revision: Revision(rawValue: $0.modRevision))
         }

@@ -36,6 +36,13 @@ package struct LedgerStore: Sendable {
         return store
     }
 
+    /// The same store for who has time: its pages come after all others.
+    package var patient: LedgerStore {
+        var store = self
+        store.priority = .background
+        return store
+    }
+
     /// The same store, read as one member has it: that may be behind, and is answered without a quorum. Nothing may be
     /// sealed on it, and it proves no absence.
     package func copy(of member: AnsweringMember) -> LedgerStore {
@@ -82,7 +89,15 @@ package struct LedgerStore: Sendable {
         return best
     }
 
-    /// Reads counter and head, and whether a block exists beyond that head.
+    /// What one transaction showed of the whole ledger.
+    package struct WholeObservation: Sendable {
+        package let observation: LedgerObservation
+        /// The number in the first block's key beyond the head.
+        package let firstBeyond: SequenceNumber?
+        package let checkpoint: StoredCheckpoint?
+    }
+
+    /// Reads counter and head, whether a block exists beyond that head, and the checkpoint.
     ///
     /// A transaction shows all of it at one moment, but the number to look beyond must be known before it: where
     /// the head has moved in between, it is asked again.
@@ -90,9 +105,7 @@ package struct LedgerStore: Sendable {
     /// - Parameter timeout: of all that together.
     package func observeBeyond(
         timeout: Duration = .seconds(10)
-    ) async throws(LedgerStoreError) -> (
-        observation: LedgerObservation, firstBeyond: SequenceNumber?
-    ) {
+    ) async throws(LedgerStoreError) -> WholeObservation {
         let end = ContinuousClock.now + timeout
         var known = try await observe(timeout: timeout).observation
         while true {
@@ -102,7 +115,9 @@ package struct LedgerStore: Sendable {
             let now = try transactions.observation(from: response)
             if now == known {
                 let key = response.range(4)?.kvs.first?.key
-                return (now, key.flatMap { keys.blockNumber($0) })
+                return WholeObservation(
+                    observation: now, firstBeyond: key.flatMap { keys.blockNumber($0) },
+                    checkpoint: response.range(5).flatMap { Self.storedCheckpoint($0) })
             }
             known = now
         }

@@ -81,7 +81,7 @@ package struct LedgerTransactions: Sendable {
     // MARK: Observing
 
     /// Counter, head, format and hint in one read, linearizable by default; with `beyond`, also the
-    /// first block key after that number's, for verification while others seal (protocol.md 17).
+    /// first block key after that number's, and the checkpoint, for verification while others seal (protocol.md 17).
     ///
     /// - Parameter serializable: every read of the transaction is: only then does a member answer it by itself.
     package func observing(
@@ -96,6 +96,7 @@ package struct LedgerTransactions: Sendable {
                 EtcdRangeRequest(
                     key: beyondBlocks.key, rangeEnd: beyondBlocks.rangeEnd, limit: 1,
                     keysOnly: true))
+            reads.append(EtcdRangeRequest(key: keys.checkpoint))
         }
         return EtcdTransaction(success: reads.map { .range($0) })
     }

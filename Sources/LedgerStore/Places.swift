@@ -17,6 +17,9 @@ package final class Places: Sendable {
         case ordinary
         /// Before all ordinary ones, and also into the places that are reserved.
         case urgent
+        /// After all others, however long that takes, and never into the last place, where there is more than one. It
+        /// counts as none of those that wait.
+        case background
     }
 
     /// The numbers of one moment.
@@ -39,6 +42,7 @@ package final class Places: Sendable {
         var taken = 0
         var urgent: [Waiter] = []
         var ordinary: [Waiter] = []
+        var background: [Waiter] = []
         var nextKey: UInt64 = 0
         var refused: Int64 = 0
     }
@@ -111,14 +115,22 @@ package final class Places: Sendable {
         switch priority {
         case .urgent: state.taken < count + reserved
         case .ordinary: state.taken < count && state.ordinary.isEmpty
+        case .background: state.taken < backgroundCount && state.background.isEmpty
         }
     }
+
+    /// How many may be taken where who has time takes one.
+    private var backgroundCount: Int { max(1, count - 1) }
 
     private func enqueue(_ waiter: Waiter, _ priority: Priority) {
         let result = state.withLock { state -> Result<Void, Refusal>? in
             if hasPlace(for: priority, state) {
                 state.taken += 1
                 return .success(())
+            }
+            guard priority != .background else {
+                state.background.append(waiter)
+                return nil
             }
             guard state.urgent.count + state.ordinary.count < maxWaiting else {
                 state.refused += 1
@@ -130,9 +142,10 @@ package final class Places: Sendable {
                 guard (try? await Task.sleep(for: longestWait)) != nil else { return }
                 self?.end(key, .tookTooLong)
             }
-            switch priority {
-            case .urgent: state.urgent.append(waiter)
-            case .ordinary: state.ordinary.append(waiter)
+            if priority == .urgent {
+                state.urgent.append(waiter)
+            } else {
+                state.ordinary.append(waiter)
             }
             return nil
         }
@@ -147,6 +160,8 @@ package final class Places: Sendable {
                 waiter = state.urgent.remove(at: index)
             } else if let index = state.ordinary.firstIndex(where: { $0.key == key }) {
                 waiter = state.ordinary.remove(at: index)
+            } else if let index = state.background.firstIndex(where: { $0.key == key }) {
+                waiter = state.background.remove(at: index)
             } else {
                 return nil
             }
@@ -167,6 +182,8 @@ package final class Places: Sendable {
                 next = state.urgent.removeFirst()
             } else if !state.ordinary.isEmpty, state.taken < count {
                 next = state.ordinary.removeFirst()
+            } else if !state.background.isEmpty, state.taken < backgroundCount {
+                next = state.background.removeFirst()
             } else {
                 return nil
             }

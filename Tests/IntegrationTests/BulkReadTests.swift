@@ -21,7 +21,7 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 for round in 1...6 { try await fill(ledger, "large-\(round)", count: 50) }
-                let second = try await ledger.another()
+                let second = try await ledger.another(Self.withoutAudit)
                 try await second.use { second in
                     let loading = try await ranges(second)
                     #expect(try await second.calls.events().count == 300)
@@ -36,6 +36,9 @@ extension Integration {
                 }
             }
         }
+
+        /// Its reads are not those that are counted.
+        private static let withoutAudit = ["LEDGER_AUDIT_EVENTS_PER_SECOND": "0"]
 
         private func ranges(_ ledger: LedgerFixture) async throws -> Double {
             try await ledger.process.metrics()
@@ -133,7 +136,7 @@ extension Integration {
         @Test("who follows a replica that seals costs etcd no read, however many follow")
         func followersOfTheSealer() async throws {
             let cluster = try await EtcdCluster.sharedForLedgers()
-            try await withLedger(on: cluster) { ledger in
+            try await withLedger(on: cluster, settings: Self.withoutAudit) { ledger in
                 #expect(await ledger.calls.submit(.sample("first")).isSealed)
                 let before = try await ranges(ledger)
                 try await follow(ledger, on: ledger, followers: 60, events: 40)
@@ -144,7 +147,7 @@ extension Integration {
         @Test("followers of a replica that does not seal read each new block once, together")
         func followersElsewhere() async throws {
             let cluster = try await EtcdCluster.sharedForLedgers()
-            try await withLedger(on: cluster) { ledger in
+            try await withLedger(on: cluster, settings: Self.withoutAudit) { ledger in
                 #expect(await ledger.calls.submit(.sample("first")).isSealed)
                 let second = try await ledger.another()
                 try await second.use { second in

@@ -177,6 +177,13 @@ extension Integration {
                         let answer = await first.calls.submit(.sample("onTheLostChain"))
                         #expect(!answer.isProofOfSealing, "\(answer)")
                         try await expectFenced(first)
+                        // Number 4 is another event now; whether the audit had come there before or not.
+                        try await eventually("the audit finds it") {
+                            try await first.process.metric("ledger_audit_findings") > 0
+                        }
+                        let health = try await first.calls.detailedHealth()
+                        #expect(health.message.contains("at number 4"), "\(health)")
+                        #expect(try await second.process.metric("ledger_audit_findings") == 0)
                         try await seal("more", 2, second)
                         let ids = try await second.calls.events().map(\.eventID)
                         #expect(

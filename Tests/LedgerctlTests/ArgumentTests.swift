@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandLineSupport
 import Foundation
 import LedgerClient
+import LedgerVerify
 import Testing
 
 @testable import ledgerctl

@@ -12,8 +12,9 @@ struct BulkReadsTests {
         let (prompt, bulk) = (MeteredStore(writer.store), MeteredStore(writer.store))
         let ledger = LedgerStore(
             store: prompt, keys: writer.ledger.keys, bulk: BulkReads(store: bulk))
-        let (observation, beyond) = try await ledger.observeBeyond()
-        #expect(beyond == nil)
+        let observed = try await ledger.observeBeyond()
+        let observation = observed.observation
+        #expect(observed.firstBeyond == nil)
         #expect(
             try await LedgerLoader(ledger).load(upTo: observation, indexSeed: 0).index.count
                 == 5_000)

@@ -66,6 +66,52 @@ struct PlacesTests {
         #expect(places.statistics.taken == 0)
     }
 
+    @Test("who has time comes after all others, leaves a place free, and is never refused")
+    func background() async throws {
+        let places = places(2, maxWaiting: 1, longestWait: .milliseconds(20))
+        let (gate, later) = (Barrier(), Barrier())
+        let background = hold(places, .background, until: gate)
+        await eventually { places.statistics.taken == 1 }
+        // The other place is not for those who have time.
+        let order = Mutex<[String]>([])
+        let second = hold(places, .background, until: later) {
+            order.withLock { $0.append("background") }
+        }
+        let ordinary = hold(places, until: later) { order.withLock { $0.append("ordinary") } }
+        await eventually { places.statistics.taken == 2 }
+        try await Task.sleep(for: .milliseconds(40))
+        #expect(order.withLock { $0 } == ["ordinary"])
+        gate.open()
+        try await background.value
+        later.open()
+        try await ordinary.value
+        try await second.value
+        #expect(order.withLock { $0 } == ["ordinary", "background"])
+        #expect(places.statistics.refused == 0 && places.statistics.taken == 0)
+    }
+
+    @Test("where there is one place only, who has time takes it when nobody else wants it")
+    func backgroundAlone() async throws {
+        let places = places(1)
+        let gate = Barrier()
+        let held = hold(places, until: gate)
+        await eventually { places.statistics.taken == 1 }
+        let order = Mutex<[String]>([])
+        let background = hold(places, .background, until: gate) {
+            order.withLock { $0.append("background") }
+        }
+        let cancelled = hold(places, .background, until: gate)
+        let ordinary = hold(places, until: gate) { order.withLock { $0.append("ordinary") } }
+        await eventually { places.statistics.waiting == 1 }
+        cancelled.cancel()
+        await #expect(throws: Places.Refusal.cancelled) { try await cancelled.value }
+        gate.open()
+        try await held.value
+        try await ordinary.value
+        try await background.value
+        #expect(order.withLock { $0 } == ["ordinary", "background"])
+    }
+
     @Test("as many wait as may, and no longer than they may")
     func refusals() async throws {
         let places = places(1, maxWaiting: 1, longestWait: .milliseconds(20))

@@ -156,11 +156,66 @@ package final class LedgerCalls: Sendable {
         }
     }
 
+    // MARK: Checkpoints and proofs
+
+    package func checkpoint() async throws -> String {
+        try await failing {
+            try await ledger.getCheckpoint(.init(), options: Self.options(Self.longestCall)).note
+        }
+    }
+
+    /// - Parameter size: 0 for the head.
+    package func inclusion(
+        of number: UInt64, size: UInt64 = 0
+    ) async throws -> Ledger_GetInclusionProofResponse {
+        try await failing {
+            try await ledger.getInclusionProof(
+                .with {
+                    $0.sequenceNumber = number
+                    $0.treeSize = size
+                }, options: Self.options(Self.longestCall))
+        }
+    }
+
+    /// - Parameter second: 0 for the head.
+    package func consistency(
+        from first: UInt64, to second: UInt64 = 0
+    ) async throws -> Ledger_GetConsistencyProofResponse {
+        try await failing {
+            try await ledger.getConsistencyProof(
+                .with {
+                    $0.firstSize = first
+                    $0.secondSize = second
+                }, options: Self.options(Self.longestCall))
+        }
+    }
+
+    package func receipt(
+        of number: UInt64, waitMilliseconds: UInt32 = 0,
+        timeout: Duration = LedgerCalls.longestCall
+    ) async throws -> Ledger_GetReceiptResponse {
+        try await failing {
+            try await ledger.getReceipt(
+                .with {
+                    $0.sequenceNumber = number
+                    $0.waitMs = waitMilliseconds
+                }, options: Self.options(timeout))
+        }
+    }
+
     // MARK: Health
 
     package func healthCheck() async throws -> Ledger_HealthCheckResponse {
         try await failing {
             try await ledger.healthCheck(.init(), options: Self.options(Self.longestCall))
+        }
+    }
+
+    /// The detailed view of health.
+    package func detailedHealth() async throws -> Ledger_GetHealthResponse {
+        try await failing {
+            try await Ledger_Health.Client(wrapping: client)
+                .getHealth(.init(), options: Self.options(Self.longestCall))
         }
     }
 

@@ -84,6 +84,9 @@ package final class LedgerProcess: Sendable {
     /// The port of health, metrics and tiles over HTTP, once it is listened on.
     package func adminPort() async throws -> Int { try await port(of: "the admin port listens") }
 
+    /// The port of tiles alone, once it is listened on; only with `LEDGER_TILES_PORT`.
+    package func tilesPort() async throws -> Int { try await port(of: "the tiles port listens") }
+
     /// The port for other replicas, once it is listened on.
     package func internalPort() async throws -> Int {
         try await port(of: "the internal port listens")

@@ -23,6 +23,31 @@ package struct StoredLedger: Sendable {
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
+    /// Looks at another ledger on the same cluster, over the same connections.
+    private init(_ other: StoredLedger, prefix: String) {
+        keys = LedgerKeys(prefix: prefix)
+        client = other.client
+    }
+
+    /// Writes everything but the sealer's hint once more, below another prefix.
+    package func copy(to prefix: String) async throws -> StoredLedger {
+        let copy = StoredLedger(self, prefix: prefix)
+        var puts: [EtcdOperation] = []
+        var bytes = 0
+        for pair in try await everything() where pair.key != keys.sealer {
+            // etcd takes at most 128 operations and 1.5 MiB at a time.
+            if puts.count == 100 || bytes + pair.value.count > 512 << 10 {
+                _ = try await client.transaction(EtcdTransaction(success: puts))
+                (puts, bytes) = ([], 0)
+            }
+            let key = copy.keys.prefix + pair.key.dropFirst(keys.prefix.count)
+            puts.append(.put(key: key, value: pair.value))
+            bytes += pair.value.count
+        }
+        _ = try await client.transaction(EtcdTransaction(success: puts))
+        return copy
+    }
+
     /// The value of a key; nil where it does not exist.
     package func value(_ key: [UInt8]) async throws -> [UInt8]? {
         try await client.range(EtcdRangeRequest(key: key)).kvs.first?.value

@@ -20,6 +20,10 @@ METRICS = (
     "ledger_verified_events",
     "ledger_findings_total",
     "ledger_etcd_requests_total",
+    "ledger_audit_findings",
+    "ledger_audit_running",
+    "ledger_audit_pass",
+    "ledger_audit_pass_seconds",
     "ledger_etcd_connections",
     "process_resident_memory_bytes",
     "process_cpu_seconds_total",
@@ -90,8 +94,10 @@ def health(ledger: Ledger) -> None:
     found = eventually(healthy, "/health is not HEALTHY")
     for name, kind in {"message": str, "checked_at": str, "check_duration_ms": int}.items():
         expect(isinstance(found[name], kind), f"{name} is {found[name]!r}")
-    expect(found["dependencies"], "no dependency")
-    for dependency in found["dependencies"]:
+    members = [one for one in found["dependencies"] if one["name"] != "audit"]
+    expect(members, "no member of etcd")
+    expect_equal("the other dependencies", len(found["dependencies"]) - len(members), 1)
+    for dependency in members:
         config = dependency["config"]
         expect_equal("the name", dependency["name"], f"etcd/{config['hostname']}:{config['port']}")
         expect_equal("the type", dependency["type"], "DATABASE")

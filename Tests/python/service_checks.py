@@ -52,8 +52,11 @@ def get_health(ledger: Ledger) -> None:
     moment(answer.checked_at)
     expect(answer.message, "no message")
     expect(answer.check_duration_ms >= 0, "check_duration_ms is negative")
-    expect(answer.dependencies, "no dependency")
-    for dependency in answer.dependencies:
+    members = [one for one in answer.dependencies if one.name != "audit"]
+    audits = [one.status for one in answer.dependencies if one.name == "audit"]
+    expect_equal("the audit", audits, [messages.HEALTHY])
+    expect(members, "no member of etcd")
+    for dependency in members:
         config = dependency.config
         expect_equal("the name", dependency.name, f"etcd/{config.hostname}:{config.port}")
         expect_equal("the type", dependency.type, messages.DATABASE)

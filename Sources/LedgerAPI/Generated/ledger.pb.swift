@@ -439,6 +439,9 @@ public nonisolated struct Ledger_GetReceiptRequest: Sendable {
 
   public var sequenceNumber: UInt64 = 0
 
+  /// how long to wait for a checkpoint that covers the event, at most 5,000
+  public var waitMs: UInt32 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -1337,7 +1340,7 @@ nonisolated extension Ledger_GetConsistencyProofResponse: SwiftProtobuf.Message,
 
 nonisolated extension Ledger_GetReceiptRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".GetReceiptRequest"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}sequence_number\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}sequence_number\0\u{3}wait_ms\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1346,6 +1349,7 @@ nonisolated extension Ledger_GetReceiptRequest: SwiftProtobuf.Message, SwiftProt
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.sequenceNumber) }()
+      case 2: try { try decoder.decodeSingularUInt32Field(value: &self.waitMs) }()
       default: break
       }
     }
@@ -1355,11 +1359,15 @@ nonisolated extension Ledger_GetReceiptRequest: SwiftProtobuf.Message, SwiftProt
     if self.sequenceNumber != 0 {
       try visitor.visitSingularUInt64Field(value: self.sequenceNumber, fieldNumber: 1)
     }
+    if self.waitMs != 0 {
+      try visitor.visitSingularUInt32Field(value: self.waitMs, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Ledger_GetReceiptRequest, rhs: Ledger_GetReceiptRequest) -> Bool {
     if lhs.sequenceNumber != rhs.sequenceNumber {return false}
+    if lhs.waitMs != rhs.waitMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -16,13 +16,14 @@ extension LedgerVerifier {
             end(through: number)
             return false
         }
-        checkLink(of: entry)
+        // Behind the range it is all that speaks of the last number.
+        if !belongsElsewhere(entry) || number > last { checkLink(of: entry) }
         // The event before is settled: its successor has spoken.
         end(through: number.previous)
         if finding != nil { return false }
         settled = first.distance(to: number)
         if number > last {
-            closeRange()
+            finishBeforeHead()
             return false
         }
 
@@ -31,8 +32,9 @@ extension LedgerVerifier {
         checkTiles(leaf: leaf)
         checkSegment(entry)
         checkCheckpoint()
-        checkKnown(entry.eventHash)
-        previousHash = entry.eventHash
+        let hash = entry.eventHash
+        checkKnown(hash)
+        previousHash = hash
         previousTimestamp = entry.sealedTimestamp
         expected = number.next
         if number == head.sequence {
@@ -74,6 +76,13 @@ extension LedgerVerifier {
         }
     }
 
+    /// Whether an entry is one that follows later, as where events were deleted or swapped, or the one before once more:
+    /// what it says of the event before its place shows nothing but that it is wrong there itself.
+    private func belongsElsewhere(_ entry: EntryView) -> Bool {
+        let number = entry.sequenceNumber
+        return number > expected || (number < expected && entry.eventHash == previousHash)
+    }
+
     private mutating func checkPlace(of entry: EntryView) {
         if entry.sequenceNumber != expected {
             findings.add(
@@ -99,53 +108,77 @@ extension LedgerVerifier {
     /// Compares the leaf with its tile, and every subtree that it completes with the hash in the
     /// tile above.
     private mutating func checkTiles(leaf: Digest) {
-        if let tile = tiles[0]?.value, tile.id == TreeNode(height: 0, index: tree.size).tile {
-            let stored = tile[Int(tree.size % UInt64(TileID.width))]
-            if stored != leaf {
+        let place = tree.size
+        let id = TreeNode(height: 0, index: place).tile
+        if let loaded = tiles[0], loaded.key == id {
+            if let stored = loaded.value?[Int(place % UInt64(TileID.width))], stored != leaf {
                 findings.add(
                     .tileMismatch, at: expected, expected: stored.hex, actual: leaf.hex)
             }
+        } else {
+            openRecords.append(leaf, level: 0, at: place)
         }
         var completed: [(node: TreeNode, root: Digest)] = []
         tree.append(leaf) { node, root in
             if node.height.isMultiple(of: TileID.height) { completed.append((node, root)) }
         }
-        for (node, root) in completed {
-            guard let tile = tiles[node.height / TileID.height]?.value, tile.id == node.tile else {
-                continue
-            }
-            let stored = tile[node.positions.lowerBound]
-            if stored != root {
-                findings.addCoarse(
-                    .tileMismatch, from: start(of: node.index << UInt64(node.height)),
-                    expected: stored.hex, actual: root.hex)
-            }
+        for (node, root) in completed { checkTile(above: node, root: root) }
+    }
+
+    /// Compares a full tile's root with the hash in the tile above.
+    private mutating func checkTile(above node: TreeNode, root: Digest) {
+        let level = node.height / TileID.height
+        guard let loaded = tiles[level], loaded.key == node.tile else {
+            openRecords.append(root, level: level, at: node.index)
+            return
+        }
+        if let stored = loaded.value?[node.positions.lowerBound], stored != root {
+            findings.addCoarse(
+                .tileMismatch, from: start(of: node.index << UInt64(node.height)),
+                expected: stored.hex, actual: root.hex)
         }
     }
 
     private mutating func checkSegment(_ entry: EntryView) {
-        guard let segment = segment?.value,
-            segment.number == expected.leafIndex / UInt64(IdSegment.width)
-        else { return }
-        let position = Int(expected.leafIndex % UInt64(IdSegment.width))
+        let place = expected.leafIndex
+        let startsBlock = expected == block?.first
+        guard let segment, segment.key == place / UInt64(IdSegment.width) else {
+            openRecords.append(entry.fingerprint, startsBlock: startsBlock, at: place)
+            return
+        }
+        if let segment = segment.value {
+            compare(segment, at: expected, entry.fingerprint, startsBlock: startsBlock)
+        }
+    }
+
+    /// Compares what a segment says of an event with what was computed of it.
+    mutating func compare(
+        _ segment: IdSegment, at number: SequenceNumber, _ fingerprint: Fingerprint,
+        startsBlock: Bool
+    ) {
+        let position = Int(number.leafIndex % UInt64(IdSegment.width))
         let stored = segment.fingerprint(at: position)
-        let fingerprint = entry.fingerprint
         if stored != fingerprint {
             findings.add(
-                .idsMismatch, at: expected, expected: stored.hex, actual: fingerprint.hex)
+                .idsMismatch, at: number, expected: stored.hex, actual: fingerprint.hex)
         }
-        let startsBlock = expected == block?.first
         if segment.startsBlock(at: position) != startsBlock {
             findings.add(
-                .idsMismatch, at: expected, expected: Self.blockStart(!startsBlock),
+                .idsMismatch, at: number, expected: Self.blockStart(!startsBlock),
                 actual: Self.blockStart(startsBlock))
         }
     }
 
-    private mutating func checkCheckpoint() {
-        guard let checkpoint, checkpoint.size == tree.size, let root = tree.root,
-            root != checkpoint.root
+    /// Compares the checkpoint's root with the tree's, where both have one size.
+    mutating func checkCheckpoint() {
+        guard let checkpoint = checkpoint.checkpoint, checkpoint.size == tree.size,
+            let root = tree.root
         else { return }
+        checkCheckpoint(root: root)
+    }
+
+    private mutating func checkCheckpoint(root: Digest) {
+        guard let checkpoint = checkpoint.checkpoint, checkpoint.root != root else { return }
         findings.addCoarse(
             .checkpointMismatch, from: first, expected: checkpoint.root.hex, actual: root.hex)
     }
@@ -155,16 +188,34 @@ extension LedgerVerifier {
     }
 
     /// The number of the leaf at an index, or the first of the range where that lies below it.
-    private func start(of leafIndex: UInt64) -> SequenceNumber {
+    func start(of leafIndex: UInt64) -> SequenceNumber {
         max(first, SequenceNumber(leafIndex).next)
     }
 }
 
-// MARK: - The head
+// MARK: - The end
 
 extension LedgerVerifier {
+    /// Ends a range below the head: what a checkpoint says of later events cannot be recomputed from it. Where it is of
+    /// the head's size, the head's own tree says the same, or contradicts it.
+    private mutating func finishBeforeHead() {
+        if checkpoint.checkpoint?.size == head.sequence.rawValue {
+            checkCheckpoint(root: head.tree.root)
+        }
+        checkRefusal()
+        end(through: last)
+        closeRange()
+    }
+
+    private mutating func checkRefusal() {
+        guard let refusal = checkpoint.refusal(at: first) else { return }
+        findings.addCoarse(
+            refusal.kind, from: refusal.sequenceNumber, expected: refusal.expected,
+            actual: refusal.actual)
+    }
+
     /// Compares the last event and the tree with the head, and looks for what lies beyond it.
-    private mutating func finishAtHead() {
+    mutating func finishAtHead() {
         let number = head.sequence
         checkLastEvent()
         checkFrontier()
@@ -216,10 +267,11 @@ extension LedgerVerifier {
         if let number = firstBlockBeyondHead {
             findings.add(.beyondHead, at: number, expected: end, actual: "the block \(number)")
         }
-        if let checkpoint, checkpoint.size > head.sequence.rawValue {
+        if let size = checkpoint.checkpoint?.size, size > head.sequence.rawValue {
             findings.add(
                 .checkpointMismatch, at: head.sequence.next,
-                expected: "events up to \(checkpoint.size)", actual: end)
+                expected: "events up to \(size)", actual: end)
         }
+        checkRefusal()
     }
 }

@@ -17,7 +17,7 @@
 ///
 /// Blocks must be handed over in the order of their keys, every one that is stored, beginning with
 /// the newest at or below the first number needed (or the oldest, where there is none). Everything
-/// is read at the head that was given: what is sealed later changes nothing of it.
+/// is read at the head that was given: what is sealed later changes nothing of it. `follow` goes on with that.
 package struct LedgerVerifier: Sendable {
     /// What must be handed over next.
     package enum Need: Hashable, Sendable {
@@ -44,8 +44,8 @@ package struct LedgerVerifier: Sendable {
     }
 
     package let first: SequenceNumber
-    package let last: SequenceNumber
-    package let head: Head
+    package internal(set) var last: SequenceNumber
+    package internal(set) var head: Head
 
     /// What to hand over next.
     package internal(set) var need: Need = .nothing
@@ -54,15 +54,19 @@ package struct LedgerVerifier: Sendable {
     package internal(set) var finding: VerificationFinding?
 
     /// What is known of the head apart from the stored one; see `init`.
-    let known: KnownHead
-    let checkpoint: Checkpoint?
-    let firstBlockBeyondHead: SequenceNumber?
+    var known: KnownHead
+    var checkpoint: CheckpointStatement
+    var firstBlockBeyondHead: SequenceNumber?
 
     /// The next number to look at; below `first` it is read only for what `first` needs of it.
     var expected: SequenceNumber
     var tree: PartialTree
     var tiles: [Int: Loaded<TileID, Tile>] = [:]
     var segment: Loaded<UInt64, IdSegment>?
+    /// What was computed for tiles and segments that are not full at the head.
+    var openRecords = OpenRecords()
+    /// Whether tiles and segments are to be asked for in the midst of them: at the beginning, and where the head moved.
+    var recordsAreDue = true
     var block: OpenBlock?
     var hasSeenBlock = false
     /// Why the block before could not be read to its end: that may have been its last entry, or
@@ -82,14 +86,14 @@ package struct LedgerVerifier: Sendable {
     ///   - base: the frontier of the tree of `baseSize(first:)` leaves, restored from the tiles
     ///     below the range; nil where they cannot be read, and then statements that reach below the
     ///     range are not checked.
-    ///   - checkpoint: the published checkpoint, where there is one, read no later than the head;
-    ///     checked where the range reaches its size.
+    ///   - checkpoint: what is stored as the published checkpoint, read no later than the head. Its root is checked
+    ///     where the range reaches its size, and where that is the head's; that it is refused is found in any range.
     ///   - firstBlockBeyondHead: the number of the first block's key beyond the head, read together
     ///     with the head.
     package init(
         first: SequenceNumber, last: SequenceNumber, head: Head, known: KnownHead = KnownHead(),
         base: MerkleFrontier?,
-        checkpoint: Checkpoint? = nil, firstBlockBeyondHead: SequenceNumber? = nil
+        checkpoint: CheckpointStatement = .absent, firstBlockBeyondHead: SequenceNumber? = nil
     ) {
         precondition(
             first >= .first && first <= last && last <= head.sequence,
@@ -107,6 +111,8 @@ package struct LedgerVerifier: Sendable {
         let tileIsFull = baseSize + UInt64(TileID.width) <= head.sequence.rawValue
         let before = tileIsFull ? first : SequenceNumber(baseSize + 1)
         expected = max(.first, min(before, first.previous))
+        // A checkpoint of no event at all.
+        if first == .first { checkCheckpoint() }
         advance()
     }
 
@@ -152,6 +158,7 @@ package struct LedgerVerifier: Sendable {
                 .tileMismatch, at: expected, expected: "tile \(id.level)/\(id.index)",
                 actual: value.map { "\($0.count) bytes" } ?? "no such tile")
         }
+        if let tile { compareOpen(tile) }
         advance()
     }
 
@@ -165,6 +172,7 @@ package struct LedgerVerifier: Sendable {
                 .idsMismatch, at: expected, expected: "ids segment \(number)",
                 actual: value.map { "\($0.count) bytes" } ?? "no such segment")
         }
+        if let loaded { compareOpen(loaded) }
         advance()
     }
 }
@@ -194,10 +202,10 @@ extension LedgerVerifier {
     }
 
     /// The tile or segment that covers the next number and was not handed over yet.
-    private func missingRecord() -> Need? {
+    private mutating func missingRecord() -> Need? {
         let leaf = expected.leafIndex
         guard expected >= first, expected <= last,
-            expected == first || leaf.isMultiple(of: UInt64(TileID.width))
+            recordsAreDue || leaf.isMultiple(of: UInt64(TileID.width))
         else { return nil }
         for level in 0..<8 {
             let shift = UInt64(TileID.height * (level + 1))
@@ -210,6 +218,7 @@ extension LedgerVerifier {
         if isFull, segment?.key != number {
             return .segment(number)
         }
+        recordsAreDue = false
         return nil
     }
 

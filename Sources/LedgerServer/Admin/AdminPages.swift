@@ -4,7 +4,7 @@ package import PrometheusExposition
 /// What the admin port answers, apart from any HTTP library.
 package struct AdminPages: Sendable {
     /// Answers for paths of its own, for example `/checkpoint` and `/tile/...`; nil for others.
-    package typealias FurtherPages = @Sendable (_ path: String) async -> AdminResponse?
+    package typealias FurtherPages = @Sendable (_ path: String) async -> Page?
 
     private static let paths = "/livez, /readyz, /health, /metrics, /checkpoint, /tile/..."
 
@@ -23,34 +23,34 @@ package struct AdminPages: Sendable {
     }
 
     /// The answer to GET of a path without its query.
-    package func get(_ path: String) async -> AdminResponse {
+    package func get(_ path: String) async -> Page {
         switch path {
         case "/livez":
-            return AdminResponse(line: "alive")
+            return Page(line: "alive")
         case "/readyz":
             return readiness()
         case "/health":
             let health = await reporter.health()
-            return AdminResponse(
+            return Page(
                 status: health.status == .unhealthy ? 503 : 200,
                 contentType: "application/json",
                 body: Array((HealthJSON.encode(health) + "\n").utf8))
         case "/metrics":
-            return AdminResponse(
+            return Page(
                 contentType: PrometheusRegistry.contentType,
                 body: Array(registry.exposition().utf8))
         default:
             return await further(path)
-                ?? AdminResponse(status: 404, line: "not found; there are \(Self.paths)")
+                ?? Page(status: 404, line: "not found; there are \(Self.paths)")
         }
     }
 
-    private func readiness() -> AdminResponse {
+    private func readiness() -> Page {
         let status = reporter.status
         let text = status.message.isEmpty ? "" : ": \(status.message)"
         // A message of several lines would break the promise of one.
         let line = "\(status.state.rawValue)\(text)".split(whereSeparator: \.isNewline)
-        return AdminResponse(
+        return Page(
             status: status.isReady ? 200 : 503, line: line.joined(separator: " "))
     }
 }

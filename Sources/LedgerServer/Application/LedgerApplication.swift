@@ -22,7 +22,9 @@ package struct LedgerApplication: Sendable {
 
     package let board: StatusBoard
     package let metrics: LedgerMetrics
-    package let admin: AdminServer
+    package let admin: HTTPPort
+    /// Where tiles are served to whoever asks; nil where that is not wanted.
+    package let tiles: HTTPPort?
     package let grpc: GRPCPort
     package let replica: Replica
     /// Where other replicas forward to; nil where they don't.
@@ -94,10 +96,23 @@ package struct LedgerApplication: Sendable {
         internalPort = replication.port
         let reporter = HealthReporter(
             board: board, monitor: monitor, pool: { client.poolStatistics },
-            further: { replica.dependencies }, trouble: { troubles.current })
-        admin = AdminServer(
-            pages: AdminPages(reporter: reporter, registry: metrics.registry),
-            bindAddress: address, port: configuration.adminPort, logger: logger)
+            further: { replica.dependencies }, trouble: { troubles.current },
+            audit: { transparency.audit?.report })
+        let tree = transparency.tree
+        let checkpoints = CheckpointReader(store: store, tree: tree, reader: reader)
+        let tilesPages = TilesPages(
+            tree: tree, checkpoints: checkpoints, reader: reader,
+            servesEntries: configuration.servesEntries)
+        let adminPages = AdminPages(
+            reporter: reporter, registry: metrics.registry, further: tilesPages.page)
+        admin = HTTPPort(
+            name: "the admin port", setting: .adminPort, bindAddress: address,
+            port: configuration.adminPort, logger: logger, pages: adminPages.get)
+        tiles = configuration.tilesPort.map { port in
+            .tiles(
+                tilesPages, bindAddress: address, port: port, registry: metrics.registry,
+                logger: logger)
+        }
         let answerBudget = AnswerBudget(limit: configuration.maxAnswerBytes)
         metrics.observe(answerBudget)
         let intake = Self.intake(configuration)
@@ -114,9 +129,12 @@ package struct LedgerApplication: Sendable {
             reads: ReadHandler(
                 reader: reader,
                 verifier: EventVerifier(
-                    store: store, metrics: metrics, logger: logger,
+                    store: store, trust: transparency.trust, metrics: metrics, logger: logger,
                     known: { replica.knownObservation?.head }),
                 board: board),
+            proofs: ProofHandler(
+                reader: reader, tree: tree, checkpoints: checkpoints,
+                hasSigningKey: !configuration.signers.isEmpty),
             limits: limits, edge: configuration.edge)
         let direct = DirectSubmissions(
             intake: intake, replica: replica, counter: counter,
@@ -150,6 +168,7 @@ package struct LedgerApplication: Sendable {
         services += transparency.services
         services += [certificate, replication.certificate].compactMap { $0 }
         services += internalPort.map { [$0] } ?? []
+        services += tiles.map { [$0] } ?? []
         services += [
             grpc,
             ShutdownCoordinator(

@@ -21,8 +21,8 @@ package enum OpenFiles {
             limit.rlim_cur = limit.rlim_max
             setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         }
-        // Both gRPC ports, and some for etcd, files and the admin port.
-        let needed = 2 * connections + 256
+        // Both gRPC ports, and some for etcd, files and the two HTTP ports.
+        let needed = 2 * connections + 1_024
         guard limit.rlim_cur < rlim_t(needed) else { return nil }
         return
             "only \(limit.rlim_cur) files may be open, but LEDGER_MAX_CONNECTIONS=\(connections) may need \(needed): raise "

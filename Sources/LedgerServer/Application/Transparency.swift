@@ -3,6 +3,7 @@ import LedgerReplica
 import LedgerStore
 import LedgerTransparency
 import Logging
+import PrometheusExposition
 import ServiceLifecycle
 
 /// Wires what lets others check the ledger without trusting it: its tree, its checkpoints, and the comparison with what
@@ -12,6 +13,10 @@ struct Transparency {
     let checkpointer: Checkpointer
     /// Its end is the service's end.
     let fence: FenceKeeper
+    /// Which stored checkpoint is believed by whoever verifies.
+    let trust: CheckpointTrust
+    /// nil where it is off.
+    let audit: Audit?
 
     /// What exists before the replica does, for it asks before it seals anything.
     struct Past {
@@ -50,8 +55,22 @@ struct Transparency {
             replica: replica, past: past.checker, tree: tree, clock: clock, logger: logger,
             own: { [checkpointer.record].compactMap { $0 } })
         metrics.observe(checkpointer)
+        trust = CheckpointTrust(
+            origin: configuration.origin,
+            verifiers: configuration.signers.map(\.verifier) + configuration.formerKeys)
+        let rate = configuration.auditEventsPerSecond
+        audit =
+            rate == 0
+            ? nil
+            : Audit(
+                AuditSettings(
+                    eventsPerSecond: rate, interval: Nanoseconds(configuration.auditInterval)),
+                store: store, trust: trust, clock: clock, logger: logger,
+                known: { replica.knownObservation?.head },
+                onFinding: { _ in metrics.findings.increment() })
+        metrics.observe(audit)
     }
 
     /// All but the fence.
-    var services: [any Service] { [checkpointer] }
+    var services: [any Service] { [checkpointer] + (audit.map { [$0] } ?? []) }
 }

@@ -13,6 +13,7 @@ extension ServiceConfiguration: CustomStringConvertible, CustomReflectable {
             children: [
                 "etcd": endpoints, "etcdUser": etcd.username ?? "", "port": port,
                 "internalPort": internalPort, "adminPort": adminPort,
+                "tilesPort": tilesPort.map { "\($0)" } ?? "none", "servesEntries": servesEntries,
                 "bindAddress": bindAddress ?? "::",
                 "advertiseAddress": advertiseAddress, "prefix": prefix, "origin": origin,
                 "hasInternalToken": internalToken != nil, "hasTLS": tls != nil,

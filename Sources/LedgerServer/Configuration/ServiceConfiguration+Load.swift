@@ -50,6 +50,10 @@ extension ServiceConfiguration {
         port = reader.integer(.port, default: port, 0...65_535)
         internalPort = reader.integer(.internalPort, default: internalPort, 0...65_535)
         adminPort = reader.integer(.adminPort, default: adminPort, 0...65_535)
+        if reader.text(.tilesPort) != nil {
+            tilesPort = reader.integer(.tilesPort, default: 0, 0...65_535)
+        }
+        servesEntries = reader.isOn(.tilesEntries) ?? servesEntries
         checkPortsDiffer(reader)
         bindAddress = reader.host(.bindAddress)
         advertiseAddress =
@@ -60,8 +64,9 @@ extension ServiceConfiguration {
     private func checkPortsDiffer(_ reader: SettingReader) {
         let named: [(SettingName, Int)] = [
             (.port, port), (.internalPort, internalPort), (.adminPort, adminPort),
+            (.tilesPort, tilesPort ?? 0),
         ]
-        guard reader.areAccepted(.port, .internalPort, .adminPort) else { return }
+        guard reader.areAccepted(.port, .internalPort, .adminPort, .tilesPort) else { return }
         for (index, (name, value)) in named.enumerated() where value != 0 {
             if let earlier = named[..<index].first(where: { $0.1 == value }) {
                 reader.refuse(
@@ -166,6 +171,9 @@ extension ServiceConfiguration {
             .maxListingBytes, default: maxListingBytes, 1 << 20...1 << 34, unit: "bytes")
         followBytes = reader.integer(
             .followBytes, default: followBytes, 0...1 << 30, unit: "bytes")
+        auditEventsPerSecond = reader.integer(
+            .auditRate, default: auditEventsPerSecond, 0...1_000_000, unit: "events")
+        auditInterval = reader.seconds(.auditInterval, default: 60, 1...86_400)
     }
 
     /// Where only the commit deadline is set, above the default of the resolve deadline, twice the

@@ -63,6 +63,10 @@ package struct ServiceConfiguration: Sendable {
     package var internalPort = 50052
     /// `LEDGER_ADMIN_PORT`, 0...65535.
     package var adminPort = 9464
+    /// `LEDGER_TILES_PORT`, 0...65535; nil where tiles have no port of their own.
+    package var tilesPort: Int?
+    /// `LEDGER_TILES_ENTRIES`: `on` serves entries, and with them payloads, wherever tiles are served.
+    package var servesEntries = false
     /// `LEDGER_BIND_ADDRESS`: an IP address or a host name; nil for every address of this machine, IPv4 and IPv6.
     package var bindAddress: String?
     /// `LEDGER_ADVERTISE_ADDRESS`: an IP address or a host name, without port and brackets.
@@ -125,6 +129,11 @@ package struct ServiceConfiguration: Sendable {
     package var maxListingBytes = 64 << 20
     /// `LEDGER_FOLLOW_BYTES`, 0...2^30: memory for the newest blocks, which all who follow share.
     package var followBytes = 16 << 20
+
+    /// `LEDGER_AUDIT_EVENTS_PER_SECOND`, 0...1000000: how fast stored events are verified in the background; 0 is off.
+    package var auditEventsPerSecond = 2_000
+    /// `LEDGER_AUDIT_INTERVAL`, 1...86400 s: from the end of a pass over all stored events to the next.
+    package var auditInterval = Duration.seconds(60)
 
     /// `LEDGER_ORIGIN`: the name in checkpoints, 1...255 bytes without white space and `+`.
     package var origin = "localhost/immutable-ledger"

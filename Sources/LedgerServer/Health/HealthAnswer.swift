@@ -9,6 +9,8 @@ struct HealthAnswer {
     let members: [EtcdMemberHealth]
     let pool: EtcdPoolStatistics?
     let further: [Ledger_DependencyHealth]
+    /// What was found of the stored events; nil where nothing was.
+    var alarm: String?
 
     /// HEALTHY: events can be sealed and all dependencies are well. DEGRADED: reads are served, but
     /// sealing or a dependency is not well. UNHEALTHY: reads are not served.
@@ -20,6 +22,11 @@ struct HealthAnswer {
 
     /// One sentence.
     var message: String {
+        guard let alarm else { return condition }
+        return "\(alarm); \(condition)"
+    }
+
+    private var condition: String {
         if !status.message.isEmpty { return status.message }
         let unwell = dependencies.filter { $0.status != .healthy }.count
         switch status.state {

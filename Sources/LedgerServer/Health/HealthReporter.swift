@@ -1,6 +1,7 @@
 package import EtcdGateway
 import Foundation
 package import LedgerAPI
+package import LedgerTransparency
 import SwiftProtobuf
 
 /// Answers how this replica is, for gRPC and for the admin port alike.
@@ -10,6 +11,7 @@ package final class HealthReporter: Sendable {
     private let pool: @Sendable () -> EtcdPoolStatistics?
     private let further: @Sendable () -> [Ledger_DependencyHealth]
     private let trouble: @Sendable () -> EtcdTrouble?
+    private let audit: @Sendable () -> AuditReport?
     private let start = ContinuousClock.now
 
     /// Makes a reporter.
@@ -18,17 +20,20 @@ package final class HealthReporter: Sendable {
     ///   - pool: the connections to etcd; one pool for all members.
     ///   - further: dependencies other than etcd's members, for example the sealing replica.
     ///   - trouble: what etcd refuses lastingly.
+    ///   - audit: what the continuous audit knows; nil where there is none.
     package init(
         board: StatusBoard, monitor: EtcdHealthMonitor,
         pool: @escaping @Sendable () -> EtcdPoolStatistics? = { nil },
         further: @escaping @Sendable () -> [Ledger_DependencyHealth] = { [] },
-        trouble: @escaping @Sendable () -> EtcdTrouble? = { nil }
+        trouble: @escaping @Sendable () -> EtcdTrouble? = { nil },
+        audit: @escaping @Sendable () -> AuditReport? = { nil }
     ) {
         self.board = board
         self.monitor = monitor
         self.pool = pool
         self.further = further
         self.trouble = trouble
+        self.audit = audit
     }
 
     /// What the replica can do now, and where etcd says why not, that.
@@ -46,8 +51,10 @@ package final class HealthReporter: Sendable {
     package func health() async -> Ledger_GetHealthResponse {
         let began = ContinuousClock.now
         let members = await monitor.checkOnDemand()
+        let audited = audit()
         let report = HealthAnswer(
-            status: status, members: members, pool: pool(), further: further())
+            status: status, members: members, pool: pool(),
+            further: further() + [audited?.dependency].compactMap { $0 }, alarm: audited?.alarm)
         return .with {
             $0.status = report.overall
             $0.message = report.message

@@ -57,8 +57,6 @@ package final class LedgerMetrics: Sendable {
     package let forwardingPeers: PrometheusGauge
     /// `ledger_handover_seconds`: how long events could neither be forwarded nor sealed under the hint.
     package let handoverSeconds: PrometheusHistogram
-    /// `ledger_verified_events`: how far the background verification has come.
-    package let verifiedEvents: PrometheusGauge
     /// `ledger_findings_total`: contradictions that verification found.
     package let findings: PrometheusCounter
 
@@ -106,9 +104,6 @@ package final class LedgerMetrics: Sendable {
         elections = Self.counters(
             "ledger_elections_total", help: "Changes of which replica this one takes to seal.",
             by: "event", in: registry)
-        verifiedEvents = registry.gauge(
-            "ledger_verified_events",
-            help: "How many events, from the first one, the background verification has checked.")
         findings = registry.counter(
             "ledger_findings_total", help: "Contradictions that verification found.")
         submissions = Self.counters(

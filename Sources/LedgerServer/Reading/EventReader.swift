@@ -97,6 +97,18 @@ package struct EventReader: Sendable {
         return from...through
     }
 
+    /// The size of a tree that is asked for, which this replica covers then; 0 asks for the head's.
+    package func treeSize(_ asked: UInt64, field: String) async throws -> UInt64 {
+        guard let readable = replica.readableNumber else { throw Self.starting }
+        if asked != 0, asked <= readable.rawValue { return asked }
+        let head = try await coveredHead()
+        guard asked <= head.rawValue else {
+            throw LedgerRPCError.outOfRange(
+                "\(field) is beyond the head, which is number \(head)")
+        }
+        return asked == 0 ? head.rawValue : asked
+    }
+
     /// Reads a range piece by piece.
     package func listing(_ range: ClosedRange<SequenceNumber>) -> EventListing {
         EventListing(

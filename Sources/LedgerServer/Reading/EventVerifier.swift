@@ -2,6 +2,7 @@ import GRPCCore
 package import LedgerAPI
 package import LedgerCore
 package import LedgerStore
+package import LedgerTransparency
 package import Logging
 import PrometheusExposition
 import SwiftProtobuf
@@ -11,25 +12,24 @@ import SwiftProtobuf
 package final class EventVerifier: Sendable {
     /// The most runs that wait for their turn.
     private static let maxWaiting = 8
-    /// How long counter and head may take.
-    private static let headTimeout = Duration.seconds(10)
-    /// The tiles that are kept.
-    private static let mostTiles = 256
-
     private let store: LedgerStore
     private let loader: LedgerLoader
+    private let reader: StatementReader
     private let metrics: LedgerMetrics
     private let logger: Logger
     private let known: @Sendable () -> Head?
     private let turns = Turns(maxWaiting: EventVerifier.maxWaiting)
 
-    /// - Parameter known: the head that this replica knows by itself, which is part of what is verified.
+    /// - Parameters:
+    ///   - trust: which checkpoints are believed.
+    ///   - known: the head that this replica knows by itself, which is part of what is verified.
     package init(
-        store: LedgerStore, metrics: LedgerMetrics, logger: Logger,
+        store: LedgerStore, trust: CheckpointTrust, metrics: LedgerMetrics, logger: Logger,
         known: @escaping @Sendable () -> Head?
     ) {
         self.store = store
         loader = LedgerLoader(store)
+        reader = StatementReader(store, trust: trust)
         self.metrics = metrics
         self.logger = logger
         self.known = known
@@ -54,39 +54,41 @@ package final class EventVerifier: Sendable {
     }
 
     private func run(first: UInt64, last: UInt64) async throws -> Ledger_VerifyEventsResponse {
-        let (head, known, beyond) = try await heads()
-        let wrongHead = known.finding(at: head)
-        if head == .empty, let wrongHead {
-            return response(first: 0, last: 0, verified: 0, finding: wrongHead)
+        // Before the store is asked: it never shows less.
+        let known = known()
+        let statement = try await reader.read(known: known)
+        let head = statement.head
+        if head == .empty, let wrong = statement.known.finding(at: head) {
+            return response(first: 0, last: 0, verified: 0, finding: wrong)
         }
         guard
             let range = try Self.range(
-                first: first, last: last, head: head.sequence, known: known.head?.sequence)
+                first: first, last: last, head: head.sequence,
+                known: statement.known.head?.sequence)
         else {
-            return response(
-                first: 0, last: 0, verified: 0,
-                finding: wrongHead ?? beyond.map(Self.beyondHead))
+            let finding =
+                head == .empty
+                ? statement.findingOfEmptyLedger : statement.known.finding(at: head)
+            return response(first: 0, last: 0, verified: 0, finding: finding)
         }
-        var verifier = LedgerVerifier(
-            first: range.lowerBound, last: range.upperBound, head: head, known: known,
-            base: try await base(of: range.lowerBound), firstBlockBeyondHead: beyond)
-        try await feed(&verifier, head: head)
+        var verifier = statement.verifier(
+            first: range.lowerBound, last: range.upperBound,
+            base: try await base(of: range.lowerBound))
+        var feed = VerifierFeed(store, through: head.sequence)
+        var unreadable: VerificationFinding?
+        do {
+            while verifier.need != .nothing {
+                try Task.checkCancellation()
+                verifier.consume(try await feed.read(verifier.need))
+            }
+        } catch let error as LedgerStoreError {
+            guard case .inconsistent(let reason) = error.code else { throw error }
+            unreadable = VerificationFinding(
+                reason, before: max(range.lowerBound, verifier.position))
+        }
         return response(
             first: range.lowerBound.rawValue, last: range.upperBound.rawValue,
-            verified: verifier.eventsVerified, finding: verifier.finding)
-    }
-
-    /// The stored head, or the known one where what is stored is none, with what is known by itself.
-    private func heads() async throws -> (Head, KnownHead, beyond: SequenceNumber?) {
-        // Before the store is asked: it never shows less.
-        let known = self.known().flatMap { $0.sequence > .zero ? $0 : nil }
-        do throws(LedgerStoreError) {
-            let (observation, beyond) = try await store.observeBeyond(timeout: Self.headTimeout)
-            return (observation.head, KnownHead(head: known), beyond)
-        } catch {
-            guard case .inconsistent(let reason) = error.code else { throw error }
-            return (known ?? .empty, KnownHead(head: known, problem: "\(reason)"), nil)
-        }
+            verified: verifier.eventsVerified, finding: unreadable ?? verifier.finding)
     }
 
     /// - Parameter known: a number that is known to be sealed; a range up to it ends with the head, where that is less.
@@ -105,12 +107,6 @@ package final class EventVerifier: Sendable {
         return from...through
     }
 
-    private static func beyondHead(_ number: SequenceNumber) -> VerificationFinding {
-        VerificationFinding(
-            sequenceNumber: number, kind: .beyondHead, expected: "no event beyond the head",
-            actual: "the block \(number)")
-    }
-
     /// The tree below the range, nil where its tiles cannot be read.
     private func base(of first: SequenceNumber) async throws -> MerkleFrontier? {
         do throws(LedgerStoreError) {
@@ -120,45 +116,6 @@ package final class EventVerifier: Sendable {
             if case .inconsistent = error.code { return nil }
             throw error
         }
-    }
-
-    // MARK: Feeding
-
-    private func feed(_ verifier: inout LedgerVerifier, head: Head) async throws {
-        var source: BlockSource?
-        var tiles: [TileID: [UInt8]] = [:]
-        var tileSizer = PageSizer(unitBytes: Tile.byteCount)
-        while true {
-            try Task.checkCancellation()
-            switch verifier.need {
-            case .nothing:
-                return
-            case .block(let number):
-                if source == nil { source = try await blocks(holding: number, head: head) }
-                if let block = try await source?.next() {
-                    verifier.consume(block: block.first, value: block.bytes)
-                } else {
-                    verifier.consumeEndOfBlocks()
-                }
-            case .tile(let id):
-                if tiles[id] == nil {
-                    if tiles.count >= Self.mostTiles { tiles = [:] }
-                    let found = try await store.tileValues(
-                        level: id.level, from: id.index, sizer: &tileSizer)
-                    for (found, value) in found { tiles[found] = value }
-                }
-                verifier.consume(tile: id, value: tiles[id])
-            case .segment(let number):
-                let found = try await store.segments(from: number, end: number + 1, limit: 1)
-                verifier.consume(segment: number, value: found.first?.bytes)
-            }
-        }
-    }
-
-    private func blocks(holding number: SequenceNumber, head: Head) async throws -> BlockSource {
-        let start = try await store.newestBlockStart(atOrBelow: number)
-        return BlockSource(
-            pages: BlockPages(store, from: start ?? .first, through: head.sequence))
     }
 
     private func response(
@@ -182,26 +139,5 @@ package final class EventVerifier: Sendable {
                 }
             }
         }
-    }
-}
-
-/// Hands out stored blocks one by one, and lets others have the processors between two pages.
-private struct BlockSource {
-    var pages: BlockPages
-    private var page: ArraySlice<StoredBlock> = []
-    private var readAt = ContinuousClock.now
-
-    init(pages: BlockPages) {
-        self.pages = pages
-    }
-
-    mutating func next() async throws -> StoredBlock? {
-        if page.isEmpty {
-            let worked = readAt.duration(to: .now)
-            try await Task.sleep(for: min(worked / 2, .milliseconds(50)))
-            readAt = .now
-            page = try await pages.nextPage()[...]
-        }
-        return page.popFirst()
     }
 }

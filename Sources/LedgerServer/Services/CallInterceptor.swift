@@ -28,7 +28,8 @@ package struct CallInterceptor: ServerInterceptor {
             Ledger_ImmutableLedger.Method.SubmitEvents.descriptor:
             .none
         case Ledger_ImmutableLedger.Method.ListEvents.descriptor,
-            Ledger_ImmutableLedger.Method.VerifyEvents.descriptor:
+            Ledger_ImmutableLedger.Method.VerifyEvents.descriptor,
+            Ledger_ImmutableLedger.Method.GetReceipt.descriptor:
             .long
         case let method where ReflectionService.methods.contains(method): .long
         case Grpc_Health_V1_Health.Method.Watch.descriptor,

@@ -40,17 +40,20 @@ package struct ImmutableLedgerService: RegistrableRPCService {
 
     private let submissions: SubmissionHandler
     private let reads: ReadHandler
+    private let proofs: ProofHandler
     private let deserializer: SubmissionDeserializer
 
     /// - Parameters:
     ///   - limits: what an event may have, for what is said of one that has more.
     ///   - edge: what the port takes, likewise.
     package init(
-        submissions: SubmissionHandler, reads: ReadHandler, limits: EventLimits, edge: EdgeLimits
+        submissions: SubmissionHandler, reads: ReadHandler, proofs: ProofHandler,
+        limits: EventLimits, edge: EdgeLimits
     ) {
         deserializer = SubmissionDeserializer(limits: limits, edge: edge)
         self.submissions = submissions
         self.reads = reads
+        self.proofs = proofs
     }
 
     package func registerMethods<Transport: ServerTransport>(
@@ -81,37 +84,10 @@ package struct ImmutableLedgerService: RegistrableRPCService {
         }
         unary(Method.VerifyEvents.descriptor, &router, onPool(reads.verifyEvents))
         unary(Method.HealthCheck.descriptor, &router, reads.healthCheck)
-        registerUnimplemented(with: &router)
-    }
-
-    /// The proof and checkpoint calls belong to the contract but are not offered yet; they are registered so that
-    /// their error carries an ErrorInfo like any other.
-    private func registerUnimplemented<Transport: ServerTransport>(
-        with router: inout RPCRouter<Transport>
-    ) {
-        unary(Method.GetCheckpoint.descriptor, &router) {
-            (_: ServerRequest<Ledger_GetCheckpointRequest>, _) -> Ledger_GetCheckpointResponse in
-            throw Self.unimplemented
-        }
-        unary(Method.GetInclusionProof.descriptor, &router) {
-            (_: ServerRequest<Ledger_GetInclusionProofRequest>, _)
-                -> Ledger_GetInclusionProofResponse in
-            throw Self.unimplemented
-        }
-        unary(Method.GetConsistencyProof.descriptor, &router) {
-            (_: ServerRequest<Ledger_GetConsistencyProofRequest>, _)
-                -> Ledger_GetConsistencyProofResponse in
-            throw Self.unimplemented
-        }
-        unary(Method.GetReceipt.descriptor, &router) {
-            (_: ServerRequest<Ledger_GetReceiptRequest>, _) -> Ledger_GetReceiptResponse in
-            throw Self.unimplemented
-        }
-    }
-
-    private static var unimplemented: LedgerRPCError {
-        LedgerRPCError(
-            .unimplemented, .unimplemented, "this service does not offer the call yet")
+        unary(Method.GetCheckpoint.descriptor, &router, onPool(proofs.getCheckpoint))
+        unary(Method.GetInclusionProof.descriptor, &router, onPool(proofs.getInclusionProof))
+        unary(Method.GetConsistencyProof.descriptor, &router, onPool(proofs.getConsistencyProof))
+        unary(Method.GetReceipt.descriptor, &router, onPool(proofs.getReceipt))
     }
 
     /// A read may keep a processor busy for milliseconds.

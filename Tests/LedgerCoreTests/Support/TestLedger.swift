@@ -7,7 +7,7 @@ struct TestLedger {
     var tiles: [TileID: [UInt8]] = [:]
     var segments: [UInt64: [UInt8]] = [:]
     var head = Head.empty
-    var checkpoint: Checkpoint?
+    var checkpoint = CheckpointStatement.absent
     var known = KnownHead()
 
     /// All entries in order.
@@ -141,6 +141,54 @@ struct TestLedger {
             case .segment(let number): verifier.consume(segment: number, value: segments[number])
             case .nothing: break
             }
+        }
+        return verifier
+    }
+
+    /// The head as it was after so many events.
+    func head(after number: UInt64) throws -> Head {
+        var tree = MerkleFrontier()
+        for leaf in leaves[..<Int(number)] { tree.append(leaf) }
+        let last = try EntryView(decoding: entries[Int(number) - 1][...])
+        return Head(
+            sequence: SequenceNumber(number), eventHash: last.eventHash,
+            sealedTimestamp: last.sealedTimestamp, tree: tree)
+    }
+
+    /// Verifies from the first event to one head after the other, as events are sealed. What it is handed is what is
+    /// stored at each head; each block comes once.
+    func follow(
+        _ heads: [Head], checkpoints: [UInt64: CheckpointStatement] = [:]
+    ) -> LedgerVerifier {
+        var pending = blocks.keys.sorted()[...]
+        var verifier = LedgerVerifier(
+            first: .first, last: heads[0].sequence, head: heads[0], base: MerkleFrontier(),
+            checkpoint: checkpoints[heads[0].sequence.rawValue] ?? .absent)
+        for head in heads {
+            if head != heads[0] {
+                verifier.follow(
+                    head, known: KnownHead(),
+                    checkpoint: checkpoints[head.sequence.rawValue] ?? .absent,
+                    firstBlockBeyondHead: nil)
+            }
+            while verifier.need != .nothing {
+                switch verifier.need {
+                case .block:
+                    if let key = pending.first, key <= head.sequence.rawValue,
+                        let value = blocks[key]
+                    {
+                        pending.removeFirst()
+                        verifier.consume(block: SequenceNumber(key), value: value)
+                    } else {
+                        verifier.consumeEndOfBlocks()
+                    }
+                case .tile(let id): verifier.consume(tile: id, value: tiles[id])
+                case .segment(let number):
+                    verifier.consume(segment: number, value: segments[number])
+                case .nothing: break
+                }
+            }
+            if verifier.finding != nil { break }
         }
         return verifier
     }

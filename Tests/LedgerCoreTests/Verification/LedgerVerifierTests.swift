@@ -153,6 +153,37 @@ struct LedgerVerifierTests {
         }
     }
 
+    @Test("events that were deleted, swapped, put twice or put between are found where they are")
+    func wrongPlaces() throws {
+        let ledger = try TestLedger(blocks: Self.sizes)
+        // The block of 200 events from number 12 on.
+        func changed(_ change: (inout [[UInt8]]) -> Void) -> TestLedger {
+            var changed = ledger
+            var entries = Array(ledger.entries[11..<211])
+            change(&entries)
+            var value: [UInt8] = []
+            for entry in entries { Block.append(entry, to: &value) }
+            changed.blocks[12] = value
+            return changed
+        }
+        try expectFinding(changed { $0.remove(at: 50) }, .wrongNumber, at: 62)
+        try expectFinding(changed { $0.remove(at: 0) }, .wrongNumber, at: 12)
+        try expectFinding(changed { $0.swapAt(50, 51) }, .wrongNumber, at: 62)
+        try expectFinding(changed { $0.insert($0[50], at: 51) }, .wrongNumber, at: 63)
+        try expectFinding(changed { $0.removeLast(2) }, .blockMissing, at: 210)
+        // Under its own number, and linked to the one before it: the next one does not continue it.
+        var between = ledger
+        try between.forge(62, payload: [7])
+        try expectFinding(
+            changed { $0.insert(between.entries[61], at: 50) }, .linkBroken, at: 62)
+        // Where the range ends, the next event is all that speaks of the last one.
+        var last = changed { $0.remove(at: 51) }
+        #expect(try last.verify(1, 61).finding == nil)
+        try expectFinding(last, .linkBroken, at: 62, 1, 62)
+        last = changed { $0.swapAt(50, 51) }
+        try expectFinding(last, .linkBroken, at: 61, 1, 61)
+    }
+
     @Test("a time that goes back is found at the later event, at the range's beginning too")
     func timestampBackwards() throws {
         let ledger = try TestLedger(blocks: Self.sizes)
@@ -330,17 +361,51 @@ struct LedgerVerifierTests {
         var ledger = try TestLedger(blocks: Self.sizes)
         for size in [1, 300, 1100] {
             let root = MerkleTree.root(of: Array(ledger.leaves[..<size]))
-            ledger.checkpoint = Checkpoint(origin: "o", size: UInt64(size), root: root)
+            ledger.checkpoint = .made(Checkpoint(origin: "o", size: UInt64(size), root: root))
             #expect(try ledger.verify().finding == nil)
             #expect(try ledger.verify(UInt64(size)).finding == nil)
-            ledger.checkpoint = Checkpoint(origin: "o", size: UInt64(size), root: .zero)
+            ledger.checkpoint = .made(Checkpoint(origin: "o", size: UInt64(size), root: .zero))
             try expectFinding(ledger, .checkpointMismatch, at: 1)
         }
         try expectFinding(ledger, .checkpointMismatch, at: 600, 600)
-        #expect(try ledger.verify(1, 1099).finding == nil)
+        // The head's own tree says something else.
+        try expectFinding(ledger, .checkpointMismatch, at: 1, 1, 1099)
         #expect(try ledger.verify(600, withBase: false).finding == nil)
-        ledger.checkpoint = Checkpoint(origin: "o", size: 1101, root: .zero)
+        ledger.checkpoint = .made(Checkpoint(origin: "o", size: 1101, root: .zero))
         try expectFinding(ledger, .checkpointMismatch, at: 1101)
+    }
+
+    @Test("a checkpoint that is refused is found in every range, after what is wrong with events")
+    func checkpointRefused() throws {
+        var ledger = try TestLedger(blocks: Self.sizes)
+        ledger.checkpoint = .refused(reason: "no trusted signature")
+        for (first, last): (UInt64, UInt64) in [(1, 1100), (1, 1), (257, 512), (1025, 1100)] {
+            try expectFinding(ledger, .checkpointMismatch, at: first, first, last)
+            #expect(try ledger.verify(first, last).finding?.actual == "no trusted signature")
+        }
+        ledger.alter(300) { flip(&$0, $0.count - 50) }
+        try expectFinding(ledger, .linkBroken, at: 300)
+    }
+
+    @Test("a checkpoint of the head's size is compared with the head where the range ends before")
+    func checkpointBesideTheHead() throws {
+        var ledger = try TestLedger(blocks: Self.sizes)
+        ledger.checkpoint = .made(Checkpoint(origin: "o", size: 1100, root: ledger.head.tree.root))
+        #expect(try ledger.verify(20, 500).finding == nil)
+        ledger.checkpoint = .made(Checkpoint(origin: "o", size: 1100, root: .zero))
+        try expectFinding(ledger, .checkpointMismatch, at: 20, 20, 500)
+        // Of another size nothing is known here.
+        ledger.checkpoint = .made(Checkpoint(origin: "o", size: 1099, root: .zero))
+        #expect(try ledger.verify(20, 500).finding == nil)
+    }
+
+    @Test("a checkpoint of no events has the root of the empty tree")
+    func checkpointOfNothing() throws {
+        var ledger = try TestLedger(blocks: [3])
+        ledger.checkpoint = .made(Checkpoint(origin: "o", size: 0, root: MerkleTree.emptyRoot))
+        #expect(try ledger.verify().finding == nil)
+        ledger.checkpoint = .made(Checkpoint(origin: "o", size: 0, root: .zero))
+        try expectFinding(ledger, .checkpointMismatch, at: 1)
     }
 
     @Test("within one number the findings come in their order, and a lower number comes first")

@@ -15,8 +15,9 @@ struct AdminPagesTests {
             registry: LedgerMetrics().registry, further: further)
     }
 
-    private func text(_ answer: AdminResponse) -> String {
-        String(decoding: answer.body, as: UTF8.self)
+    private func text(_ answer: Page) -> String {
+        guard case .bytes(let bytes) = answer.body else { return "" }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     @Test(
@@ -50,7 +51,7 @@ struct AdminPagesTests {
         let unhealthy = await pages().get("/health")
         #expect(unhealthy.status == 503)
         #expect(text(unhealthy).contains("\"status\":\"UNHEALTHY\""))
-        _ = try JSONSerialization.jsonObject(with: Data(unhealthy.body))
+        _ = try JSONSerialization.jsonObject(with: Data(text(unhealthy).utf8))
     }
 
     @Test("/metrics is Prometheus' text")
@@ -63,7 +64,7 @@ struct AdminPagesTests {
     @Test("Other paths are asked elsewhere, else 404 with a line that tells the paths")
     func further() async {
         let pages = pages { path in
-            path == "/checkpoint" ? AdminResponse(line: "note") : nil
+            path == "/checkpoint" ? Page(line: "note") : nil
         }
         #expect(await pages.get("/checkpoint").status == 200)
         for path in ["/", "/tile/0/000", "/livez/", "/LIVEZ"] {

@@ -48,12 +48,11 @@ struct ListenTests {
                 address: "::") == nil)
     }
 
-    private func server(_ address: String, _ port: Int) -> AdminServer {
-        AdminServer(
-            pages: AdminPages(
-                reporter: makeReporter(board: StatusBoard()), registry: LedgerMetrics().registry),
-            bindAddress: address, port: port,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    private func server(_ address: String, _ port: Int) -> HTTPPort {
+        HTTPPort(
+            name: "the admin port", setting: .adminPort, bindAddress: address, port: port,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        ) { _ in Page(line: "alive") }
     }
 
     @Test("An admin port that is taken, or an address of another machine, is said so")

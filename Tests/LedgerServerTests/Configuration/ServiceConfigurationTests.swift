@@ -78,13 +78,26 @@ struct ServiceConfigurationTests {
         #expect(both.advertiseAddress == "fd00::1")
     }
 
-    @Test("Three ports of 0 are no contradiction")
+    @Test("Several ports of 0 are no contradiction")
     func freePorts() throws {
         let settings = try ServiceConfiguration.load(
             environment: [
                 "LEDGER_PORT": "0", "LEDGER_INTERNAL_PORT": "0", "LEDGER_ADMIN_PORT": "0",
+                "LEDGER_TILES_PORT": "0",
             ], workingDirectory: "/nonexistent")
         #expect(settings.port == 0 && settings.internalPort == 0 && settings.adminPort == 0)
+        #expect(settings.tilesPort == 0)
+    }
+
+    @Test("Tiles have no port of their own, and entries are served nowhere, unless that is said")
+    func tiles() throws {
+        let silent = try ServiceConfiguration.load(
+            environment: [:], workingDirectory: "/nonexistent")
+        #expect(silent.tilesPort == nil && !silent.servesEntries)
+        let settings = try ServiceConfiguration.load(
+            environment: ["LEDGER_TILES_PORT": "8080", "LEDGER_TILES_ENTRIES": "on"],
+            workingDirectory: "/nonexistent")
+        #expect(settings.tilesPort == 8080 && settings.servesEntries)
     }
 
     @Test("https endpoints need all three files, http ones none")

@@ -1,6 +1,8 @@
 import EtcdGateway
 import Foundation
 import LedgerAPI
+import LedgerCore
+import LedgerTransparency
 import SwiftProtobuf
 import Testing
 
@@ -90,6 +92,23 @@ struct HealthAnswerTests {
         #expect(entry.error == "tls")
         let text = try entry.jsonString()
         #expect(!text.contains("secret"))
+    }
+
+    @Test("What the audit found makes it degraded, and the message says what and where")
+    func audit() {
+        var audited = AuditReport()
+        #expect(audited.dependency.status == .healthy && audited.alarm == nil)
+        audited.note(
+            VerificationFinding(
+                sequenceNumber: 17, kind: .linkBroken, expected: "a", actual: "b"))
+        let report = HealthAnswer(
+            status: LedgerStatus(state: .serving, readsServed: true), members: [member(1)],
+            pool: nil, further: [audited.dependency], alarm: audited.alarm)
+        #expect(report.overall == .degraded)
+        #expect(report.message.contains("link_broken at number 17"))
+        #expect(report.dependencies.last?.name == "audit")
+        #expect(report.dependencies.last?.error == "link_broken")
+        #expect(report.dependencies.last?.message.contains("number 17") == true)
     }
 
     @Test("Further dependencies count as well")
