@@ -238,13 +238,12 @@ def csv_lines(context: Exports) -> None:
 
 def killed_and_resumed(context: Exports, name: str, *arguments) -> pathlib.Path:
     """An export that is killed again and again, until it comes to its end."""
-    out = context.place(name)
     begin = time.monotonic()
     whole = context.place(f"{name}-whole")
     context.run("export", "--out", whole, *arguments)
     seconds = time.monotonic() - begin
     generator = random.Random(257)
-    killed = 0
+    out, killed = context.place(name), 0
     for _ in range(KILLS):
         process = subprocess.Popen(
             context.command(["export", "--out", out, *arguments]), stdout=subprocess.DEVNULL,
@@ -252,11 +251,14 @@ def killed_and_resumed(context: Exports, name: str, *arguments) -> pathlib.Path:
         )  # fmt: skip
         try:
             process.wait(generator.uniform(0.3, 1.0) * seconds)
+            same_tree(out, whole)
+            out = context.place(name)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
             killed += 1
-        process.wait()
-    expect(killed >= 3, f"only {killed} of {KILLS} exports were killed before their end")
+    print(f"      {killed} of {KILLS} were killed before their end")
+    expect(killed >= 1, f"none of {KILLS} exports was killed before its end")
     context.run("export", "--out", out, *arguments)
     same_tree(out, whole)
     return out
@@ -534,7 +536,7 @@ def no_key(context: Exports) -> None:
             ["checkpoint"], ["receipt", "get", 1], ["export", "--out", context.place("keyless")]
         ):  # fmt: skip
             done = context.run(*arguments, status=1, **address)
-            expect("signing key" in done.stderr, done.stderr)
+            expect("SIGNING_KEY" in done.stderr, done.stderr)
         out = context.place("keyless-lines")
         context.run("export", "--out", out, "--format", "jsonl", **address)
 
@@ -562,9 +564,8 @@ def readme(context: Exports) -> None:
         context.binaries, context.cluster, LEDGER_PREFIX="readme/",
         LEDGER_SIGNING_KEY=str(folder / "signing-key.pem"),
     ) as service:  # fmt: skip
-        for command in commands[1:]:
-            output = shell(command, LEDGER_ADDRESS=service.address)
-    expect("proved" in output and "yes" in output, output)
+        outputs = [shell(one, LEDGER_ADDRESS=service.address) for one in commands[1:]]
+    expect(any("proved      yes" in output for output in outputs), f"{outputs}")
 
 
 def main() -> int:

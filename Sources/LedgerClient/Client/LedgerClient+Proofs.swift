@@ -125,6 +125,7 @@ extension LedgerClient {
     ) async throws(LedgerError) -> EventReceipt {
         let request = Ledger_GetReceiptRequest.with {
             $0.sequenceNumber = sequenceNumber
+            $0.waitMs = UInt32(max(.zero, wait) / .milliseconds(1))
         }
         let answer = try await read(deadline: configuration.readDeadline + wait) { options in
             try await self.ledger.getReceipt(

@@ -33,7 +33,8 @@ struct LinesFile {
             try OutputFile.move(path, to: growing)
         }
         OutputFile.ignoreSizeLimitSignal()
-        let number = open(growing, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        let create = byteCount == 0 ? O_CREAT : 0
+        let number = open(growing, O_RDWR | create | O_NOFOLLOW | O_CLOEXEC, 0o644)
         guard number >= 0 else { throw .system(growing, "cannot be opened") }
         descriptor = Descriptor(number: number)
         try readBack(growing)

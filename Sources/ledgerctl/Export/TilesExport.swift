@@ -72,6 +72,8 @@ struct TilesExport {
     ) throws -> SignedCheckpoint? {
         let tiles = TilesFolder { name, limit in try folder.read(name, limit: limit) }
         let existing = try tiles.checkpoint()
+        let keys = client.configuration.verifierKeys
+        if !keys.isEmpty { _ = try existing?.verified(by: keys) }
         if let existing, existing.size > checkpoint.size {
             throw VerificationError(
                 .incomplete,
