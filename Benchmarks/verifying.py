@@ -71,7 +71,7 @@ class Verifying:
     # The sealing path
 
     def cost(self, rounds: int, seconds: float) -> dict:
-        """Events a second through streams, with checkpoints, audit and tiles and without, in turn."""
+        """Events a second through streams, with audit, checkpoints and tiles, and without."""
         pairs = []
         for number in range(rounds):
             order = [False, True] if number % 2 == 0 else [True, False]

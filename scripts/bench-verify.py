@@ -2,8 +2,8 @@
 """Measures verification: its speed, and what audit, checkpoints, receipts and proofs cost.
 
 Every figure stands beside a baseline of the same run: SHA-256 over the same bytes, sealing without
-audit, checkpoints and tiles, submitting alone, reading an event. Starts an etcd cluster of three members
-on this machine and stops it. The figures go to standard output as a table and to
+audit, checkpoints and tiles, submitting alone, reading an event. Starts an etcd cluster of three
+members on this machine and stops it. The figures go to standard output as a table and to
 .local/bench/verify.json. Needs the programs of `swift build -c release` and .local/venv
 (./setup-env.sh); `make bench-verify` makes both.
 """
