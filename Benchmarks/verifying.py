@@ -71,7 +71,7 @@ class Verifying:
     # The sealing path
 
     def cost(self, rounds: int, seconds: float) -> dict:
-        """Events a second through streams, with checkpoints and audit and without, in turn."""
+        """Events a second through streams, with audit, checkpoints and tiles, and without."""
         pairs = []
         for number in range(rounds):
             order = [False, True] if number % 2 == 0 else [True, False]
@@ -222,7 +222,7 @@ class Verifying:
         self._prefixes += 1
         settings = {"LEDGER_PREFIX": f"{PREFIX}{self._prefixes}/", "LEDGER_FORWARDING": "off"}
         if is_on:
-            settings["LEDGER_SIGNING_KEY"] = str(self._key)
+            settings |= {"LEDGER_SIGNING_KEY": str(self._key), "LEDGER_TILES_PORT": "0"}
         else:
             settings["LEDGER_AUDIT_EVENTS_PER_SECOND"] = "0"
         binary = self._binaries / "ledger-service"

@@ -2,8 +2,8 @@
 """Measures verification: its speed, and what audit, checkpoints, receipts and proofs cost.
 
 Every figure stands beside a baseline of the same run: SHA-256 over the same bytes, sealing without
-audit and checkpoints, submitting alone, reading an event. Starts an etcd cluster of three members
-on this machine and stops it. The figures go to standard output as a table and to
+audit, checkpoints and tiles, submitting alone, reading an event. Starts an etcd cluster of three
+members on this machine and stops it. The figures go to standard output as a table and to
 .local/bench/verify.json. Needs the programs of `swift build -c release` and .local/venv
 (./setup-env.sh); `make bench-verify` makes both.
 """
@@ -90,7 +90,7 @@ def table(figures: dict[str, dict]) -> str:
     if cost := figures.get("cost"):
         on, off = cost["with"], cost["without"]
         row(f"streams, {on['events_per_second']:,} events/s", on["latency_ms"], "ms",
-            f"without audit and checkpoints, {off['events_per_second']:,} events/s",
+            f"without audit, checkpoints and tiles, {off['events_per_second']:,} events/s",
             off["latency_ms"]["p50"], cost["ratio"])
     if receipts := figures.get("receipts"):
         row("event to receipt", receipts["receipt_ms"], "ms", "SubmitEvent alone",

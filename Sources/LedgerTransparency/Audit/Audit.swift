@@ -14,6 +14,8 @@ import Synchronization
 package final class Audit: Service {
     /// About so many bytes are read at a time, so that verifying them keeps no processor from a batch for long.
     private static let pageBytes = 256 << 10
+    /// Enough between pages of that size; where the rate makes it wait anyhow, more would only make it slower.
+    private static let longestPause = Duration.milliseconds(5)
 
     private let machine: Mutex<AuditMachine>
     private let store: LedgerStore
@@ -60,9 +62,7 @@ package final class Audit: Service {
                     machine.withLock { $0.looked(statement, at: clock.now) }
                 case .read(let need, let pass, let head):
                     if feed?.pass != pass {
-                        feed = (
-                            pass, VerifierFeed(store, through: head, pageBytes: Self.pageBytes)
-                        )
+                        feed = (pass, reads(through: head))
                     }
                     feed?.reads.extend(through: head)
                     guard let answer = try await feed?.reads.read(need) else { continue }
@@ -76,6 +76,11 @@ package final class Audit: Service {
             }
             tell()
         }
+    }
+
+    private func reads(through head: SequenceNumber) -> VerifierFeed {
+        VerifierFeed(
+            store, through: head, pageBytes: Self.pageBytes, longestPause: Self.longestPause)
     }
 
     private var newestKnown: Head? {

@@ -29,10 +29,8 @@ extension LedgerVerifier {
 package struct VerifierFeed: Sendable {
     /// The tiles that are kept: those of a page lie in the order in which they are needed.
     private static let mostTiles = 256
-    /// No pause between two pages is longer.
-    private static let longestPause = Duration.milliseconds(50)
-
     private let store: LedgerStore
+    private let longestPause: Duration
     private let blockSizer: PageSizer
     private var tileSizer: PageSizer
     private var through: SequenceNumber
@@ -44,10 +42,13 @@ package struct VerifierFeed: Sendable {
     /// - Parameters:
     ///   - through: the verifier's head.
     ///   - pageBytes: about so many bytes are read at a time.
+    ///   - longestPause: between two pages; otherwise half the time since the last one.
     package init(
-        _ store: LedgerStore, through: SequenceNumber, pageBytes: Int = PageSizer.defaultTarget
+        _ store: LedgerStore, through: SequenceNumber, pageBytes: Int = PageSizer.defaultTarget,
+        longestPause: Duration = .milliseconds(50)
     ) {
         self.store = store
+        self.longestPause = longestPause
         self.through = through
         blockSizer = PageSizer(target: pageBytes)
         tileSizer = PageSizer(unitBytes: Tile.byteCount, target: pageBytes)
@@ -96,7 +97,7 @@ package struct VerifierFeed: Sendable {
     /// So much that whoever else wants the processors gets a third of one at least.
     private mutating func pause() async throws {
         let worked = readAt.duration(to: .now)
-        try await Task.sleep(for: min(worked / 2, Self.longestPause))
+        try await Task.sleep(for: min(worked / 2, longestPause))
         readAt = .now
     }
 
