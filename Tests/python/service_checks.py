@@ -1,12 +1,15 @@
-"""Health in its three forms, server reflection, and the calls that do not exist yet."""
+"""Health in its three forms, server reflection, receipts and proofs."""
 
+import base64
 import datetime
+import hashlib
 
 import grpc
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
+import formats
 from checking import Unexpected, check, eventually, expect, expect_equal
 from ledger import RPC_SECONDS, Ledger
 from stubs import messages
@@ -15,12 +18,6 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 # The messages of both versions are the same on the wire.
 REFLECTION_VERSIONS = ("v1", "v1alpha")
-UNIMPLEMENTED_CALLS = {
-    "GetCheckpoint": messages.GetCheckpointRequest(),
-    "GetInclusionProof": messages.GetInclusionProofRequest(sequence_number=1),
-    "GetConsistencyProof": messages.GetConsistencyProofRequest(first_size=1),
-    "GetReceipt": messages.GetReceiptRequest(sequence_number=1),
-}
 
 
 @check("HealthCheck is healthy, SERVING, and knows the last number")
@@ -201,8 +198,55 @@ for _version in REFLECTION_VERSIONS:
     reflection_check(_version)
 
 
-@check("the calls for proofs, receipts and checkpoints are UNIMPLEMENTED")
-def unimplemented(ledger: Ledger) -> None:
-    for name, request in UNIMPLEMENTED_CALLS.items():
-        failure = ledger.failure(getattr(ledger.stub, name), request, timeout=RPC_SECONDS)
-        expect_equal(f"the code of {name}", failure.code, grpc.StatusCode.UNIMPLEMENTED)
+def root_of(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """Where an inclusion path leads (RFC 9162, section 2.1.3.2)."""
+    last, root = size - 1, leaf
+    for sibling in path:
+        left = index % 2 == 1 or index == last
+        pair = sibling + root if left else root + sibling
+        root = hashlib.sha256(b"\x01" + pair).digest()
+        while left and index % 2 == 0 and index != 0:
+            index, last = index >> 1, last >> 1
+        index, last = index >> 1, last >> 1
+    expect_equal("what is left of the path", last, 0)
+    return root
+
+
+@check("a receipt leads from the event's bytes to the root of the checkpoint in it")
+def receipt(ledger: Ledger) -> None:
+    sealed = ledger.seal()
+    number = sealed.sequence_number
+    request = messages.GetReceiptRequest(sequence_number=number, wait_ms=5_000)
+    answer = ledger.stub.GetReceipt(request, timeout=RPC_SECONDS)
+    expect_equal("the entry", answer.entry, formats.entry_bytes(sealed))
+    proof, _, note = answer.receipt.partition("\n\n")
+    lines = proof.split("\n")
+    expect_equal("the header", lines[:2], ["c2sp.org/tlog-proof@v1", f"index {number - 1}"])
+    _, size, root, *_ = note.split("\n")
+    leaf = hashlib.sha256(b"\x00" + answer.entry).digest()
+    path = [base64.b64decode(line, validate=True) for line in lines[2:]]
+    expect_equal(
+        "the root", root_of(leaf, number - 1, int(size), path), base64.b64decode(root)
+    )
+
+
+@check("proofs of a size and of two sizes agree, and with the checkpoint")
+def proofs(ledger: Ledger) -> None:
+    first = ledger.seal().sequence_number
+    second = ledger.seal().sequence_number
+    size = messages.GetInclusionProofRequest(sequence_number=first, tree_size=second)
+    inclusion = ledger.stub.GetInclusionProof(size, timeout=RPC_SECONDS)
+    expect_equal(
+        "the root",
+        root_of(inclusion.leaf_hash, first - 1, second, list(inclusion.path)),
+        inclusion.root_hash,
+    )
+    sizes = messages.GetConsistencyProofRequest(first_size=first, second_size=second)
+    consistency = ledger.stub.GetConsistencyProof(sizes, timeout=RPC_SECONDS)
+    expect_equal("the second root", consistency.second_root, inclusion.root_hash)
+    beyond = messages.GetInclusionProofRequest(sequence_number=1, tree_size=2**64 - 1)
+    ledger.failure(ledger.stub.GetInclusionProof, beyond, timeout=RPC_SECONDS).expect(
+        grpc.StatusCode.OUT_OF_RANGE
+    )
+    note = ledger.stub.GetCheckpoint(messages.GetCheckpointRequest(), timeout=RPC_SECONDS).note
+    expect("\n\n\u2014 " in note, "the checkpoint has no signature")
