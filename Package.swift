@@ -122,7 +122,10 @@ let package = Package(
             name: "CommandLineSupport", dependencies: [arguments], swiftSettings: strict),
         .executableTarget(
             name: "ledger-service",
-            dependencies: ["CommandLineSupport", "LedgerServer", arguments, logging],
+            dependencies: [
+                "CommandLineSupport", "LedgerServer", arguments, logging,
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "ledgerctl",

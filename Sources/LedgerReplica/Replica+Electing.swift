@@ -41,6 +41,7 @@ extension Replica {
         do throws(LedgerStoreError) {
             let observed = try await store.observe(timeout: Self.electionTimeout)
             note(observed.member, since: begin)
+            note(observed.fence)
             // Who may have to take over had better be near the present.
             if let known { send(.noticed(observed.observation, knownBefore: known)) }
             let counter = observed.observation.revision

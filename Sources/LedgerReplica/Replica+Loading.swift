@@ -1,6 +1,7 @@
 import LedgerCore
 import LedgerStore
 import Logging
+import Synchronization
 
 extension Replica {
     /// So often in a row the ledger must contradict itself before that is believed.
@@ -55,7 +56,8 @@ extension Replica {
                 "head": "\(loaded.head.sequence)",
                 "duration_ms": "\((clock.now - begin).millisecondsRoundedUp)",
             ])
-        let fence = await environment.checkPast(loaded)
+        let fence = try await environment.checkPast(loaded, observed.fence)
+        state.withLock { $0.storedFence = observed.fence }
         send(.loaded(loaded, fence: fence)) { state, _ in state.provisional = nil }
     }
 }

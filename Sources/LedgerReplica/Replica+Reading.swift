@@ -26,9 +26,21 @@ extension Replica {
         state.withLock { $0.core.state?.observation }
     }
 
-    /// Why nothing is sealed any more; nil while not fenced.
-    package var fence: LedgerInconsistency? {
-        state.withLock { $0.core.fence }
+    /// Why nothing is sealed any more, and the revision that the key `fence` had then; nil while not fenced.
+    package var fence: (reason: LedgerInconsistency, keyRevision: Revision)? {
+        state.withLock { state in
+            guard let fence = state.core.fence else { return nil }
+            return (fence, state.fencedAt ?? .absent)
+        }
+    }
+
+    /// The key `fence` was read: one that nobody has decided about stops this replica too (protocol.md 12).
+    func note(_ fence: LedgerStore.StoredFence?) {
+        let isKnown = state.withLock { state in
+            defer { state.storedFence = fence }
+            return state.storedFence == fence
+        }
+        if !isKnown, let reason = fence?.reason { send(.contradicted(.fenced(reason))) }
     }
 
     /// Whether this replica is the one that seals, as far as it knows.
@@ -86,6 +98,7 @@ extension Replica {
         do throws(LedgerStoreError) {
             let observed = try await store.observe(timeout: Self.headTimeout)
             note(observed.member, since: begin)
+            note(observed.fence)
             if let hint = observed.hint { send(.noticedHint(hint)) }
             if let known { send(.noticed(observed.observation, knownBefore: known)) }
             return .success(observed.observation)

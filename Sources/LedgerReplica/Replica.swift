@@ -24,6 +24,10 @@ package final class Replica: Service, Sendable {
         var fullAt: MonotonicInstant?
         /// The release of a member for which nothing is sealed.
         var refusedRelease: String?
+        /// The key `fence` as it was read last.
+        var storedFence: LedgerStore.StoredFence?
+        /// The revision that the key had when this replica was fenced; nil while it is not.
+        var fencedAt: Revision?
         /// One member's copy of the ledger, for reads alone, until it was read from the quorum.
         var provisional: LedgerState?
         var lastCondition: ReplicaCondition?
@@ -294,6 +298,9 @@ package final class Replica: Service, Sendable {
         }
         if !remainder.answers.isEmpty { state.telling += 1 }
         remainder.isLast = state.isDrained && state.telling == 0
+        if state.core.fence != nil, state.fencedAt == nil {
+            state.fencedAt = state.storedFence?.revision ?? .absent
+        }
         note(condition(state, at: moment), &state)
         remainder.resumed = state.readers.resumeAll(upTo: state.core.state?.head.sequence)
         remainder.resumed += Self.wakeStreams(&state, at: moment.now)

@@ -8,6 +8,15 @@ extension LedgerStore {
         /// Nil where the key holds what this version does not understand.
         package let record: FenceRecord?
         package let revision: Revision
+
+        /// Why nothing is sealed; nil where an operator has decided.
+        package var reason: String? {
+            switch record?.state {
+            case .fenced(let reason): reason
+            case .accepted: nil
+            case nil: "the key fence holds what this version does not understand"
+            }
+        }
     }
 
     /// Reads the key linearizably; nil where there is none.
@@ -20,7 +29,11 @@ extension LedgerStore {
         guard let found = response.range(0) else {
             throw .inconsistent(.malformed("an answer without the fence"))
         }
-        return found.kvs.first.map {
+        return Self.fence(found)
+    }
+
+    static func fence(_ range: EtcdRangeResponse?) -> StoredFence? {
+        range?.kvs.first.map {
             StoredFence(
                 record: try? FenceRecord(decodingJSON: $0.value),
                 revision: Revision(rawValue: $0.modRevision))

@@ -61,6 +61,8 @@ package struct LedgerStore: Sendable {
     package struct Observed: Sendable {
         package let observation: LedgerObservation
         package let hint: HintReading?
+        /// The key `fence`; nil where it is absent.
+        package let fence: StoredFence?
         package let member: AnsweringMember
     }
 
@@ -70,7 +72,8 @@ package struct LedgerStore: Sendable {
             transactions.observing(serializable: source != nil), timeout: timeout)
         return Observed(
             observation: try transactions.observation(from: response),
-            hint: transactions.hint(ofRead: response), member: AnsweringMember(response.header))
+            hint: transactions.hint(ofRead: response), fence: Self.fence(response.range(4)),
+            member: AnsweringMember(response.header))
     }
 
     /// Counter, head and hint as that member has them which is furthest ahead; nil where none answers.
@@ -114,10 +117,10 @@ package struct LedgerStore: Sendable {
                 timeout: ContinuousClock.now.duration(to: end))
             let now = try transactions.observation(from: response)
             if now == known {
-                let key = response.range(4)?.kvs.first?.key
+                let key = response.range(5)?.kvs.first?.key
                 return WholeObservation(
                     observation: now, firstBeyond: key.flatMap { keys.blockNumber($0) },
-                    checkpoint: response.range(5).flatMap { Self.storedCheckpoint($0) })
+                    checkpoint: response.range(6).flatMap { Self.storedCheckpoint($0) })
             }
             known = now
         }

@@ -99,11 +99,14 @@ struct LedgerServiceCommand: AsyncParsableCommand {
             logger.warning("\(warning)")
         }
         do {
+            let stop = StopRequest()
             var ending = LedgerApplication.Ending.decided
-            while ending == .decided {
+            // A request to stop that comes while the application ends for a decision is not heard by it.
+            while ending == .decided, !stop.isRequested {
                 ending = try await LedgerApplication(configuration: configuration, logger: logger)
                     .run()
             }
+            stop.cancel()
         } catch let error as ConfigurationError {
             say(error.message)
             throw ExitCode.validationFailure

@@ -114,6 +114,42 @@ extension Integration {
             }
         }
 
+        @Test("a checkpoint whose signature somebody exchanged is not handed out, and signed again")
+        func exchangedSignature() async throws {
+            let key = try SigningKeyFile(seed: 7)
+            let other = try SigningKeyFile(seed: 8)
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(
+                on: cluster, settings: ["LEDGER_SIGNING_KEY": key.path]
+            ) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("event", 2, ledger)
+                    let own = try await waitForCheckpoint(covering: 2, stored, key.signer.verifier)
+                    let forged = try other.signer.note(size: own.size, root: own.root).encoded()
+                    try await stored.put(stored.keys.checkpoint, forged)
+                    await ledger.process.kill()
+                    let reading = try await ledger.another([
+                        "LEDGER_SIGNING_KEY": "",
+                        "LEDGER_FORMER_KEYS": key.signer.verifier.verifierKey,
+                    ])
+                    try await reading.use { reading in
+                        do {
+                            _ = try await reading.calls.checkpoint()
+                            Issue.record("a checkpoint that a stranger signed is handed out")
+                        } catch let failure as CallFailure {
+                            #expect(failure.reason == "CORRUPT", "\(failure)")
+                        }
+                    }
+                    try await ledger.another().use { signing in
+                        try await eventually("it is signed again") {
+                            (try? await self.read(stored, key.signer.verifier))?.size == 2
+                        }
+                        #expect(try await !signing.calls.checkpoint().isEmpty)
+                    }
+                }
+            }
+        }
+
         @Test("a checkpoint that somebody else wrote stays, is told of, and keeps others from being put")
         func foreign() async throws {
             let key = try SigningKeyFile(seed: 5)

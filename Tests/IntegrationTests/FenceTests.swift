@@ -47,6 +47,7 @@ extension Integration {
             for pair in try await stored.everything() where !known.contains(pair.key) {
                 try await stored.delete(pair.key)
             }
+            if kept.isEmpty { return }
             _ = try await stored.client.transaction(
                 .init(success: kept.map { .put(key: $0.key, value: $0.value) }))
         }
@@ -70,6 +71,58 @@ extension Integration {
                     try await ledger.another().use { again in
                         try await expectFenced(again)
                         #expect(try await again.calls.healthCheck().lastSequenceNumber == 4)
+                    }
+                }
+            }
+        }
+
+        @Test("a checkpoint of this ledger's key with another past fences")
+        func signedOther() async throws {
+            let key = try SigningKeyFile(seed: 13)
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(
+                on: cluster, settings: ["LEDGER_SIGNING_KEY": key.path]
+            ) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    try await seal("event", 5, ledger)
+                    let other = try key.signer.note(size: 2, root: .sha256([1])).encoded()
+                    try await stored.put(stored.keys.checkpoint, other)
+                    try await seal("more", 1, ledger)
+                    try await expectFenced(ledger)
+                    #expect(try await waitForRecord(stored).records.map(\.size) == [2])
+                    #expect(try await stored.value(stored.keys.checkpoint) == other)
+                }
+            }
+        }
+
+        @Test(
+            "a store that was set back below its signed checkpoint is fenced before anything is sealed",
+            arguments: [false, true])
+        func setBackWhileStopped(isEmptied: Bool) async throws {
+            let key = try SigningKeyFile(seed: 15)
+            let settings = ["LEDGER_SIGNING_KEY": key.path]
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(on: cluster, settings: settings) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    if !isEmptied { try await seal("kept", 2, ledger) }
+                    let kept = try await stored.everything().filter {
+                        $0.key != stored.keys.sealer && $0.key != stored.keys.checkpoint
+                    }
+                    try await seal("lost", 2, ledger)
+                    let size = isEmptied ? 2.0 : 4.0
+                    try await eventually("a checkpoint covers the lost events") {
+                        try await ledger.process.metric("ledger_checkpoint_size") == size
+                    }
+                    await ledger.process.kill()
+                    let checkpoint = try #require(
+                        try await stored.value(stored.keys.checkpoint))
+                    try await putBack(kept, stored)
+                    try await stored.put(stored.keys.checkpoint, checkpoint)
+                    try await ledger.another().use { again in
+                        let refused = await again.calls.submit(.sample("again"))
+                        guard case .notSealed(.failedPrecondition, "LEDGER_ROLLED_BACK") = refused
+                        else { throw TestFailure("it answered: \(refused)") }
+                        #expect(try await waitForRecord(stored).records.map(\.size) == [UInt64(size)])
                     }
                 }
             }
@@ -167,16 +220,9 @@ extension Integration {
                     try await stored.put(stored.keys.checkpoint, checkpoint)
                     _ = await ledger.calls.submit(.sample("provocation"))
                     try await expectFenced(ledger)
-                    let fence = try await waitForRecord(stored)
-                    let head = try Head(
-                        decodingJSON: try #require(try await stored.value(stored.keys.head)))
-                    let given = OutsideRecord(
-                        source: "the signed checkpoint in etcd", size: 4,
-                        root: try PublishedRoot.root(of: checkpoint))
-                    let decision = FenceRecord(
-                        .accepted(size: head.sequence.rawValue, root: head.tree.root),
-                        records: fence.records + [given])
-                    try await stored.put(stored.keys.fence, decision.encodedJSON())
+                    #expect(try await waitForRecord(stored).records.map(\.size) == [4])
+                    let accepted = try await unfence(ledger, ["--accept", "2"])
+                    #expect(accepted.status == 0, "\(accepted)")
                     try await eventually("the ledger is read anew") {
                         ledger.process.lastLines.contains("the ledger is read anew")
                     }
@@ -198,11 +244,5 @@ extension Integration {
                 }
             }
         }
-    }
-}
-
-private enum PublishedRoot {
-    static func root(of note: [UInt8]) throws -> Digest {
-        try Checkpoint(parsing: SignedNote(parsing: note).text).root
     }
 }

@@ -24,6 +24,9 @@ package struct OutsideRecord: Hashable, Sendable {
 
     package static let maxSourceBytes = 256
 
+    /// The source of what the key `checkpoint` says.
+    package static let storedCheckpoint = "the signed checkpoint in etcd"
+
     /// Whether an operator who accepted the loss of this record has accepted that of the other one too.
     func covers(_ other: OutsideRecord) -> Bool {
         source == other.source && size == other.size && (root == nil || root == other.root)

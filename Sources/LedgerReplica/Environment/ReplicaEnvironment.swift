@@ -18,9 +18,12 @@ package struct ReplicaEnvironment: Sendable {
     /// Asks etcd's members how they are, and reports it with `membersChecked` before it returns: before the ledger is
     /// loaded, and while etcd has no space. False while a member runs a release that can lose committed transactions.
     package var checkMembers: @Sendable () async -> Bool
-    /// Compares a ledger that was read with what is known of it outside the store, before anything is sealed on it. What
-    /// it returns fences; where nothing can be learned in a few seconds, that is no reason to stand still.
-    package var checkPast: @Sendable (LedgerState) async -> LedgerInconsistency?
+    /// Compares a ledger that was read with the key `fence` and with what is known of it outside, before anything is
+    /// sealed on it. What it returns fences; what it throws has the ledger read again.
+    package var checkPast: PastCheck
+    package typealias PastCheck =
+        @Sendable (LedgerState, LedgerStore.StoredFence?) async throws(LedgerStoreError) ->
+        LedgerInconsistency?
 
     /// On which threads a replica works; where nothing is named, on those of whoever runs it.
     package struct Executors: Sendable {
@@ -42,7 +45,7 @@ package struct ReplicaEnvironment: Sendable {
         logger: Logger, random: @escaping @Sendable () -> UInt64,
         executors: Executors = Executors(),
         checkMembers: @escaping @Sendable () async -> Bool,
-        checkPast: @escaping @Sendable (LedgerState) async -> LedgerInconsistency? = { _ in nil }
+        checkPast: @escaping PastCheck = { _, _ in nil }
     ) {
         self.clock = clock
         self.timers = timers

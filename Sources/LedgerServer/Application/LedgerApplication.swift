@@ -71,7 +71,8 @@ package struct LedgerApplication: Sendable {
         let (store, blocks) = (reading.store, reading.blocks)
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)
-        let past = Transparency.Past(store: store, logger: logger)
+        let past = Transparency.Past(
+            configuration: configuration, store: store, logger: logger)
         let replication = try Replication(
             configuration: configuration, address: address,
             environment: .init(
@@ -99,7 +100,8 @@ package struct LedgerApplication: Sendable {
             further: { replica.dependencies }, trouble: { troubles.current },
             audit: { transparency.audit?.report })
         let tree = transparency.tree
-        let checkpoints = CheckpointReader(store: store, tree: tree, reader: reader)
+        let checkpoints = CheckpointReader(
+            store: store, tree: tree, trust: transparency.trust, reader: reader)
         let tilesPages = TilesPages(
             tree: tree, checkpoints: checkpoints, reader: reader,
             servesEntries: configuration.servesEntries)

@@ -23,17 +23,21 @@ struct Transparency {
         let checker: PastChecker
         private let store: LedgerStore
 
-        init(store: LedgerStore, logger: Logger) {
+        init(configuration: ServiceConfiguration, store: LedgerStore, logger: Logger) {
             self.store = store
-            checker = PastChecker(store: store, logger: logger)
+            checker = PastChecker(
+                store: store,
+                keys: configuration.signers.map(\.verifier) + configuration.formerKeys,
+                logger: logger)
         }
 
         /// Compares a ledger that was read, before anything is sealed on it.
-        var check: @Sendable (LedgerState) async -> LedgerInconsistency? {
-            { [checker, store] ledger in
+        var check: ReplicaEnvironment.PastCheck {
+            { [checker, store] (ledger, fence) async throws(LedgerStoreError) in
                 let tiles = ledger.tiles
-                return await checker.checkStart(
-                    ledger, tree: TreeReader(store: store.urgent, tree: { tiles }, cacheBytes: 0))
+                return try await checker.checkStart(
+                    ledger, fence: fence,
+                    tree: TreeReader(store: store.urgent, tree: { tiles }, cacheBytes: 0))
             }
         }
     }
@@ -52,12 +56,14 @@ struct Transparency {
             decision: { past.checker.decision })
         self.checkpointer = checkpointer
         fence = FenceKeeper(
-            replica: replica, past: past.checker, tree: tree, clock: clock, logger: logger,
+            replica: replica, past: past.checker, tree: tree, clock: clock,
+            interval: Nanoseconds(configuration.outsideCheckInterval), logger: logger,
             own: { [checkpointer.record].compactMap { $0 } })
         metrics.observe(checkpointer)
         trust = CheckpointTrust(
             origin: configuration.origin,
-            verifiers: configuration.signers.map(\.verifier) + configuration.formerKeys)
+            verifiers: configuration.signers.map(\.verifier) + configuration.formerKeys,
+            decision: { past.checker.decision })
         let rate = configuration.auditEventsPerSecond
         audit =
             rate == 0

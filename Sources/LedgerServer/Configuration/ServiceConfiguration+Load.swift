@@ -174,6 +174,7 @@ extension ServiceConfiguration {
         auditEventsPerSecond = reader.integer(
             .auditRate, default: auditEventsPerSecond, 0...1_000_000, unit: "events")
         auditInterval = reader.seconds(.auditInterval, default: 60, 1...86_400)
+        outsideCheckInterval = reader.seconds(.outsideCheckInterval, default: 60, 1...3_600)
     }
 
     /// Where only the commit deadline is set, above the default of the resolve deadline, twice the

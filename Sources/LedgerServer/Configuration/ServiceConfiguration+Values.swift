@@ -79,6 +79,7 @@ extension ServiceConfiguration {
         case .maxListingBytes: .number(maxListingBytes)
         case .followBytes: .number(followBytes)
         case .auditRate: .number(auditEventsPerSecond)
+        case .outsideCheckInterval: .seconds(outsideCheckInterval)
         case .auditInterval: .seconds(auditInterval)
         case .origin: .text(origin)
         case .signingKey: .list(signingKeyPaths)

@@ -132,6 +132,9 @@ package struct ServiceConfiguration: Sendable {
 
     /// `LEDGER_AUDIT_EVENTS_PER_SECOND`, 0...1000000: how fast stored events are verified in the background; 0 is off.
     package var auditEventsPerSecond = 2_000
+    /// `LEDGER_OUTSIDE_CHECK_INTERVAL`, 1...3600 s: between two comparisons of the ledger with what others have seen of
+    /// it.
+    package var outsideCheckInterval = Duration.seconds(60)
     /// `LEDGER_AUDIT_INTERVAL`, 1...86400 s: from the end of a pass over all stored events to the next.
     package var auditInterval = Duration.seconds(60)
 

@@ -57,6 +57,7 @@ package enum SettingName: String, Sendable, CaseIterable {
     case maxWaitingReads = "LEDGER_MAX_WAITING_READS"
     case maxListingBytes = "LEDGER_MAX_LISTING_BYTES"
     case followBytes = "LEDGER_FOLLOW_BYTES"
+    case outsideCheckInterval = "LEDGER_OUTSIDE_CHECK_INTERVAL"
     case auditRate = "LEDGER_AUDIT_EVENTS_PER_SECOND"
     case auditInterval = "LEDGER_AUDIT_INTERVAL"
     case origin = "LEDGER_ORIGIN"

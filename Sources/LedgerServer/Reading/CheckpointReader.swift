@@ -16,9 +16,13 @@ package final class CheckpointReader: Sendable {
     private let reads: FreshReads<PublishedCheckpoint?, LedgerRPCError>
     private let newestSize: NewestSize
 
-    /// - Parameter reader: says how far the ledger goes.
-    package init(store: LedgerStore, tree: TreeReader, reader: EventReader) {
-        let checked = CheckedCheckpoint(store: store, tree: tree, reader: reader)
+    /// - Parameters:
+    ///   - trust: whose checkpoints are handed out.
+    ///   - reader: says how far the ledger goes.
+    package init(
+        store: LedgerStore, tree: TreeReader, trust: CheckpointTrust, reader: EventReader
+    ) {
+        let checked = CheckedCheckpoint(store: store, tree: tree, trust: trust, reader: reader)
         let newestSize = NewestSize()
         self.newestSize = newestSize
         reads = FreshReads(interval: Self.interval, cancelled: .readCancelled) {
@@ -76,12 +80,16 @@ private final class NewestSize: Sendable {
 private final class CheckedCheckpoint: Sendable {
     private let store: LedgerStore
     private let tree: TreeReader
+    private let trust: CheckpointTrust
     private let reader: EventReader
     private let last = Mutex<PublishedCheckpoint?>(nil)
 
-    init(store: LedgerStore, tree: TreeReader, reader: EventReader) {
+    init(
+        store: LedgerStore, tree: TreeReader, trust: CheckpointTrust, reader: EventReader
+    ) {
         self.store = store
         self.tree = tree
+        self.trust = trust
         self.reader = reader
     }
 
@@ -94,6 +102,9 @@ private final class CheckedCheckpoint: Sendable {
         }
         guard let stored else { return nil }
         if let last = last.withLock({ $0 }), last.bytes == stored.bytes { return last }
+        if case .refused(let reason) = trust.statement(of: stored) {
+            throw LedgerRPCError.corrupt("what is stored as the checkpoint is \(reason)")
+        }
         let published = try Self.decode(stored)
         try await compare(published.checkpoint)
         last.withLock { $0 = published }

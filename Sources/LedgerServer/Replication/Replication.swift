@@ -25,7 +25,7 @@ struct Replication {
         var metrics: LedgerMetrics
         var logger: Logger
         var checkMembers: @Sendable () async -> Bool
-        var checkPast: @Sendable (LedgerState) async -> LedgerInconsistency?
+        var checkPast: ReplicaEnvironment.PastCheck
     }
 
     let replica: Replica

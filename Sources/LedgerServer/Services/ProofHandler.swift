@@ -102,6 +102,9 @@ package struct ProofHandler: Sendable {
 
     // MARK: Checkpoints
 
+    /// So long a replica without a key waits for the first checkpoint of one that has a key.
+    private static let patience = Duration.seconds(2)
+
     package func getCheckpoint(
         _ request: ServerRequest<Ledger_GetCheckpointRequest>, _ context: ServerContext
     ) async throws -> Ledger_GetCheckpointResponse {
@@ -126,6 +129,11 @@ package struct ProofHandler: Sendable {
             throw LedgerRPCError.invalidArgument(field: "wait_ms", "must be 5000 or less")
         }
         let end = ContinuousClock.now + wait
+        if !hasSigningKey {
+            // Another replica may have one, and put the first checkpoint within two seconds.
+            _ = try await checkpoints.newest(
+                covering: 1, until: min(end, ContinuousClock.now + Self.patience))
+        }
         _ = try await expectCheckpoint()
         let entry = try await reader.event(number).entry.encoded()
         let found = try await checkpoints.newest(covering: number.rawValue, until: end)

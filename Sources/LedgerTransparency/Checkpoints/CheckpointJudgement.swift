@@ -3,10 +3,10 @@ package import LedgerStore
 
 /// What the stored checkpoint means for whoever would put the next one (protocol.md 25).
 package enum CheckpointJudgement: Equatable, Sendable {
-    /// It covers the head.
+    /// It covers the head, and everybody who is to sign has signed it.
     case upToDate
     /// A checkpoint of the head may take its place, once the head's tree is proved to continue the one of `after`; nil
-    /// where there is nothing to continue.
+    /// where there is nothing to continue. One of the head's own size lacks a signature.
     case replaceable(Revision, after: PublishedCheckpoint?)
     /// This ledger's key has signed more events than there are, or other ones.
     case contradiction(OutsideRecord)
@@ -18,10 +18,11 @@ package enum CheckpointJudgement: Equatable, Sendable {
     ///   - stored: what the key `checkpoint` holds; nil where it is absent.
     ///   - head: read not earlier than `stored`.
     ///   - keys: of this ledger, old ones too.
+    ///   - signers: those of them that are to sign.
     ///   - decision: what an operator has decided about an earlier fence.
     package init(
         _ stored: LedgerStore.StoredCheckpoint?, head: Head, origin: String,
-        keys: [NoteVerifier], decision: FenceRecord? = nil
+        keys: [NoteVerifier], signers: [NoteVerifier] = [], decision: FenceRecord? = nil
     ) {
         guard let stored else {
             self = .replaceable(.absent, after: nil)
@@ -39,8 +40,7 @@ package enum CheckpointJudgement: Equatable, Sendable {
             self = .foreign("it is of another origin than \(origin)")
             return
         }
-        let record = OutsideRecord(
-            source: Self.source, size: checkpoint.size, root: checkpoint.root)
+        let record = published.record
         if decision?.accepts(record) == true {
             self = .replaceable(stored.revision, after: nil)
             return
@@ -52,7 +52,9 @@ package enum CheckpointJudgement: Equatable, Sendable {
                 isOwn
                 ? .contradiction(record)
                 : .foreign("no known key has signed it, and it is not of this ledger's tree")
-        } else if checkpoint.size == head.tree.size {
+        } else if checkpoint.size == head.tree.size,
+            signers.allSatisfy({ published.isSigned(byOneOf: [$0]) })
+        {
             self = .upToDate
         } else {
             self = .replaceable(stored.revision, after: published)
@@ -60,7 +62,7 @@ package enum CheckpointJudgement: Equatable, Sendable {
     }
 
     /// How the stored checkpoint is called in records.
-    package static let source = "the signed checkpoint in etcd"
+    package static let source = OutsideRecord.storedCheckpoint
 }
 
 extension PublishedCheckpoint {

@@ -9,9 +9,9 @@ package struct CheckpointPace: Sendable {
     package static let interval = Nanoseconds.milliseconds(1_000)
     /// The time between two looks of another one.
     package static let lookInterval = Nanoseconds.milliseconds(500)
-    /// For so long a checkpoint of what is sealed may be missing before another one puts it: with the time between two
-    /// looks less than two seconds.
-    package static let patience = Nanoseconds.milliseconds(1_300)
+    /// For so long a checkpoint of what is sealed may be missing before another one puts it. A replica that follows sees
+    /// an event up to a second late, and looks every half second: about two seconds in all.
+    package static let patience = Nanoseconds.milliseconds(800)
 
     private var lastLook: MonotonicInstant?
     /// What should be covered soon, and since when it is waited for.

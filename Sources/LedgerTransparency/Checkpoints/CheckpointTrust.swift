@@ -5,13 +5,19 @@ package import LedgerStore
 package struct CheckpointTrust: Sendable {
     private let origin: String
     private let verifiers: [NoteVerifier]
+    private let decision: @Sendable () -> FenceRecord?
 
     /// - Parameters:
     ///   - origin: `LEDGER_ORIGIN`.
     ///   - verifiers: one of these keys must have signed; where there is none, signatures are not checked.
-    package init(origin: String, verifiers: [NoteVerifier]) {
+    ///   - decision: what an operator has decided about an earlier fence: what was given up then states nothing.
+    package init(
+        origin: String, verifiers: [NoteVerifier],
+        decision: @escaping @Sendable () -> FenceRecord? = { nil }
+    ) {
         self.origin = origin
         self.verifiers = verifiers
+        self.decision = decision
     }
 
     /// What is stored under the key `checkpoint` states; nil where it does not exist.
@@ -29,6 +35,7 @@ package struct CheckpointTrust: Sendable {
         guard verifiers.isEmpty || published.isSigned(byOneOf: verifiers) else {
             return .refused(reason: "a checkpoint that no trusted key has signed")
         }
+        if decision()?.accepts(published.record) == true { return .absent }
         return .made(published.checkpoint)
     }
 }

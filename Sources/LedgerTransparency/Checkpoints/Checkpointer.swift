@@ -31,6 +31,13 @@ package final class Checkpointer: Service {
 
         /// All keys by which a checkpoint is known to be this ledger's.
         package var keys: [NoteVerifier] { signers.map(\.verifier) + formerKeys }
+
+        /// Whether a signature stands in the name of one of the keys that sign here.
+        func isOwn(_ signature: SignedNote.Signature) -> Bool {
+            signers.contains {
+                $0.verifier.keyID == signature.keyID && $0.verifier.name == signature.name
+            }
+        }
     }
 
     /// What has become of it so far.
@@ -115,12 +122,19 @@ package final class Checkpointer: Service {
                 let head = try await head(atLeast: stored)
                 guard head.sequence > .zero else { return }
                 let seen = try await examine(stored, head: head)
-                guard case .replaceable(let revision, let before) = seen,
+                guard case .replaceable(let revision, let before) = seen, canSign else { return }
+                // One of the head's own size is there, but not signed by all.
+                let unsigned = before.flatMap {
+                    $0.checkpoint.size == head.tree.size ? $0.note : nil
+                }
+                let covered =
+                    unsigned == nil ? before?.checkpoint.size ?? 0 : head.tree.size - 1
+                guard
                     pace.shouldPut(
-                        covered: before?.checkpoint.size ?? 0, head: head.tree.size,
-                        leads: replica.leads, at: clock.now), canSign
+                        covered: covered, head: head.tree.size, leads: replica.leads,
+                        at: clock.now),
+                    let next = try await put(head, replacing: revision, completing: unsigned)
                 else { return }
-                guard let next = try await put(head, replacing: revision) else { return }
                 stored = next.latest
             }
         } catch is CancellationError {
@@ -150,16 +164,13 @@ package final class Checkpointer: Service {
     ) async throws -> CheckpointJudgement {
         var judgement = CheckpointJudgement(
             stored, head: head, origin: settings.origin, keys: settings.keys,
-            decision: decision())
+            signers: settings.signers.map(\.verifier), decision: decision())
         if case .replaceable(_, .some(let before)) = judgement,
             try await !continues(before.checkpoint, head)
         {
             judgement =
                 before.isSigned(byOneOf: settings.keys)
-                ? .contradiction(
-                    OutsideRecord(
-                        source: CheckpointJudgement.source, size: before.checkpoint.size,
-                        root: before.checkpoint.root))
+                ? .contradiction(before.record)
                 : .foreign("no known key has signed it, and it is not of this ledger's tree")
         }
         switch judgement {
@@ -206,8 +217,11 @@ package final class Checkpointer: Service {
 
     /// Signs the head's checkpoint and puts it.
     ///
+    /// - Parameter unsigned: the stored note of the same checkpoint, whose signatures are kept.
     /// - Returns: what the key holds where another one came first; nil where this round is over.
-    private func put(_ head: Head, replacing revision: Revision) async throws -> Superseded? {
+    private func put(
+        _ head: Head, replacing revision: Revision, completing unsigned: SignedNote?
+    ) async throws -> Superseded? {
         // The stored one may have been taken away or set back: what was seen before must be continued too.
         if let newest = status.newest {
             guard newest.size <= head.tree.size, try await continues(newest, head) else {
@@ -219,7 +233,7 @@ package final class Checkpointer: Service {
         }
         let checkpoint = Checkpoint(
             origin: settings.origin, size: head.tree.size, root: head.tree.root)
-        let note = try sign(checkpoint)
+        let note = try sign(checkpoint, beside: unsigned?.signatures ?? [])
         // From now on the signature may be seen: nothing that contradicts it may be signed, whatever becomes of it.
         remember(checkpoint)
         switch await store.putCheckpoint(
@@ -236,8 +250,10 @@ package final class Checkpointer: Service {
         }
     }
 
-    private func sign(_ checkpoint: Checkpoint) throws(FormatError) -> SignedNote {
-        var signatures: [SignedNote.Signature] = []
+    private func sign(
+        _ checkpoint: Checkpoint, beside others: [SignedNote.Signature]
+    ) throws(FormatError) -> SignedNote {
+        var signatures = others.filter { !settings.isOwn($0) }
         for signer in settings.signers {
             signatures += try signer.note(size: checkpoint.size, root: checkpoint.root).signatures
         }

@@ -3,26 +3,32 @@ package import LedgerStore
 package import Logging
 import Synchronization
 
-/// Compares the ledger with the fence that was recorded in the store and with what is known outside it.
+/// Compares the ledger with the fence that was recorded in the store, with the signed checkpoint there, and with what is
+/// known outside it.
 ///
 /// A store that was set back to an older state is one whole ledger by itself: nothing in it shows that events are
 /// missing. What shows it is what others have seen.
 package final class PastChecker: Sendable {
-    /// How long the comparison before the first event may take: those who do not answer are asked again every minute.
+    /// How long others may take to be asked before the first event: those who do not answer are asked again every
+    /// minute.
     package static let startLimit = Duration.seconds(3)
     static let timeout = Duration.seconds(2)
 
     let store: LedgerStore
+    private let keys: [NoteVerifier]
     private let logger: Logger
     private let gather: @Sendable () async -> [OutsideRecord]
     private let stored = Mutex<LedgerStore.StoredFence?>(nil)
 
-    /// - Parameter gather: asks all others what they have seen; who cannot be asked is left out.
+    /// - Parameters:
+    ///   - keys: of this ledger; a checkpoint in the store that one of them has signed counts.
+    ///   - gather: asks all others what they have seen; who cannot be asked is left out.
     package init(
-        store: LedgerStore, logger: Logger,
+        store: LedgerStore, keys: [NoteVerifier], logger: Logger,
         gather: @escaping @Sendable () async -> [OutsideRecord] = { [] }
     ) {
         self.store = store
+        self.keys = keys
         self.logger = logger
         self.gather = gather
     }
@@ -32,55 +38,36 @@ package final class PastChecker: Sendable {
         stored.withLock { $0?.reason == nil ? $0?.record : nil }
     }
 
-    /// Compares what was read before anything is sealed on it, for `startLimit` at most.
+    /// Compares what was read before anything is sealed on it.
     ///
-    /// - Parameter tree: of the ledger that was read.
+    /// - Parameters:
+    ///   - fence: the key `fence`, read together with the ledger's head.
+    ///   - tree: of the ledger that was read.
+    /// - Throws: where the store cannot be read: nothing may be sealed before it was.
     package func checkStart(
-        _ ledger: LedgerState, tree: any LedgerTree
-    ) async -> LedgerInconsistency? {
-        let found = await withTaskGroup(of: LedgerInconsistency??.self) { group in
-            group.addTask { .some(await self.contradiction(of: ledger.head, tree: tree)) }
-            group.addTask {
-                try? await Task.sleep(for: Self.startLimit)
-                return nil
-            }
-            defer { group.cancelAll() }
-            return await group.next() ?? nil
-        }
-        guard let found else {
-            logger.warning("the ledger was not compared with outside records in time")
-            return nil
-        }
-        return found
+        _ ledger: LedgerState, fence: LedgerStore.StoredFence?, tree: any LedgerTree
+    ) async throws(LedgerStoreError) -> LedgerInconsistency? {
+        stored.withLock { $0 = fence }
+        if let reason = fence?.reason { return .fenced(reason) }
+        let signed = try await signedCheckpoint()
+        let records = [signed].compactMap { $0 } + (await gathered(within: Self.startLimit))
+        return await contradiction(of: ledger.head, tree: tree, records: records)
     }
 
-    /// What contradicts a ledger with this head: a recorded fence, or what somebody outside has seen.
+    /// What others have seen beside the signed checkpoint in the store.
+    func outsideRecords() async throws(LedgerStoreError) -> [OutsideRecord] {
+        let signed = try await signedCheckpoint()
+        return [signed].compactMap { $0 } + (await gather())
+    }
+
+    /// What contradicts a ledger with this head.
     func contradiction(
-        of head: Head, tree: any LedgerTree, own: [OutsideRecord] = []
+        of head: Head, tree: any LedgerTree, records: [OutsideRecord]
     ) async -> LedgerInconsistency? {
-        do {
-            let fence = try await readFence()
-            if let reason = fence?.reason { return .fenced(reason) }
-            let found = try await contradictions(of: head, tree: tree, own: own)
-            return found.first.map { .contradicted(by: $0, found: head.sequence) }
-        } catch {
-            logger.debug(
-                "the ledger was not compared with outside records", metadata: ["error": "\(error)"])
-            return nil
-        }
-    }
-
-    /// All that contradicts a ledger with this head, and was not given up.
-    func contradictions(
-        of head: Head, tree: any LedgerTree, own: [OutsideRecord]
-    ) async throws -> [OutsideRecord] {
-        let comparison = PastComparison(await gather() + own, decision: decision)
-        return try await comparison.contradictions(of: head) { try await tree.root(size: $0) }
-    }
-
-    /// The revision at which a fence stood that no operator had decided about, as it was read last.
-    var fencedAt: Revision? {
-        stored.withLock { $0?.reason == nil ? nil : $0?.revision }
+        let comparison = PastComparison(
+            await withoutNewer(records, than: head), decision: decision)
+        let found = await comparison.contradictions(of: head) { try? await tree.root(size: $0) }
+        return found.first.map { .contradicted(by: $0, found: head.sequence) }
     }
 
     func readFence() async throws(LedgerStoreError) -> LedgerStore.StoredFence? {
@@ -88,15 +75,53 @@ package final class PastChecker: Sendable {
         stored.withLock { $0 = fence }
         return fence
     }
+
+    // MARK: Private
+
+    /// The stored checkpoint, where this ledger's key has signed it.
+    private func signedCheckpoint() async throws(LedgerStoreError) -> OutsideRecord? {
+        guard let stored = try await store.checkpoint(timeout: Self.timeout),
+            let published = try? PublishedCheckpoint(stored), published.isSigned(byOneOf: keys)
+        else { return nil }
+        return published.record
+    }
+
+    private func gathered(within limit: Duration) async -> [OutsideRecord] {
+        let found = await withTaskGroup(of: [OutsideRecord]?.self) { group in
+            group.addTask { await self.gather() }
+            group.addTask {
+                try? await Task.sleep(for: limit)
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
+        }
+        guard let found else {
+            logger.warning("the ledger was not compared with all outside records in time")
+            return []
+        }
+        return found
+    }
+
+    /// Events are sealed while others are asked, so that they may have seen more than a head that was read before: what
+    /// the store has by now is no contradiction.
+    private func withoutNewer(
+        _ records: [OutsideRecord], than head: Head
+    ) async -> [OutsideRecord] {
+        let isAbove = { (record: OutsideRecord) in
+            !record.isContradicted && record.size > head.tree.size
+        }
+        guard records.contains(where: isAbove) else { return records }
+        guard let newest = try? await store.observe(timeout: Self.timeout).observation.head
+        else { return records.filter { !isAbove($0) } }
+        return records.filter { !isAbove($0) || $0.size > newest.tree.size }
+    }
 }
 
-extension LedgerStore.StoredFence {
-    /// Why nothing is sealed; nil where an operator has decided.
-    var reason: String? {
-        switch record?.state {
-        case .fenced(let reason): reason
-        case .accepted: nil
-        case nil: "the key fence holds what this version does not understand"
-        }
+extension PublishedCheckpoint {
+    /// As what has been seen of the ledger.
+    var record: OutsideRecord {
+        OutsideRecord(
+            source: CheckpointJudgement.source, size: checkpoint.size, root: checkpoint.root)
     }
 }

@@ -13,21 +13,21 @@ package struct PastComparison: Sendable {
             + [decision?.acceptedRecord].compactMap { $0 }
     }
 
-    /// What contradicts the ledger with this head.
+    /// What contradicts the ledger with this head. A record whose root cannot be compared now is left out: another
+    /// comparison follows.
     ///
-    /// - Parameter root: of the tree with so many leaves, fewer than the head's.
-    /// - Throws: what `root` throws: then nothing is known.
-    package func contradictions<Failure: Error>(
-        of head: Head, root: (UInt64) async throws(Failure) -> Digest
-    ) async throws(Failure) -> [OutsideRecord] {
+    /// - Parameter root: of the tree with so many leaves, fewer than the head's; nil where it cannot be read.
+    package func contradictions(
+        of head: Head, root: (UInt64) async -> Digest?
+    ) async -> [OutsideRecord] {
         var found: [OutsideRecord] = []
         for record in records {
             if record.isContradicted || record.size > head.tree.size {
                 found.append(record)
             } else if let expected = record.root, record.size > 0 {
                 let actual =
-                    record.size == head.tree.size ? head.tree.root : try await root(record.size)
-                if actual != expected { found.append(record) }
+                    record.size == head.tree.size ? head.tree.root : await root(record.size)
+                if let actual, actual != expected { found.append(record) }
             }
         }
         return found

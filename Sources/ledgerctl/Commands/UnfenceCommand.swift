@@ -49,7 +49,9 @@ struct UnfenceCommand: AsyncParsableCommand {
             Console.note("ledgerctl: it was decided already, for the ledger up to number \(size)")
             throw ExitCode(ExitCodes.failure)
         }
-        for line in Self.report(fence.record, head) { Console.note(line) }
+        let records = Self.givenUp(
+            fence.record?.records ?? [], try await store.checkpoint(), head)
+        for line in Self.report(fence.record, records, head) { Console.note(line) }
         guard try number() == head.sequence.rawValue else {
             Console.note(
                 "ledgerctl: not accepted: the ledger ends with number \(head.sequence), which must be given")
@@ -57,7 +59,7 @@ struct UnfenceCommand: AsyncParsableCommand {
         }
         let decision = FenceRecord(
             .accepted(size: head.tree.size, root: head.tree.root),
-            records: fence.record?.records ?? [])
+            records: records)
         let put = try await store.putFence(
             decision, replacing: fence.revision, counter: observation.revision)
         guard put != nil else {
@@ -70,8 +72,25 @@ struct UnfenceCommand: AsyncParsableCommand {
                 + "seconds")
     }
 
+    /// What is given up: what the fence names, and the signed checkpoint in etcd where it says more than the ledger has,
+    /// or something else of its end.
+    static func givenUp(
+        _ records: [OutsideRecord], _ stored: LedgerStore.StoredCheckpoint?, _ head: Head
+    ) -> [OutsideRecord] {
+        guard let stored, let note = try? SignedNote(parsing: stored.bytes),
+            let checkpoint = try? Checkpoint(parsing: note.text),
+            checkpoint.size > head.tree.size
+                || (checkpoint.size == head.tree.size && checkpoint.root != head.tree.root)
+        else { return records }
+        let record = OutsideRecord(
+            source: OutsideRecord.storedCheckpoint, size: checkpoint.size, root: checkpoint.root)
+        return records.contains(record) ? records : [record] + records
+    }
+
     /// What the operator decides about.
-    static func report(_ record: FenceRecord?, _ head: Head) -> [String] {
+    static func report(
+        _ record: FenceRecord?, _ records: [OutsideRecord], _ head: Head
+    ) -> [String] {
         var lines = ["The ledger is fenced: nothing is sealed."]
         if case .fenced(let reason) = record?.state {
             lines.append("  why:   \(Printable.escape(reason))")
@@ -79,7 +98,7 @@ struct UnfenceCommand: AsyncParsableCommand {
             lines.append("  why:   unknown: the key fence holds what this version does not understand")
         }
         lines.append("  it ends with number \(head.sequence), root \(head.tree.root.hex)")
-        for record in record?.records ?? [] {
+        for record in records {
             let past =
                 record.size > head.tree.size
                 ? "\(record.size - head.tree.size) more, which are lost" : "another past"

@@ -107,8 +107,8 @@ struct CheckpointPaceTests {
         var pace = CheckpointPace()
         var decisions: [Bool] = []
         for (covered, head, time): (UInt64, UInt64, Int64) in [
-            (0, 10, 0), (0, 20, 500), (9, 30, 1_000), (9, 40, 1_300),
-            (40, 50, 1_500), (49, 60, 2_700), (50, 60, 2_900), (50, 60, 4_100), (50, 60, 4_200),
+            (0, 10, 0), (0, 20, 300), (9, 30, 700), (9, 40, 800),
+            (40, 50, 900), (49, 60, 1_600), (50, 60, 1_650), (50, 60, 2_400), (50, 60, 2_450),
         ] {
             decisions.append(
                 pace.shouldPut(covered: covered, head: head, leads: false, at: at(time)))

@@ -28,6 +28,18 @@ struct PastComparisonTests {
             .contradictions(of: head) { roots[Int($0)] }.map(\.size)
     }
 
+    @Test("a root that cannot be read hides no other contradiction")
+    func unreadable() async {
+        let records = [
+            OutsideRecord(source: "a", size: 2, root: .zero),
+            OutsideRecord(source: "b", size: 6),
+            OutsideRecord(source: "c", size: 3, root: .zero),
+        ]
+        let found = await PastComparison(records, decision: nil)
+            .contradictions(of: head) { $0 == 2 ? nil : roots[Int($0)] }
+        #expect(found.map(\.size) == [6, 3])
+    }
+
     @Test("what agrees is none, whether its root is known or not")
     func agrees() async {
         for size in 0...5 {
