@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 
 /// What a file with exported entries holds, by its first bytes.
 enum FileKind {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 
 /// Files that are read whole, and so up to a limit only.
 enum InputFile {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 
 /// Files that are written whole: they are there with all their bytes, on the disk, or not at all.
 enum OutputFile {

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 
 /// A folder that one export fills, and nobody else at the same time.
 ///
