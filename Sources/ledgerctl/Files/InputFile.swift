@@ -1,3 +1,5 @@
+// Its headers declare stat too, and a release build takes that one.
+internal import CoreFoundation
 internal import Foundation
 internal import Glibc
 
