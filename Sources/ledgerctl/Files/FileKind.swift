@@ -1,4 +1,7 @@
+// Its headers declare stat too, and a release build takes that one.
+internal import CoreFoundation
 internal import Foundation
+internal import Glibc
 
 /// What a file with exported entries holds, by its first bytes.
 enum FileKind {

@@ -1,4 +1,7 @@
+// Its headers declare stat too, and a release build takes that one.
+internal import CoreFoundation
 internal import Foundation
+internal import Glibc
 
 /// Files that are read whole, and so up to a limit only.
 enum InputFile {

@@ -1,4 +1,7 @@
+// Its headers declare stat too, and a release build takes that one.
+internal import CoreFoundation
 internal import Foundation
+internal import Glibc
 
 /// Files that are written whole: they are there with all their bytes, on the disk, or not at all.
 enum OutputFile {

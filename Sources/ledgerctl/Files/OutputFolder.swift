@@ -1,4 +1,7 @@
+// Its headers declare stat too, and a release build takes that one.
+internal import CoreFoundation
 internal import Foundation
+internal import Glibc
 
 /// A folder that one export fills, and nobody else at the same time.
 ///
