@@ -201,7 +201,7 @@ let package = Package(
             dependencies: [
                 "LedgerServer", "GRPCReflection", "PrometheusExposition", "TestSupport",
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "EtcdGateway",
-                "EventLoopTasks", grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle,
+                "EventLoopTasks", nioCore, grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle,
                 logging,
             ],
             swiftSettings: strict),

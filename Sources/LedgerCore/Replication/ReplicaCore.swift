@@ -55,6 +55,8 @@ package struct ReplicaCore: Sendable {
         let now = moment.now
         switch event {
         case .submitted(let submission): submitted(submission, at: moment)
+        case .streamed(let submissions):
+            for submission in submissions { submitted(submission, at: moment) }
         case .forwarded(let submissions):
             for submission in submissions { forwarded(submission, at: moment) }
         case .cancelled(let tokens):
