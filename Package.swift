@@ -215,8 +215,8 @@ let package = Package(
             dependencies: [
                 "LedgerServer", "GRPCReflection", "PrometheusExposition", "TestSupport",
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
-                "EtcdGateway", "EventLoopTasks", grpcCore, grpcTransport, grpcProtobuf, protobuf,
-                lifecycle, logging,
+                "EtcdGateway", "EventLoopTasks", nioCore, grpcCore, grpcTransport, grpcProtobuf,
+                protobuf, lifecycle, logging,
             ],
             swiftSettings: strict),
         .testTarget(

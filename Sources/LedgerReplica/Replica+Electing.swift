@@ -43,9 +43,12 @@ extension Replica {
             note(observed.member, since: begin)
             note(observed.fence)
             // Who may have to take over had better be near the present.
-            if let known { send(.noticed(observed.observation, knownBefore: known)) }
+            let noticed = known.map {
+                ReplicaEvent.noticed(observed.observation, knownBefore: $0)
+            }
             let counter = observed.observation.revision
             return sendCollecting(
+                after: noticed,
                 .hintRead(observed.hint.map { .success($0, counter: counter) } ?? .unavailable))
         } catch {
             switch error.code {

@@ -19,7 +19,6 @@ extension Replica {
         let transmitted = await store.seal(store.transactions.encode(proposal))
         let result = transmitted.result
         if let member = transmitted.member { note(member, since: begin) }
-        if let hint = transmitted.hint { send(.noticedHint(hint)) }
         if case .applied = result {
             // Who follows the ledger, or asks for what was just sealed, finds it here.
             environment.blocks.keep(
@@ -33,7 +32,10 @@ extension Replica {
                     "error": "\(error)",
                 ])
         }
-        return sendCollecting(.transmissionEnded(proposal: proposal.id, result)) { state, moment in
+        return sendCollecting(
+            after: transmitted.hint.map { .noticedHint($0) },
+            .transmissionEnded(proposal: proposal.id, result)
+        ) { state, moment in
             if case .noSpace = result { state.fullAt = moment.now }
         }
     }
@@ -41,11 +43,12 @@ extension Replica {
     func observe(_ id: ObservationID) async -> [ReplicaEffect] {
         store.doubtOpenTransmissions()
         let result: ObservationResult
+        var hint: HintReading?
         let begin = clock.now
         do throws(LedgerStoreError) {
             let observed = try await store.observe(timeout: Self.observeTimeout)
             note(observed.member, since: begin)
-            if let hint = observed.hint { send(.noticedHint(hint)) }
+            hint = observed.hint
             result = .success(observed.observation)
         } catch {
             switch error.code {
@@ -54,7 +57,7 @@ extension Replica {
             case .unsupportedFormat(let found): result = .unknownFormat(found)
             }
         }
-        return sendCollecting(.observed(id, result))
+        return sendCollecting(after: hint.map { .noticedHint($0) }, .observed(id, result))
     }
 
     // MARK: Catching up

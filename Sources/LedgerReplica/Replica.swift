@@ -16,7 +16,7 @@ package final class Replica: Service, Sendable {
         /// What is performed in order.
         var outbox: [Ordered] = []
         var isPerforming = false
-        var streams = StreamWaiters<CheckedContinuation<Void, Never>>()
+        var streams = StreamWaiters<@Sendable () -> Void>()
         /// Whether the streams' loads were of all unanswered events.
         var countsUnderWay = false
         var readers = HeadWaiters()
@@ -55,6 +55,8 @@ package final class Replica: Service, Sendable {
         var waiting: [ReplicaEffect] = []
         var answers: [SubmissionAnswer] = []
         var resumed: [CheckedContinuation<Void, Never>] = []
+        /// Tell streams that they may be read further.
+        var wakings: [@Sendable () -> Void] = []
         var performs = false
         /// Whether everything is answered, nothing will follow, and nobody has anything to tell.
         var isLast = false
@@ -164,6 +166,17 @@ package final class Replica: Service, Sendable {
         return mayRead
     }
 
+    /// Submits validated events of one stream, in their order.
+    ///
+    /// - Returns: whether the stream may be read further; if not, `whenRoom` tells when.
+    package func submit(_ submissions: [Submission], of stream: StreamID) -> Bool {
+        var mayRead = true
+        send(.streamed(submissions)) { state, moment in
+            mayRead = state.core.mayRead(stream, at: moment.now)
+        }
+        return mayRead
+    }
+
     /// Takes what another replica has forwarded, in this order: it is sealed here, or refused.
     package func receive(_ forwarded: [Submission]) {
         if !forwarded.isEmpty { send(.forwarded(forwarded)) }
@@ -182,13 +195,21 @@ package final class Replica: Service, Sendable {
     /// Waits until a stream may be read further.
     package func waitForRoom(_ stream: StreamID) async {
         await withCheckedContinuation { continuation in
-            state.withLock { state -> CheckedContinuation<Void, Never>? in
-                if state.core.mayRead(stream, at: clock.now) { return continuation }
-                state.core.watch(stream)
-                state.streams.add(stream, load: state.core.load(of: stream), continuation)
-                return nil
-            }?.resume()
+            whenRoom(stream) { continuation.resume() }
         }
+    }
+
+    /// As `waitForRoom`, without a task.
+    ///
+    /// - Parameter go: called once, from any thread.
+    package func whenRoom(_ stream: StreamID, _ go: @escaping @Sendable () -> Void) {
+        let mayRead = state.withLock { state in
+            if state.core.mayRead(stream, at: clock.now) { return true }
+            state.core.watch(stream)
+            state.streams.add(stream, load: state.core.load(of: stream), go)
+            return false
+        }
+        if mayRead { go() }
     }
 
     // MARK: Showing
@@ -249,19 +270,25 @@ package final class Replica: Service, Sendable {
     }
 
     /// As `send`, but returns the effects that wait for something, for the caller to perform.
+    ///
+    /// - Parameter earlier: what happened before the event, and was learnt together with it.
     func sendCollecting(
-        _ event: ReplicaEvent, also: (inout State, Moment) -> Void = { _, _ in }
+        after earlier: ReplicaEvent? = nil, _ event: ReplicaEvent,
+        also: (inout State, Moment) -> Void = { _, _ in }
     ) -> [ReplicaEffect] {
         let remainder = state.withLock { state in
             // The moment is taken under the lock: events must not be older than those before them.
             let moment = clock.moment
-            let effects = state.core.handle(event, at: moment)
+            let first = earlier.map { state.core.handle($0, at: moment) }
+            var effects = state.core.handle(event, at: moment)
+            if let first { effects = first + effects }
             also(&state, moment)
             return settle(effects, &state, at: moment)
         }
         Self.tell(remainder.answers)
         if remainder.performs { performOutbox() }
         for continuation in remainder.resumed { continuation.resume() }
+        for wake in remainder.wakings { wake() }
         if told(remainder) { drained.open() }
         return remainder.waiting
     }
@@ -303,7 +330,7 @@ package final class Replica: Service, Sendable {
         }
         note(condition(state, at: moment), &state)
         remainder.resumed = state.readers.resumeAll(upTo: state.core.state?.head.sequence)
-        remainder.resumed += Self.wakeStreams(&state, at: moment.now)
+        remainder.wakings = Self.wakeStreams(&state, at: moment.now)
         if let wake = state.core.nextWake, state.alarm.isTooLate(for: wake) {
             state.alarm.set(for: wake, at: moment.now, on: environment.timers) {
                 [weak self] number in self?.ring(number)
@@ -339,7 +366,7 @@ package final class Replica: Service, Sendable {
     /// Takes out the streams that may be read further now. Those that may not are not looked at one by one.
     private static func wakeStreams(
         _ state: inout State, at now: MonotonicInstant
-    ) -> [CheckedContinuation<Void, Never>] {
+    ) -> [@Sendable () -> Void] {
         let countsUnderWay = state.core.isCountingUnderWay
         defer { state.countsUnderWay = countsUnderWay }
         if state.streams.isEmpty { return [] }
@@ -350,9 +377,9 @@ package final class Replica: Service, Sendable {
             state.streams.changed(stream, load: state.core.load(of: stream))
         }
         return state.streams.resume { state.core.mayRead(load: $0, at: now) }
-            .map { stream, continuation in
+            .map { stream, go in
                 state.core.unwatch(stream)
-                return continuation
+                return go
             }
     }
 

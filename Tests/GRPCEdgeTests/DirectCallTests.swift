@@ -12,12 +12,16 @@ struct DirectCallTests {
     private final class Desk: @unchecked Sendable {
         // Everything here runs on the test's own thread.
         var calls: [DirectCall] = []
+        var streams: [DirectStream] = []
         var connections = 0
 
         var direct: EdgeConfiguration.Direct {
-            .init(path: GuardBench.unarySubmission) { _ in
+            .init(
+                unaryPath: GuardBench.unarySubmission, streamPath: GuardBench.submission
+            ) { _ in
                 self.connections += 1
-                return { self.calls.append($0) }
+                return DirectService(
+                    unary: { self.calls.append($0) }, stream: { self.streams.append($0) })
             }
         }
     }

@@ -52,9 +52,13 @@ final class CallGuard: ChannelDuplexHandler {
     /// Whether the library knows of the call.
     private var isHandedOn = false
     /// The head of a call that is served without the library.
-    private var directHead: RequestHead?
-    /// The same call, once its request is whole and until it ends.
-    var direct: DirectCall?
+    private(set) var directHead: RequestHead?
+    /// The same call until it ends: a unary one once its request is whole.
+    var direct: (any DirectRequest)?
+    /// The same where it is a stream.
+    var directStream: DirectStream?
+    /// Whether the channel would have read on.
+    var isReadHeldBack = false
     private var hasSentHeaders = false
     private var hasSentEnd = false
     /// Whether the library was told that the request is whole.
@@ -125,18 +129,6 @@ final class CallGuard: ChannelDuplexHandler {
         context.fireChannelReadComplete()
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // As the library does: whom the port waits for may give up.
-        if event is ChannelShouldQuiesceEvent { direct?.cancel() }
-        context.fireUserInboundEventTriggered(event)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        direct?.cancel()
-        // The library has heard nothing of a direct call, and would take its end for a failure.
-        if directHead == nil { context.fireChannelInactive() }
-    }
-
     // MARK: From the caller
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -189,8 +181,12 @@ final class CallGuard: ChannelDuplexHandler {
                     maxSkippedBytes: shape.takesMarkers ? table.limits.maxSkippedBytes : 0,
                     isCompressionAllowed: head.isCompressed))
             if frame.endStream, !shape.isStreaming { return refuse(.missingMessage, context) }
-            if head.path == table.configuration.direct?.path {
+            if table.configuration.direct?.serves(head.path) ?? false {
                 directHead = head
+                guard shape.isStreaming else { return }
+                incompleteSince = nil
+                open(head)
+                if frame.endStream { end(with: ByteBuffer(), shape, context) }
                 return
             }
             isHandedOn = true
@@ -267,6 +263,8 @@ final class CallGuard: ChannelDuplexHandler {
             return
         }
         remember(message)
+        if let directStream { return directStream.received(message) }
+        guard directHead == nil else { return }
         context.fireChannelRead(wrapInboundOut(.data(.init(data: .byteBuffer(message)))))
     }
 
@@ -371,12 +369,18 @@ final class CallGuard: ChannelDuplexHandler {
 
     /// Sends what a direct call is answered with; nothing where the call has ended.
     ///
-    /// - Parameter end: the headers that end the call.
-    func send(_ payloads: [HTTP2Frame.FramePayload], _ end: HTTP2Frame.FramePayload.Headers) {
+    /// - Parameter end: the headers that end the call, where this is its end.
+    func send(_ payloads: [HTTP2Frame.FramePayload], _ end: HTTP2Frame.FramePayload.Headers?) {
         guard let context, !hasSentEnd else { return }
+        hasSentHeaders = true
         for payload in payloads { context.write(wrapOutboundOut(payload), promise: nil) }
-        noteSent(end)
-        context.writeAndFlush(wrapOutboundOut(.headers(end)), promise: nil)
+        if let end {
+            noteSent(end)
+            incompleteSince = nil
+            if case .open(let shape, _) = phase { phase = .ended(shape) }
+            context.write(wrapOutboundOut(.headers(end)), promise: nil)
+        }
+        context.flush()
     }
 
     func close(

@@ -3,12 +3,30 @@ import NIOHPACK
 import NIOHTTP2
 
 /// Serves the direct calls of one connection, on its event loop.
-package typealias DirectService = (DirectCall) -> Void
+package struct DirectService {
+    let unary: (DirectCall) -> Void
+    let stream: (DirectStream) -> Void
+
+    package init(
+        unary: @escaping (DirectCall) -> Void, stream: @escaping (DirectStream) -> Void
+    ) {
+        self.unary = unary
+        self.stream = stream
+    }
+}
+
+/// A call that is served without the gRPC library, as its channel sees it.
+protocol DirectRequest: AnyObject {
+    /// Nobody needs an answer any more.
+    func cancel()
+    /// The port closes, and waits for the call's end.
+    func portCloses()
+}
 
 /// A unary call that is answered on its own channel, without the gRPC library: its whole request, and the way back.
 ///
 /// Belongs to one event loop, like the call's channel. It may be kept anywhere, and is used there alone.
-package final class DirectCall: @unchecked Sendable {
+package final class DirectCall: DirectRequest, @unchecked Sendable {
     // What changes is touched on the event loop alone.
 
     /// The request's message, or an `EdgeMarker` in its place.
@@ -58,26 +76,33 @@ package final class DirectCall: @unchecked Sendable {
         onCancel = nil
     }
 
+    func portCloses() { cancel() }
+
     /// The channel, for the last time.
     private func end() -> CallGuard? {
         onCancel = nil
-        channel?.direct = nil
+        channel?.endDirect()
         defer { channel = nil }
         return channel
     }
 }
 
 extension CallGuard {
-    private static let prefixBytes = 5
+    static let prefixBytes = 5
 
-    /// Hands a whole request to the service.
+    /// Hands a whole request to the service, or the end of a stream.
     ///
-    /// - Parameter message: with its prefix.
+    /// - Parameter message: with its prefix; empty where a stream ends without another one.
     func serve(_ head: RequestHead, _ message: ByteBuffer) {
+        guard !head.shape.isStreaming else {
+            if message.readableBytes > 0 { directStream?.received(message) }
+            directStream?.requestEnded()
+            return
+        }
         guard let service = connection.directService() else { return }
         let bytes = Array(message.readableBytesView.dropFirst(Self.prefixBytes))
         let call = DirectCall(head, message: bytes, channel: self)
         direct = call
-        service(call)
+        service.unary(call)
     }
 }

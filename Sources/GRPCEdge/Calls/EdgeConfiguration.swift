@@ -13,20 +13,27 @@ package struct EdgeConfiguration: Sendable {
     /// The status with which a call is refused; the shape is nil where the method is not known.
     package var status: @Sendable (Refusal, CallShape?) -> RefusalStatus
 
-    /// The unary method that is served without the gRPC library, where there is one.
+    /// The methods that are served without the gRPC library, where there are any.
     package var direct: Direct?
 
-    /// A method and who serves it.
+    /// Methods and who serves them.
     package struct Direct: Sendable {
-        /// One of `shapes`.
-        package var path: String
+        /// Some of `shapes`: a unary one, and one with streams in both directions.
+        package var unaryPath: String
+        package var streamPath: String
         /// Asked once for a connection, on its event loop, with the first call: its peer is known by then.
         package var service: @Sendable (any Channel) -> DirectService
 
-        package init(path: String, service: @escaping @Sendable (any Channel) -> DirectService) {
-            self.path = path
+        package init(
+            unaryPath: String, streamPath: String,
+            service: @escaping @Sendable (any Channel) -> DirectService
+        ) {
+            self.unaryPath = unaryPath
+            self.streamPath = streamPath
             self.service = service
         }
+
+        func serves(_ path: String) -> Bool { path == unaryPath || path == streamPath }
     }
 
     package init(

@@ -165,6 +165,11 @@ final class ConnectionGuard: ChannelInboundHandler {
         for call in calls.values { call.endForAge() }
     }
 
+    /// The port waits no longer for the streams that are served directly.
+    func endStreams() {
+        for call in calls.values { call.directStream?.portEnds() }
+    }
+
     /// Closes the socket itself: TLS would wait for the peer's word.
     func end() {
         socket.close()

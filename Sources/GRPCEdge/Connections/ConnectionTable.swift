@@ -18,6 +18,8 @@ package final class ConnectionTable: @unchecked Sendable {
 
     /// How often it is looked whether something takes too long.
     private static let sweepInterval = TimeAmount.milliseconds(500)
+    /// How long a port that waits no longer leaves its calls for their last answers to leave.
+    private static let lastWords = TimeAmount.seconds(1)
     /// A connection without a call may be closed in favour of a new one after this.
     private static let evictableAfter = TimeAmount.seconds(1)
 
@@ -95,6 +97,16 @@ package final class ConnectionTable: @unchecked Sendable {
     private func sweep() {
         let now = NIODeadline.now()
         for connection in connections.values { connection.sweep(at: now) }
+    }
+
+    /// The port waits no longer: direct streams end, and a moment later all connections; from any thread.
+    package func endAll() {
+        loop.execute {
+            for connection in self.connections.values { connection.endStreams() }
+        }
+        loop.scheduleTask(in: Self.lastWords) {
+            for connection in self.connections.values { connection.end() }
+        }
     }
 
     // MARK: Calls

@@ -34,10 +34,11 @@ extension Election {
             guard var doubt = following.doubt, case .reading(let before) = doubt.step else {
                 return
             }
+            doubt.storeAnswered(since: doubt.askedAt, at: now)
             guard let before else {
                 let begin = signs.silentSince ?? now
                 doubt.step = .watching(
-                    counter, until: max(begin + signs.patience, now + signs.patience / 2))
+                    counter, until: max(begin + signs.patience, now + doubt.watch(signs.patience)))
                 set(doubt, of: following)
                 return
             }

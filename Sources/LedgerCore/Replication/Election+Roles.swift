@@ -93,9 +93,21 @@ extension Election {
         }
 
         /// The sealer is not in doubt any more; an attempt to take its hint that is under way ends as it may.
-        mutating func trust() {
-            if case .taking = doubt?.step { return }
-            doubt = nil
+        ///
+        /// - Returns: whether the counter was watched by then, or more; told once for each doubt.
+        mutating func trust() -> Bool {
+            guard let current = doubt else { return false }
+            switch current.step {
+            case .reading:
+                doubt = nil
+                return false
+            case .watching, .pausing:
+                doubt = nil
+                return true
+            case .taking:
+                doubt?.isWrong = true
+                return !current.isWrong
+            }
         }
 
         /// A connection may take this long where nothing waits for it.
@@ -128,13 +140,37 @@ extension Election {
         }
 
         var step = Step.reading(before: nil)
+        /// Whether the sealer has shown that it seals, while its hint was being taken.
+        var isWrong = false
+        /// When counter and hint were asked for last.
+        var askedAt: MonotonicInstant
+        /// The longest time that the store took to answer since the doubt began.
+        private(set) var storeTook = Nanoseconds.zero
         /// How often the counter moved although the sealer was silent.
         var moves = 0
         /// How often this replica woke up late from watching.
         var oversleeps = 0
 
+        init(at now: MonotonicInstant) { askedAt = now }
+
         /// A machine that is always late must not doubt for ever.
         var mayOversleep: Bool { oversleeps < 2 }
+
+        /// A transaction may take so many times as long as a read: it waits for the one before it, and for the disks.
+        private static let readsOfTransaction: Int64 = 4
+        /// A store that takes longer is no measure of the sealer any more.
+        private static let longestAnswer = Nanoseconds.milliseconds(250)
+
+        /// The store has answered what it was asked at that time.
+        mutating func storeAnswered(since asked: MonotonicInstant, at now: MonotonicInstant) {
+            storeTook = max(storeTook, min(now - asked, Self.longestAnswer))
+        }
+
+        /// How long the counter is watched before it is believed to stand still: where the store, or this machine, is
+        /// slow for this replica, it is so for the sealer.
+        func watch(_ patience: Nanoseconds) -> Nanoseconds {
+            max(patience / 2, storeTook * Self.readsOfTransaction)
+        }
     }
 
     /// Sealing beside the holder of the hint, who cannot be used.

@@ -70,6 +70,10 @@ extension Election {
             }
             // The counter moved: somebody seals. Where it is the silent sealer, its answers are on their way.
             if seen.readAt > reading.readAt { reading = seen }
+            if var doubt = following.doubt {
+                doubt.storeAnswered(since: attempt.at, at: now)
+                set(doubt, of: following)
+            }
             counterMoved(to: counter, signs, at: now)
             return
         case .seeking(let seeking):
@@ -100,7 +104,7 @@ extension Election {
             goDirect(at: now)
             return
         }
-        doubt.step = .watching(counter, until: now + signs.patience / 2)
+        doubt.step = .watching(counter, until: now + doubt.watch(signs.patience))
         set(doubt, of: following)
     }
 
@@ -180,11 +184,14 @@ extension Election {
     /// The sealer seals, or owes nothing.
     ///
     /// - Parameter hasSealed: whether it showed that it can.
-    mutating func showsLife(_ link: LinkID, hasSealed: Bool) {
-        guard case .following(var following) = role, following.link == link else { return }
+    /// - Returns: whether it was in doubt for longer than it takes to look at the counter.
+    @discardableResult
+    mutating func showsLife(_ link: LinkID, hasSealed: Bool) -> Bool {
+        guard case .following(var following) = role, following.link == link else { return false }
         if hasSealed { directPause = Direct.firstPause }
-        following.trust()
+        let wasDoubted = following.trust()
         enter(.following(following))
+        return wasDoubted
     }
 
     /// Whether events are forwarded over this link.

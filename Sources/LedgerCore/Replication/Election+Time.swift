@@ -52,7 +52,9 @@ extension Election {
         }
         guard let silentSince = signs.silentSince else { return }
         guard let doubt = following.doubt else {
-            if silentSince + signs.patience / 2 <= now { read(Doubt(), of: following) }
+            if silentSince + signs.patience / 2 <= now {
+                read(Doubt(at: now), of: following, at: now)
+            }
             return
         }
         switch doubt.step {
@@ -61,7 +63,7 @@ extension Election {
         case .pausing(let until) where until <= now:
             var doubt = doubt
             doubt.step = .reading(before: nil)
-            read(doubt, of: following)
+            read(doubt, of: following, at: now)
         case .reading, .watching, .pausing, .taking: break
         }
     }
@@ -74,7 +76,7 @@ extension Election {
         if until + signs.patience / 4 <= now, doubt.mayOversleep {
             // Who got no processor itself cannot judge another: its answers may be there, and only not be read yet.
             doubt.oversleeps += 1
-            doubt.step = .watching(counter, until: now + signs.patience / 2)
+            doubt.step = .watching(counter, until: now + doubt.watch(signs.patience))
             set(doubt, of: following)
         } else if ability != .able {
             // It could not seal either, so it waits on.
@@ -82,7 +84,7 @@ extension Election {
             set(doubt, of: following)
         } else if !mayDepose(at: now) {
             doubt.step = .reading(before: counter)
-            read(doubt, of: following)
+            read(doubt, of: following, at: now)
         } else {
             report(.doubtsSealer("it does not answer"))
             let attempt = makeAttempt(
@@ -93,7 +95,11 @@ extension Election {
         }
     }
 
-    private mutating func read(_ doubt: Doubt, of following: Following) {
+    private mutating func read(
+        _ current: Doubt, of following: Following, at now: MonotonicInstant
+    ) {
+        var doubt = current
+        doubt.askedAt = now
         set(doubt, of: following)
         say(.readHint)
     }

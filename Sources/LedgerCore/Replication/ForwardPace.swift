@@ -3,6 +3,8 @@ struct ForwardPace: Sendable {
     /// Smoothed time from sending to the answer and its mean deviation, in nanoseconds.
     private var mean: Double
     private var deviation: Double
+    /// By so much patience is longer than usual, 1...`mostCautious`: every doubt that was wrong doubles it.
+    private var caution = 1.0
     /// How many events may be under way before streams are left unread.
     private(set) var window = 512
     /// Since when something is expected that would show that the sealer seals.
@@ -11,6 +13,9 @@ struct ForwardPace: Sendable {
     private let shortestPatience: Nanoseconds
 
     static let windows = 64...16_384
+    private static let mostCautious = 8.0
+    /// So much caution an answer leaves: a few hundred make up for a doubt that was wrong.
+    private static let lasting = 0.995
 
     init(_ settings: ReplicaSettings) {
         contract = settings.sealing.commitDeadline
@@ -21,9 +26,10 @@ struct ForwardPace: Sendable {
 
     /// A forward that is unanswered for so long puts the sealer in doubt: twice the usual commit time (protocol.md 18),
     /// with the usual reckoned as TCP reckons when to send again (RFC 6298: the mean and four deviations). Who doubts a
-    /// sealer that is only busy adds races to its work, and then all are slower.
+    /// sealer that is only busy adds races to its work, and then all are slower: so doubts that were wrong make patient.
     var patience: Nanoseconds {
-        max(shortestPatience, Nanoseconds(rounding: 2 * (mean + 4 * deviation)))
+        let usual = max(shortestPatience, Nanoseconds(rounding: 2 * (mean + 4 * deviation)))
+        return Nanoseconds(rounding: Double(usual.count) * caution)
     }
 
     /// A connection may take this long while something waits for it.
@@ -45,6 +51,7 @@ struct ForwardPace: Sendable {
         sentAt: MonotonicInstant, isMoreUnderWay: Bool, at now: MonotonicInstant
     ) {
         showsLife(isMoreUnderWay: isMoreUnderWay, at: now)
+        caution = max(1, caution * Self.lasting)
         let took = Double(min(now - sentAt, contract * 4).count)
         deviation += 0.1 * (abs(took - mean) - deviation)
         mean += 0.1 * (took - mean)
@@ -54,6 +61,11 @@ struct ForwardPace: Sendable {
         } else if isMoreUnderWay {
             window = min(Self.windows.upperBound, window + 1)
         }
+    }
+
+    /// The sealer that was in doubt seals.
+    mutating func doubtedWrongly() {
+        caution = min(Self.mostCautious, caution * 2)
     }
 
     mutating func overloaded() {

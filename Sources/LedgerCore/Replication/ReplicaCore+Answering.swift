@@ -65,7 +65,7 @@ extension ReplicaCore {
         } else {
             forwarding.pace.showsLife(isMoreUnderWay: isMore, at: now)
         }
-        election.showsLife(link, hasSealed: true)
+        if election.showsLife(link, hasSealed: true) { forwarding.pace.doubtedWrongly() }
     }
 
     /// The receiver does not seal: its hint is old, or it was taken from it.
@@ -75,6 +75,15 @@ extension ReplicaCore {
         guard book.attemptEnded(token, over: link) else { return }
         book.waitAgain([token])
         elect(at: now) { $0.refused(by: link, $1, at: now) }
+    }
+
+    /// The sealer welcomed this replica.
+    mutating func linkUp(_ link: LinkID, at now: MonotonicInstant) {
+        // It was avoided, and is there: whatever it was, it is not dead.
+        if case .direct(let direct) = election.role, direct.candidate == link {
+            forwarding.pace.doubtedWrongly()
+        }
+        elect(at: now) { election, _ in election.linkUp(link, at: now) }
     }
 
     /// A link broke or was refused.

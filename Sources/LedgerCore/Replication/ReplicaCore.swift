@@ -55,6 +55,8 @@ package struct ReplicaCore: Sendable {
         let now = moment.now
         switch event {
         case .submitted(let submission): submitted(submission, at: moment)
+        case .streamed(let submissions):
+            for submission in submissions { submitted(submission, at: moment) }
         case .forwarded(let submissions):
             for submission in submissions { forwarded(submission, at: moment) }
         case .cancelled(let tokens):
@@ -90,7 +92,7 @@ package struct ReplicaCore: Sendable {
             elect(at: now) { $0.takeEnded(attempt, result, $1, at: now) }
         case .keptAlive(let lease, let result, let asked):
             elect(at: now) { $0.keptAlive(lease: lease, result, asked: asked, $1, at: now) }
-        case .linkUp(let link): elect(at: now) { election, _ in election.linkUp(link, at: now) }
+        case .linkUp(let link): linkUp(link, at: now)
         case .linkDown(let link, let why): linkDown(link, why: why, at: now)
         case .answered(let link, let answers): answered(link, answers, at: now)
         case .farewell(let link): elect(at: now) { $0.farewell(link, $1, at: now) }

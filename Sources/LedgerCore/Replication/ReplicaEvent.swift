@@ -3,6 +3,8 @@ package enum ReplicaEvent: Sendable {
     // Callers
     /// A caller submits an event, or another replica has forwarded it.
     case submitted(Submission)
+    /// The caller of a stream submits these, in this order.
+    case streamed([Submission])
     /// Another replica has forwarded these, in this order.
     case forwarded([Submission])
     /// Nobody waits for these any more.

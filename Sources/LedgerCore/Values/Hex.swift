@@ -18,6 +18,19 @@ package enum Hex {
         }
     }
 
+    /// Writes the text of the bytes, two digits each; there must be room for it.
+    package static func encode(
+        _ bytes: UnsafeRawBufferPointer, into digits: UnsafeMutableRawBufferPointer
+    ) {
+        precondition(digits.count >= 2 * bytes.count)
+        var index = 0
+        for byte in bytes {
+            digits[index] = digit(byte >> 4)
+            digits[index + 1] = digit(byte & 0x0F)
+            index += 2
+        }
+    }
+
     /// The bytes of lower-case hexadecimal text; nil for an odd length or any other character.
     package static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         guard text.count.isMultiple(of: 2) else { return nil }

@@ -29,6 +29,7 @@ package final class GRPCPort: Service, Sendable {
 
     /// What the port holds and has refused, for metrics.
     package let statistics: EdgeStatistics
+    private let table: ConnectionTable
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let transport: HTTP2ServerTransport.Posix
     private let name: String
@@ -66,6 +67,7 @@ package final class GRPCPort: Service, Sendable {
                 acceptsTimeout: { GRPCTimeout.parse($0.utf8) != .malformed },
                 status: { RefusalStatus($0, of: $1, limits: edge) }),
             on: Reactor.loop)
+        self.table = table
         statistics = table.statistics
         let longest = table.configuration.shapes.values.map(\.maxMessageBytes).max() ?? 0
         transport = HTTP2ServerTransport.Posix(
@@ -121,6 +123,15 @@ package final class GRPCPort: Service, Sendable {
     }
 
     package func run() async throws {
+        try await withTaskCancellationHandler {
+            try await self.runUntilStopped()
+        } onCancel: {
+            // The library ends its own calls then, but no direct ones.
+            self.table.endAll()
+        }
+    }
+
+    private func runUntilStopped() async throws {
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {

@@ -121,13 +121,13 @@ package struct LedgerApplication: Sendable {
         let limits = EventLimits(maxPayloadBytes: configuration.maxPayloadBytes)
         let counter = SubmissionCounter(
             metrics: metrics, commitDeadline: configuration.sealing.commitDeadline)
+        let streamWindow = StreamAnswers.Window(
+            events: configuration.maxStreamEvents, bytes: configuration.maxStreamBytes,
+            total: answerBudget)
         let ledger = ImmutableLedgerService(
             submissions: SubmissionHandler(
                 intake: intake, replica: replica, counter: counter,
-                settings: configuration.sealing, watch: watch,
-                streamWindow: .init(
-                    events: configuration.maxStreamEvents, bytes: configuration.maxStreamBytes,
-                    total: answerBudget)),
+                settings: configuration.sealing, watch: watch, streamWindow: streamWindow),
             reads: ReadHandler(
                 reader: reader,
                 verifier: EventVerifier(
@@ -140,7 +140,8 @@ package struct LedgerApplication: Sendable {
             limits: limits, edge: configuration.edge)
         let direct = DirectSubmissions(
             intake: intake, replica: replica, counter: counter,
-            settings: configuration.sealing, limits: limits, edge: configuration.edge)
+            settings: configuration.sealing, shutdown: shutdown, streamWindow: streamWindow,
+            limits: limits, edge: configuration.edge)
         let certificate = try configuration.tls.map {
             try PortCertificate($0, logger: logger)
         }

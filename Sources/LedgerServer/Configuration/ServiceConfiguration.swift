@@ -82,7 +82,7 @@ package struct ServiceConfiguration: Sendable {
     /// `LEDGER_FORWARDING`: `off` makes every replica seal for itself, which is slower from two replicas on.
     package var isForwarding = true
 
-    /// `LEDGER_DIRECT_SUBMIT`: `off` serves `SubmitEvent` through the gRPC library, like every other call, for
+    /// `LEDGER_DIRECT_SUBMIT`: `off` serves the submitting calls through the gRPC library, like every other call, for
     /// comparison.
     package var servesDirectly = true
 

@@ -38,7 +38,7 @@ package struct CallWatch: Sendable {
         _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {
         let first = Settlement<Outcome<Value>>()
-        let alarm = deadline.flatMap { makeAlarm(at: $0) { first.settle(.ended(.deadline)) } }
+        let alarm = deadline.flatMap { Self.makeAlarm(at: $0) { first.settle(.ended(.deadline)) } }
         let observer =
             endsWithReplica ? shutdown.observe { first.settle(.ended(.stopping)) } : nil
         defer {
@@ -94,7 +94,8 @@ package struct CallWatch: Sendable {
         // What the stop has not ended already may go on until it is done.
     }
 
-    private func makeAlarm(
+    /// Calls `ring` when the deadline has passed, at once where it has; nil where nothing is left to cancel.
+    static func makeAlarm(
         at deadline: ContinuousClock.Instant, _ ring: @escaping @Sendable () -> Void
     ) -> Scheduled<Void>? {
         let remaining = ContinuousClock.now.duration(to: deadline)
@@ -102,7 +103,7 @@ package struct CallWatch: Sendable {
             ring()
             return nil
         }
-        guard remaining < Self.longestTimeout else { return nil }
+        guard remaining < longestTimeout else { return nil }
         let (seconds, attoseconds) = remaining.components
         let delay = TimeAmount.nanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
         return Reactor.loop.scheduleTask(in: delay, ring)

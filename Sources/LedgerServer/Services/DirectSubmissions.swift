@@ -1,37 +1,50 @@
 import EventLoopTasks
 package import GRPCEdge
-import LedgerAPI
 import LedgerCore
 import LedgerReplica
 import NIOCore
-import SwiftProtobuf
 
-/// Serves `SubmitEvent` on the call's own channel, without the gRPC library: no task for a call, and one hop to the
-/// event loop for all answers of a batch. What it does and says is what `SubmissionHandler` does and says.
+/// Serves `SubmitEvent` and `SubmitEvents` on the call's own channel, without the gRPC library: no task for a call, and one
+/// hop to the event loop for all answers of a batch. What it does and says is what `SubmissionHandler` does and says.
 ///
 /// Calls come on the event loop.
 package final class DirectSubmissions: Sendable {
-    private let intake: SubmissionIntake
-    private let replica: Replica
-    private let counter: SubmissionCounter
-    private let settings: SealingSettings
-    private let limits: EventLimits
-    private let edge: EdgeLimits
-    private let answers = DirectAnswers { Reactor.loop.execute($0) }
+    let intake: SubmissionIntake
+    let replica: Replica
+    let counter: SubmissionCounter
+    let settings: SealingSettings
+    let shutdown: ShutdownSignal
+    let streamWindow: StreamAnswers.Window
+    let limits: EventLimits
+    let edge: EdgeLimits
+    let answers = DirectAnswers { Reactor.loop.execute($0) }
 
     /// - Parameters:
     ///   - limits: what an event may have, for what is said of one that has more.
     ///   - edge: what the port takes, likewise.
     init(
         intake: SubmissionIntake, replica: Replica, counter: SubmissionCounter,
-        settings: SealingSettings, limits: EventLimits, edge: EdgeLimits
+        settings: SealingSettings, shutdown: ShutdownSignal,
+        streamWindow: StreamAnswers.Window, limits: EventLimits, edge: EdgeLimits
     ) {
         self.intake = intake
         self.replica = replica
         self.counter = counter
         self.settings = settings
+        self.shutdown = shutdown
+        self.streamWindow = streamWindow
         self.limits = limits
         self.edge = edge
+    }
+
+    package func serve(_ stream: DirectStream, from caller: CallerIdentity) {
+        do throws(LedgerRPCError) {
+            try intake.authorize(caller)
+        } catch {
+            counter.count(error)
+            return stream.end(RefusalStatus(error))
+        }
+        DirectStreamSubmissions(stream, of: self, from: caller).begin()
     }
 
     package func serve(_ call: DirectCall, from caller: CallerIdentity) {
@@ -67,12 +80,9 @@ package final class DirectSubmissions: Sendable {
         }
         let token = replica.makeToken()
         replica.submit(
-            Submission(
-                token: token, stream: nil, event: event, template: EntryTemplate(event),
-                receivedAt: receivedAt, callerDeadline: deadline, settings: settings,
-                caller: UnaryCaller { outcome in
-                    self.answers.give { self.answer(call, outcome, event) }
-                }))
+            Submission(alone: event, token, receivedAt, deadline, settings) { outcome in
+                self.answers.give { self.answer(call, outcome, event) }
+            })
         call.whenCancelled { [replica] in replica.cancel([token]) }
     }
 
@@ -80,8 +90,14 @@ package final class DirectSubmissions: Sendable {
         _ call: DirectCall, _ outcome: LedgerCore.SubmissionOutcome, _ event: CertifiedEvent
     ) {
         counter.count(outcome)
+        if case .sealed(let seal, let latency) = outcome {
+            var bytes = ByteBuffer()
+            SealedEventBytes(event, seal, latency: latency).writeAlone(to: &bytes)
+            return call.answer(bytes)
+        }
         do throws(LedgerRPCError) {
-            call.answer(Self.framed(try SubmissionReport(outcome, of: event).unaryAnswer()))
+            _ = try SubmissionReport(outcome, of: event).unaryAnswer()
+            preconditionFailure("only a sealed event is answered with one")
         } catch {
             call.fail(RefusalStatus(error))
         }
@@ -90,21 +106,5 @@ package final class DirectSubmissions: Sendable {
     private func refuse(_ call: DirectCall, _ error: LedgerRPCError) {
         counter.count(error)
         call.fail(RefusalStatus(error))
-    }
-
-    /// The message with its prefix: not compressed, and its length.
-    private static func framed(_ event: Ledger_SealedEvent) -> ByteBuffer {
-        let bytes: [UInt8]
-        do {
-            bytes = try event.serializedBytes()
-        } catch {
-            preconditionFailure("a message without required fields always has a serialized form")
-        }
-        var buffer = ByteBuffer()
-        buffer.reserveCapacity(5 + bytes.count)
-        buffer.writeInteger(UInt8(0))
-        buffer.writeInteger(UInt32(bytes.count))
-        buffer.writeBytes(bytes)
-        return buffer
     }
 }

@@ -30,11 +30,16 @@ package struct ImmutableLedgerService: RegistrableRPCService {
     static let submissionShape = CallShape(
         takesMarkers: true, isSubmission: true, maxMessageBytes: maxSubmissionBytes)
 
-    /// `SubmitEvent` without the gRPC library.
+    /// The submitting methods without the gRPC library.
     static func direct(_ submissions: DirectSubmissions) -> EdgeConfiguration.Direct {
-        .init(path: "/\(Method.SubmitEvent.descriptor.fullyQualifiedMethod)") { connection in
+        .init(
+            unaryPath: "/\(Method.SubmitEvent.descriptor.fullyQualifiedMethod)",
+            streamPath: "/\(Method.SubmitEvents.descriptor.fullyQualifiedMethod)"
+        ) { connection in
             let caller = CallerIdentity(of: connection)
-            return { submissions.serve($0, from: caller) }
+            return DirectService(
+                unary: { submissions.serve($0, from: caller) },
+                stream: { submissions.serve($0, from: caller) })
         }
     }
 

@@ -56,10 +56,9 @@ package struct SubmissionHandler: Sendable {
         return await withRPCCancellationHandler {
             await withCheckedContinuation { continuation in
                 replica.submit(
-                    Submission(
-                        token: token, stream: nil, event: event, template: EntryTemplate(event),
-                        receivedAt: receivedAt, callerDeadline: deadline, settings: settings,
-                        caller: UnaryCaller { continuation.resume(returning: $0) }))
+                    Submission(alone: event, token, receivedAt, deadline, settings) {
+                        continuation.resume(returning: $0)
+                    })
                 // Cancelled before it was submitted, it was not known yet.
                 if isGone.load(ordering: .sequentiallyConsistent) { replica.cancel([token]) }
             }
@@ -112,7 +111,8 @@ package struct SubmissionHandler: Sendable {
             }
             do {
                 while let ready = try await answers.next() {
-                    try await writer.write(contentsOf: ready.reports.map(\.streamAnswer))
+                    try await writer.write(
+                        contentsOf: ready.answers.map { $0.report.streamAnswer })
                     answers.written(ready.byteCount)
                 }
             } catch {
@@ -200,8 +200,24 @@ extension Replica {
     }
 }
 
+extension Submission {
+    /// An event that is submitted alone.
+    ///
+    /// - Parameter answer: called once, from any thread.
+    convenience init(
+        alone event: CertifiedEvent, _ token: SubmissionToken, _ receivedAt: MonotonicInstant,
+        _ deadline: MonotonicInstant?, _ settings: SealingSettings,
+        answer: @escaping @Sendable (LedgerCore.SubmissionOutcome) -> Void
+    ) {
+        self.init(
+            token: token, stream: nil, event: event, template: EntryTemplate(event),
+            receivedAt: receivedAt, callerDeadline: deadline, settings: settings,
+            caller: UnaryCaller(answer))
+    }
+}
+
 /// The caller of one submission.
-final class UnaryCaller: SubmissionCaller {
+private final class UnaryCaller: SubmissionCaller {
     private let answer: @Sendable (LedgerCore.SubmissionOutcome) -> Void
 
     /// - Parameter answer: called once, from any thread.

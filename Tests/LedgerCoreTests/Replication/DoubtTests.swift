@@ -16,6 +16,14 @@ struct DoubtTests {
         return (bench, link, token)
     }
 
+    /// The attempt to take the hint that begins within 100 ms, at the very moment at which it does.
+    private func nextTake(_ bench: ReplicaBench) -> TakeAttempt? {
+        for _ in 0..<100 {
+            if let take = bench.tick(afterMilliseconds: 1).take { return take }
+        }
+        return nil
+    }
+
     @Test("protocol.md 18: unanswered for 20 ms, with the counter unmoved: its hint is taken")
     func silentSealer() throws {
         let (bench, link, token) = try silent()
@@ -40,6 +48,44 @@ struct DoubtTests {
         #expect(take.hintRevision == 50)
         // By now it is too late to try it here: whether the other one has sealed it is looked up.
         #expect(bench.taken(take, lease: 2).searched == [token])
+    }
+
+    @Test("protocol.md 18: where the store is slow for the follower, the counter is watched longer")
+    func slowStore() throws {
+        let (bench, _) = try ReplicaBench.following()
+        bench.submit("a")
+        #expect(bench.tick(afterMilliseconds: 10).readsHint)
+        #expect(bench.tick(afterMilliseconds: 15).take == nil)
+        bench.read(ReplicaBench.other, revision: 50, counter: 8)
+        // The read took 15 ms, so a transaction may take 60.
+        #expect(bench.tick(afterMilliseconds: 59).take == nil)
+        #expect(bench.tick(afterMilliseconds: 1).take != nil)
+    }
+
+    @Test("protocol.md 18: a sealer that was doubted wrongly is given twice the time")
+    func wronglyDoubted() throws {
+        let (bench, link, token) = try silent()
+        bench.sealed(link, token, as: 4)
+        bench.submit("b")
+        let patience = bench.core.forwarding.pace.patience
+        #expect(patience >= .milliseconds(39))
+        #expect(bench.tick(afterMilliseconds: patience.count / 2_000_000 - 1).isEmpty)
+        #expect(bench.tick(afterMilliseconds: 2).readsHint)
+    }
+
+    @Test("a sealer that was avoided and welcomes this replica again is given twice the time")
+    func wronglyAvoided() throws {
+        let (bench, _, _) = try silent()
+        for counter in Int64(9)...11 {
+            let take = try required(nextTake(bench))
+            bench.lost(take, to: ReplicaBench.other, revision: 50, counter: counter)
+        }
+        #expect(bench.core.part == "direct")
+        let usual = bench.core.forwarding.pace.patience
+        let link = try required(bench.run(milliseconds: 100).connected)
+        bench.send(.linkUp(link))
+        #expect(bench.core.part == "following")
+        #expect(bench.core.forwarding.pace.patience == usual * 2)
     }
 
     @Test("an answer ends the doubt")
@@ -77,12 +123,13 @@ struct DoubtTests {
     func movingCounter() throws {
         let (bench, link, token) = try silent()
         for counter in Int64(9)...10 {
-            let take = try required(bench.run(milliseconds: 10).take)
+            let take = try required(nextTake(bench))
             bench.lost(take, to: ReplicaBench.other, revision: 50, counter: counter)
             #expect(bench.core.part == "following")
         }
-        let take = try required(bench.run(milliseconds: 10).take)
+        let take = try required(nextTake(bench))
         #expect(take.counter == Revision(rawValue: 10))
+        bench.pass(milliseconds: 9)
         let effects = bench.lost(take, to: ReplicaBench.other, revision: 50, counter: 11)
         #expect(effects.reports == [.sealsDirectly])
         #expect(effects.disconnected == [link])
@@ -186,7 +233,7 @@ struct DoubtTests {
         let (bench, _) = try ReplicaBench.following(wall: .untrusted)
         bench.submit("a")
         for _ in 0..<4 {
-            #expect(bench.run(milliseconds: 30).readsHint)
+            #expect((0..<100).contains { _ in bench.tick(afterMilliseconds: 1).readsHint })
             let effects = bench.read(ReplicaBench.other, revision: 50)
             #expect(effects.take == nil)
             #expect(bench.core.part == "following")

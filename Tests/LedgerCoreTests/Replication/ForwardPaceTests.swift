@@ -25,6 +25,20 @@ struct ForwardPaceTests {
         #expect(pace.patience == .milliseconds(20))
     }
 
+    @Test("a doubt that was wrong doubles patience, up to eight times, and answers make it usual")
+    func caution() {
+        var pace = pace
+        for doubled in [40, 80, 160, 160] as [Int64] {
+            pace.doubtedWrongly()
+            #expect(pace.patience == .milliseconds(doubled))
+        }
+        for _ in 0..<100 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(2)) }
+        #expect(pace.patience < .milliseconds(100))
+        #expect(pace.patience > .milliseconds(90))
+        for _ in 0..<400 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(2)) }
+        #expect(pace.patience == .milliseconds(20))
+    }
+
     @Test("silence counts from the last sign of life, or from the first thing sent since")
     func silence() {
         var pace = pace

@@ -14,7 +14,12 @@ struct LoadedReplica {
     /// Each event's hash, in order.
     let hashes: [EventHash]
 
-    init(events count: Int) throws {
+    /// - Parameters:
+    ///   - identity: where others would reach the replica; nil where it seals for itself alone.
+    ///   - links: leads to the replica that seals.
+    init(
+        events count: Int, identity: SealerHint? = nil, links: any ReplicaLinks = NoLinks()
+    ) throws {
         let submissions = try (1...count).map { try Self.submission(UInt64($0)) }
         var state = LedgerState(indexSeed: 7)
         let plan = BatchPlan(
@@ -28,10 +33,10 @@ struct LoadedReplica {
         let store = LedgerStore(store: StoreWithoutAnswer(), keys: LedgerKeys(prefix: "ledger/"))
         blocks = BlockReader(store: store, cacheBytes: 1 << 20, newest: newest)
         replica = Replica(
-            settings: ReplicaSettings(identity: nil),
+            settings: ReplicaSettings(identity: identity),
             environment: ReplicaEnvironment(
                 clock: ImpatientClock(), timers: SilentTimers(), store: store, blocks: blocks,
-                links: NoLinks(), observer: NoObserver(), logger: Logger(label: "test"),
+                links: links, observer: NoObserver(), logger: Logger(label: "test"),
                 random: { 7 }, checkMembers: { true }))
         self.state = state
     }
@@ -41,12 +46,13 @@ struct LoadedReplica {
 
     private static let start = MonotonicInstant(nanoseconds: 7_000_000_000)
 
-    private static func submission(_ number: UInt64) throws -> Submission {
+    /// - Parameter stream: nil for an event that is submitted alone.
+    static func submission(_ number: UInt64, of stream: StreamID? = nil) throws -> Submission {
         let event = try CertifiedEvent(
             eventID: Array("event \(number)".utf8), payload: [], vepsSignature: [],
             vepsTimestamp: 0, metadata: [], submitter: [], limits: EventLimits())
         return Submission(
-            token: SubmissionToken(rawValue: number), stream: nil, event: event,
+            token: SubmissionToken(rawValue: number), stream: stream, event: event,
             template: EntryTemplate(event), receivedAt: start, callerDeadline: nil,
             settings: SealingSettings(), caller: NobodyWaits())
     }
