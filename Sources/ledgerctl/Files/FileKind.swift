@@ -1,5 +1,3 @@
-// Its headers declare stat too, and a release build takes that one.
-internal import CoreFoundation
 internal import Foundation
 internal import Glibc
 
@@ -11,8 +9,9 @@ enum FileKind {
 
     /// Whether a path is that of a folder.
     static func isFolder(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+            && isFolder.boolValue
     }
 
     /// The kind of a file.

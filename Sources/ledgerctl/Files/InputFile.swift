@@ -1,5 +1,3 @@
-// Its headers declare stat too, and a release build takes that one.
-internal import CoreFoundation
 internal import Foundation
 internal import Glibc
 
@@ -22,15 +20,11 @@ enum InputFile {
 
     /// The bytes of a file that nothing but a regular file, and no link, may be; nil where there is none.
     static func readOwn(_ path: String, limit: Int) throws(FileError) -> [UInt8]? {
-        var status = stat()
-        guard lstat(path, &status) == 0 else {
-            if errno == ENOENT || errno == ENOTDIR { return nil }
-            throw .system(path, "cannot be read")
+        switch try PathEntry.at(path) {
+        case .nothing: return nil
+        case .file: return try read(path, limit: limit, flags: O_NOFOLLOW)
+        case .folder, .other: throw FileError("\(path) is not a regular file")
         }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw FileError("\(path) is not a regular file")
-        }
-        return try read(path, limit: limit, flags: O_NOFOLLOW)
     }
 
     private static func read(

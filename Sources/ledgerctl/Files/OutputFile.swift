@@ -1,5 +1,3 @@
-// Its headers declare stat too, and a release build takes that one.
-internal import CoreFoundation
 internal import Foundation
 internal import Glibc
 
@@ -13,8 +11,7 @@ enum OutputFile {
         _ path: String, _ bytes: [UInt8], mode: mode_t = 0o644
     ) throws(FileError) {
         // A look first, for a better message; the link below is what decides.
-        var status = stat()
-        if lstat(path, &status) == 0 {
+        guard try PathEntry.at(path) == .nothing else {
             throw FileError("\(path) exists already, and stays as it is")
         }
         let temporary = try writeTemporary(beside: path, bytes, mode: mode)

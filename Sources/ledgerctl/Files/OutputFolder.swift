@@ -1,5 +1,3 @@
-// Its headers declare stat too, and a release build takes that one.
-internal import CoreFoundation
 internal import Foundation
 internal import Glibc
 
@@ -71,14 +69,10 @@ final class OutputFolder: Sendable {
     }
 
     private func isFolder(_ name: String) throws(FileError) -> Bool {
-        var status = stat()
-        guard lstat(path(name), &status) == 0 else {
-            if errno == ENOENT { return false }
-            throw .system(path(name), "cannot be read")
+        switch try PathEntry.at(path(name)) {
+        case .nothing: return false
+        case .folder: return true
+        case .file, .other: throw FileError("\(path(name)) is not a folder")
         }
-        guard status.st_mode & S_IFMT == S_IFDIR else {
-            throw FileError("\(path(name)) is not a folder")
-        }
-        return true
     }
 }
