@@ -4,7 +4,7 @@ struct ForwardPace: Sendable {
     private var mean: Double
     private var deviation: Double
     /// By so much patience is longer than usual, 1...`mostCautious`: every doubt that was wrong doubles it.
-    private var caution = 1.0
+    private var caution: Double
     /// How many events may be under way before streams are left unread.
     private(set) var window = 512
     /// Since when something is expected that would show that the sealer seals.
@@ -22,6 +22,7 @@ struct ForwardPace: Sendable {
         shortestPatience = settings.shortestPatience
         mean = Double(contract.count) / 10
         deviation = 0
+        caution = min(Self.mostCautious, max(1, settings.firstCaution))
     }
 
     /// A forward that is unanswered for so long puts the sealer in doubt: twice the usual commit time (protocol.md 18),

@@ -8,18 +8,22 @@ package struct ReplicaSettings: Hashable, Sendable {
     package var keepAliveInterval: Nanoseconds
     /// A forward that is unanswered for so long, at least, puts the sealer in doubt (protocol.md 18).
     package var shortestPatience: Nanoseconds
+    /// So many times longer before it is known how fast the sealer answers, 1...8: as TCP waits before its first round trip
+    /// is measured, and as after doubts that were wrong.
+    package var firstCaution: Double
     package var sealing: SealingSettings
 
     package init(
         identity: SealerHint?, hintLifetime: Nanoseconds = .milliseconds(3_000),
         keepAliveInterval: Nanoseconds = .milliseconds(1_000),
-        shortestPatience: Nanoseconds = .milliseconds(20),
+        shortestPatience: Nanoseconds = .milliseconds(20), firstCaution: Double = 1,
         sealing: SealingSettings = SealingSettings()
     ) {
         self.identity = identity
         self.hintLifetime = hintLifetime
         self.keepAliveInterval = keepAliveInterval
         self.shortestPatience = shortestPatience
+        self.firstCaution = firstCaution
         self.sealing = sealing
     }
 }

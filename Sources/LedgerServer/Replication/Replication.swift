@@ -13,6 +13,8 @@ import Synchronization
 struct Replication {
     /// A batch of forwarded events, and room for what stands around each.
     private static let maxMessageBytes = 4 << 20
+    /// Replicas that start together on one busy machine answer one another slowly, and none is dead for that.
+    private static let firstCaution = 8.0
     /// A replica makes one call over a connection; what others make is not worth memory.
     private static let maxCalls = 4
 
@@ -60,7 +62,8 @@ struct Replication {
             return SealerHint(address: HostPort(host: host, port: port).text, id: id)
         }
         let replica = Replica(
-            settings: ReplicaSettings(identity: nil, sealing: configuration.sealing),
+            settings: ReplicaSettings(
+                identity: nil, firstCaution: Self.firstCaution, sealing: configuration.sealing),
             environment: ReplicaEnvironment(
                 clock: environment.clock, timers: ReactorTimers(), store: store,
                 blocks: environment.blocks, links: links,

@@ -39,6 +39,14 @@ struct ForwardPaceTests {
         #expect(pace.patience == .milliseconds(20))
     }
 
+    @Test("who knows nothing of the sealer yet is as cautious as it is told")
+    func firstCaution() {
+        var pace = ForwardPace(ReplicaSettings(identity: nil, firstCaution: 8))
+        #expect(pace.patience == .milliseconds(160))
+        for _ in 0..<500 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(2)) }
+        #expect(pace.patience == .milliseconds(20))
+    }
+
     @Test("silence counts from the last sign of life, or from the first thing sent since")
     func silence() {
         var pace = pace
