@@ -47,7 +47,7 @@ struct EventReceiptTests {
         #expect(failure(entry: Array(entry.dropLast())) == .malformedEntry)
         #expect(failure(proof.replacing("index 256", with: "index 255")) == .wrongNumber)
         var changed = entry
-        changed[30] ^= 1
+        changed[35] ^= 1
         #expect(failure(entry: changed) == .notIncluded)
         let lines = proof.split(separator: "\n", omittingEmptySubsequences: false)
         let shorter = (lines[..<2] + lines[3...]).joined(separator: "\n")

@@ -35,7 +35,7 @@ from stubs import messages, services
 
 ORIGIN = "ledger.example.com/exports"
 EVENTS = 6_000
-KILLS = 12
+KILLS = 8
 FORMULAS = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "'x", "\uff1dx", "a=b", '"', ",", " x"]
 
 
