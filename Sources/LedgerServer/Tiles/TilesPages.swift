@@ -89,12 +89,16 @@ package struct TilesPages: Sendable {
 
     /// The hashes of a tile that the newest published checkpoint covers; nil where it has none.
     private func hashes(_ id: TileID, _ width: Int) async throws -> [UInt8]? {
-        guard let size = Self.sizeNeeded(id, width) else { return nil }
-        return try await turns.withPlace(refused: { $0 as any Error }) {
-            guard try await checkpoints.publishedSize(covering: size) >= size else { return nil }
-            return try await tree.tile(id, width: width, size: size)
+        // Without a turn: who asks for what is not there keeps nobody waiting who asks for what is.
+        guard let size = Self.sizeNeeded(id, width),
+            try await checkpoints.publishedSize(covering: size) >= size
+        else { return nil }
+        return try await turns.withPlace(refused: Self.refusal) {
+            try await tree.tile(id, width: width, size: size)
         }
     }
+
+    private static func refusal(_ refusal: Places.Refusal) -> any Error { refusal }
 
     /// The size of the smallest tree whose tile has so many hashes; nil where there can be none.
     static func sizeNeeded(_ id: TileID, _ width: Int) -> UInt64? {
