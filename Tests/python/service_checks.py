@@ -1,4 +1,4 @@
-"""Health in its three forms, server reflection, and the calls that do not exist yet."""
+"""Health in its three forms, server reflection, and the calls for proofs."""
 
 import datetime
 
@@ -15,12 +15,6 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 # The messages of both versions are the same on the wire.
 REFLECTION_VERSIONS = ("v1", "v1alpha")
-UNIMPLEMENTED_CALLS = {
-    "GetCheckpoint": messages.GetCheckpointRequest(),
-    "GetInclusionProof": messages.GetInclusionProofRequest(sequence_number=1),
-    "GetConsistencyProof": messages.GetConsistencyProofRequest(first_size=1),
-    "GetReceipt": messages.GetReceiptRequest(sequence_number=1),
-}
 
 
 @check("HealthCheck is healthy, SERVING, and knows the last number")
@@ -201,8 +195,21 @@ for _version in REFLECTION_VERSIONS:
     reflection_check(_version)
 
 
-@check("the calls for proofs, receipts and checkpoints are UNIMPLEMENTED")
-def unimplemented(ledger: Ledger) -> None:
-    for name, request in UNIMPLEMENTED_CALLS.items():
-        failure = ledger.failure(getattr(ledger.stub, name), request, timeout=RPC_SECONDS)
-        expect_equal(f"the code of {name}", failure.code, grpc.StatusCode.UNIMPLEMENTED)
+@check("proofs are given, and without a signing key neither checkpoint nor receipt")
+def proofs(ledger: Ledger) -> None:
+    number = ledger.seal().sequence_number
+    proof = ledger.stub.GetInclusionProof(
+        messages.GetInclusionProofRequest(sequence_number=number), timeout=RPC_SECONDS
+    )
+    expect(proof.tree_size >= number, f"the tree has {proof.tree_size} leaves")
+    same = ledger.stub.GetConsistencyProof(
+        messages.GetConsistencyProofRequest(first_size=number, second_size=number),
+        timeout=RPC_SECONDS,
+    )
+    expect_equal("the roots of one size", same.first_root, same.second_root)
+    for call, request in (
+        (ledger.stub.GetCheckpoint, messages.GetCheckpointRequest()),
+        (ledger.stub.GetReceipt, messages.GetReceiptRequest(sequence_number=number)),
+    ):
+        failure = ledger.failure(call, request, timeout=RPC_SECONDS)
+        failure.expect(grpc.StatusCode.FAILED_PRECONDITION, "NO_SIGNING_KEY")
