@@ -30,6 +30,7 @@ PORT_MESSAGES = {
     "LEDGER_INTERNAL_PORT": "the internal port listens",
     "LEDGER_ADMIN_PORT": "the admin port listens",
 }
+TILES_MESSAGE = "the tiles port listens"
 
 
 class Footprint:
@@ -163,6 +164,11 @@ class Service:
         return int(self._settings["LEDGER_ADMIN_PORT"])
 
     @property
+    def tiles_port(self) -> int:
+        """Only where LEDGER_TILES_PORT is set."""
+        return int(self._settings["LEDGER_TILES_PORT"])
+
+    @property
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
@@ -183,11 +189,11 @@ class Service:
 
     def _is_ready(self) -> bool:
         for line in self.child.log.read_text(errors="replace").splitlines():
-            for name, message in PORT_MESSAGES.items():
+            for name, message in {**PORT_MESSAGES, "LEDGER_TILES_PORT": TILES_MESSAGE}.items():
                 found = re.search(r"\bport=(\d+)", line)
                 if message in line and found:
                     self._settings[name] = found[1]
-        if self.admin_port == 0 or self.port == 0:
+        if self.admin_port == 0 or self.port == 0 or self._settings.get("LEDGER_TILES_PORT") == "0":
             return False
         with contextlib.suppress(OSError):
             with urllib.request.urlopen(f"http://{self.admin}/readyz", timeout=2) as page:

@@ -102,17 +102,20 @@ package struct LedgerApplication: Sendable {
         let tree = transparency.tree
         let checkpoints = CheckpointReader(
             store: store, tree: tree, trust: transparency.trust, reader: reader)
-        let tilesPages = TilesPages(
-            tree: tree, checkpoints: checkpoints, reader: reader,
-            servesEntries: configuration.servesEntries)
+        // Each port has its own turns: whoever reaches the port for tiles takes nothing from the admin port.
+        let makeTilesPages = {
+            TilesPages(
+                tree: tree, checkpoints: checkpoints, reader: reader,
+                servesEntries: configuration.servesEntries)
+        }
         let adminPages = AdminPages(
-            reporter: reporter, registry: metrics.registry, further: tilesPages.page)
+            reporter: reporter, registry: metrics.registry, further: makeTilesPages().page)
         admin = HTTPPort(
             name: "the admin port", setting: .adminPort, bindAddress: address,
             port: configuration.adminPort, logger: logger, pages: adminPages.get)
         tiles = configuration.tilesPort.map { port in
             .tiles(
-                tilesPages, bindAddress: address, port: port, registry: metrics.registry,
+                makeTilesPages(), bindAddress: address, port: port, registry: metrics.registry,
                 logger: logger)
         }
         let answerBudget = AnswerBudget(limit: configuration.maxAnswerBytes)

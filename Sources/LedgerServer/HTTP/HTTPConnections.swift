@@ -64,6 +64,14 @@ package final class HTTPConnections: Sendable {
         return longest?.key
     }
 
+    /// Closes what is still open after a time: answers that nobody reads do not hold up a stop.
+    func closeAll(in patience: TimeAmount) {
+        for connection in state.withLock({ Array($0.connections.values) }) {
+            let channel = connection.channel
+            channel.eventLoop.scheduleTask(in: patience) { channel.close(promise: nil) }
+        }
+    }
+
     func setBusy(_ channel: any Channel, _ isBusy: Bool) {
         state.withLock {
             $0.connections[ObjectIdentifier(channel)]?.idleSince = isBusy ? nil : .now()

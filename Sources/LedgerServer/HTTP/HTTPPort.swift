@@ -36,6 +36,9 @@ package final class HTTPPort: Service, Sendable {
         var hasEnded = false
     }
 
+    /// How long answers may still be read after the service was asked to stop.
+    private static let stopPatience = TimeAmount.seconds(2)
+
     /// The connections that are open.
     package let connections: HTTPConnections
     private let name: String
@@ -88,7 +91,11 @@ package final class HTTPPort: Service, Sendable {
     package func run() async throws {
         defer { announce(nil) }
         do {
-            try await application().run()
+            try await withGracefulShutdownHandler {
+                try await application().run()
+            } onGracefulShutdown: {
+                self.connections.closeAll(in: Self.stopPatience)
+            }
         } catch {
             throw ListenError(error, portSetting: setting, port: port, address: bindAddress)
                 ?? error

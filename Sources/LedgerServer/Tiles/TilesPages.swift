@@ -19,11 +19,13 @@ package struct TilesPages: Sendable {
         count: maxActive, maxWaiting: maxWaiting, longestWait: longestWait)
     private let bundles = OpenBundles()
 
-    /// What the port for tiles takes, which anybody may reach: connections without a request go soon.
+    /// What the port for tiles takes, which anybody may reach: connections without a request go soon, and those that do
+    /// not read their answer, of 16 MiB at most, as well.
     package static var portLimits: HTTPPort.Limits {
         var limits = HTTPPort.Limits()
         limits.maxConnections = 512
         limits.idleTimeout = .seconds(15)
+        limits.answerTimeout = .seconds(30)
         return limits
     }
 
@@ -89,12 +91,16 @@ package struct TilesPages: Sendable {
 
     /// The hashes of a tile that the newest published checkpoint covers; nil where it has none.
     private func hashes(_ id: TileID, _ width: Int) async throws -> [UInt8]? {
-        guard let size = Self.sizeNeeded(id, width) else { return nil }
-        return try await turns.withPlace(refused: { $0 as any Error }) {
-            guard try await checkpoints.publishedSize(covering: size) >= size else { return nil }
-            return try await tree.tile(id, width: width, size: size)
+        // Without a turn: who asks for what is not there keeps nobody waiting who asks for what is.
+        guard let size = Self.sizeNeeded(id, width),
+            try await checkpoints.publishedSize(covering: size) >= size
+        else { return nil }
+        return try await turns.withPlace(refused: Self.refusal) {
+            try await tree.tile(id, width: width, size: size)
         }
     }
+
+    private static func refusal(_ refusal: Places.Refusal) -> any Error { refusal }
 
     /// The size of the smallest tree whose tile has so many hashes; nil where there can be none.
     static func sizeNeeded(_ id: TileID, _ width: Int) -> UInt64? {

@@ -190,20 +190,37 @@ struct HTTPPortTests {
     @Test("who sends no whole request, and who does not read, is cut off")
     func slowCallers() async throws {
         var limits = HTTPPort.Limits()
-        limits.idleTimeout = .milliseconds(300)
-        limits.answerTimeout = .milliseconds(300)
+        limits.idleTimeout = .seconds(2)
+        limits.answerTimeout = .seconds(2)
         try await withPort(limits: limits) { port, server in
-            for text in ["", "GET /livez HTTP/1.1\r\nHost:", "GET /endless HTTP/1.1\r\n\r\n"] {
+            for text in [
+                "", "GET /livez HTTP/1.1\r\nHost:", "GET /endless HTTP/1.1\r\nHost: x\r\n\r\n",
+            ] {
                 let socket = try #require(LoopbackSocket(connectedTo: port))
                 defer { socket.close() }
                 socket.write(Array(text.utf8))
-                try await eventually("\(text) is there") { server.connections.count == 1 }
-                try await eventually("\(text) is cut off") { server.connections.count == 0 }
+                // Connections are taken in the order in which they come: the first one is there by then.
+                let answer = await LoopbackHTTP.exchange(port: port, request("GET /livez"))
+                #expect(answer.hasPrefix("HTTP/1.1 200 "))
+                try await eventually("\(text) is cut off, for this side does not close") {
+                    server.connections.count == 0
+                }
             }
-            #expect(
-                await LoopbackHTTP.exchange(port: port, request("GET /livez"))
-                    .hasPrefix("HTTP/1.1 200 "))
         }
+    }
+
+    @Test("a caller that does not read its answer does not hold up a stop")
+    func stopBesideSlowCaller() async throws {
+        var socket: LoopbackSocket?
+        // Without its end the port would wait for the answer's time-out, which is longer than a test may take.
+        var limits = HTTPPort.Limits()
+        limits.answerTimeout = .seconds(3_600)
+        try await withPort(limits: limits) { port, _ in
+            socket = try #require(LoopbackSocket(connectedTo: port))
+            socket?.write(Array("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n".utf8))
+            #expect(socket?.read() != nil)
+        }
+        socket?.close()
     }
 
     @Test("every answer is counted with its status")
