@@ -1,3 +1,5 @@
+// Beside NIO, the compiler takes `stat` for this module's.
+internal import CDispatch
 internal import Foundation
 
 /// Files that are written whole: they are there with all their bytes, on the disk, or not at all.
