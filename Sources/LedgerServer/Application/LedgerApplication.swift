@@ -71,7 +71,8 @@ package struct LedgerApplication: Sendable {
         let (store, blocks) = (reading.store, reading.blocks)
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)
-        let past = Transparency.Past(store: store, logger: logger)
+        let outside = try Outside(configuration: configuration, metrics: metrics, logger: logger)
+        let past = Transparency.Past(store: store, outside: outside, logger: logger)
         let replication = try Replication(
             configuration: configuration, address: address,
             environment: .init(
@@ -86,8 +87,8 @@ package struct LedgerApplication: Sendable {
         rounds.set(replica)
         metrics.observe(replica)
         let transparency = Transparency(
-            configuration: configuration, past: past, replica: replica, store: store, clock: clock,
-            metrics: metrics, logger: logger)
+            configuration: configuration, past: past, outside: outside, replica: replica,
+            store: store, clock: clock, metrics: metrics, logger: logger)
         fence = transparency.fence
         let feed = HeadFeed(replica: replica)
         let reader = EventReader(
@@ -96,7 +97,7 @@ package struct LedgerApplication: Sendable {
         internalPort = replication.port
         let reporter = HealthReporter(
             board: board, monitor: monitor, pool: { client.poolStatistics },
-            further: { replica.dependencies }, trouble: { troubles.current },
+            further: { replica.dependencies + outside.dependencies }, trouble: { troubles.current },
             audit: { transparency.audit?.report })
         let tree = transparency.tree
         let checkpoints = CheckpointReader(store: store, tree: tree, reader: reader)

@@ -17,15 +17,17 @@ struct Transparency {
     let trust: CheckpointTrust
     /// nil where it is off.
     let audit: Audit?
+    private let witnesses: [any Service]
 
     /// What exists before the replica does, for it asks before it seals anything.
     struct Past {
         let checker: PastChecker
         private let store: LedgerStore
 
-        init(store: LedgerStore, logger: Logger) {
+        init(store: LedgerStore, outside: Outside, logger: Logger) {
             self.store = store
-            checker = PastChecker(store: store, logger: logger)
+            checker = PastChecker(
+                store: store, logger: logger, gather: { await outside.records() })
         }
 
         /// Compares a ledger that was read, before anything is sealed on it.
@@ -39,17 +41,19 @@ struct Transparency {
     }
 
     init(
-        configuration: ServiceConfiguration, past: Past, replica: Replica, store: LedgerStore,
-        clock: any ReplicaClock, metrics: LedgerMetrics, logger: Logger
+        configuration: ServiceConfiguration, past: Past, outside: Outside, replica: Replica,
+        store: LedgerStore, clock: any ReplicaClock, metrics: LedgerMetrics, logger: Logger
     ) {
         let tree = TreeReader(store: store, tree: { replica.tree })
         self.tree = tree
+        outside.prove(with: tree)
+        witnesses = outside.services
         let checkpointer = Checkpointer(
             settings: .init(
                 origin: configuration.origin, signers: configuration.signers,
                 formerKeys: configuration.formerKeys),
             replica: replica, store: store, tree: tree, clock: clock, logger: logger,
-            decision: { past.checker.decision })
+            cosigning: outside.cosigning, decision: { past.checker.decision })
         self.checkpointer = checkpointer
         fence = FenceKeeper(
             replica: replica, past: past.checker, tree: tree, clock: clock, logger: logger,
@@ -72,5 +76,5 @@ struct Transparency {
     }
 
     /// All but the fence.
-    var services: [any Service] { [checkpointer] + (audit.map { [$0] } ?? []) }
+    var services: [any Service] { witnesses + [checkpointer] + (audit.map { [$0] } ?? []) }
 }

@@ -74,8 +74,23 @@ package final class PastChecker: Sendable {
     func contradictions(
         of head: Head, tree: any LedgerTree, own: [OutsideRecord]
     ) async throws -> [OutsideRecord] {
-        let comparison = PastComparison(await gather() + own, decision: decision)
+        let comparison = PastComparison(
+            try await gathered(beside: head) + own, decision: decision)
         return try await comparison.contradictions(of: head) { try await tree.root(size: $0) }
+    }
+
+    /// What others have seen. Events are sealed while they are asked, so that they may have seen more than a head that
+    /// was read before: what the store has by now is no contradiction.
+    private func gathered(
+        beside head: Head
+    ) async throws(LedgerStoreError) -> [OutsideRecord] {
+        let records = await gather()
+        let isAbove = { (record: OutsideRecord) in
+            !record.isContradicted && record.size > head.tree.size
+        }
+        guard records.contains(where: isAbove) else { return records }
+        let newest = try await store.observe(timeout: Self.timeout).observation.head
+        return records.filter { !isAbove($0) || $0.size > newest.tree.size }
     }
 
     /// The revision at which a fence stood that no operator had decided about, as it was read last.
