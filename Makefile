@@ -43,6 +43,7 @@ release: ## build the service and the command line, optimised
 test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the Python client
 	@$(MAKE) build
 	.local/venv/bin/python Tests/python/formats_test.py
+	.local/venv/bin/python -B Tests/python/witness_test.py --bin "$$(swift build --show-bin-path)"
 	python3 -B Tests/docs/citations_test.py
 	.local/venv/bin/python -B Tests/docs/verification_test.py
 	scripts/test-local.sh --bin "$$(swift build --show-bin-path)"

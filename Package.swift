@@ -84,8 +84,8 @@ let package = Package(
         .target(
             name: "LedgerTransparency",
             dependencies: [
-                "LedgerCore", "LedgerReplica", "LedgerStore", "TextFormats", crypto, lifecycle,
-                logging,
+                "HTTPTransport", "LedgerCore", "LedgerReplica", "LedgerStore", "TextFormats",
+                crypto, lifecycle, logging,
             ],
             swiftSettings: strict),
         .target(
@@ -103,10 +103,10 @@ let package = Package(
             name: "LedgerServer",
             dependencies: [
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
-                "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection",
-                "PrometheusExposition",
-                "TaskCoordination", "TextFormats", crypto, nioCore, nioPosix, grpcCore,
-                grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration, logging,
+                "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection", "HTTPTransport",
+                "PrometheusExposition", "TaskCoordination", "TextFormats", crypto, nioCore,
+                nioPosix,
+                grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
             ],
@@ -116,6 +116,13 @@ let package = Package(
             dependencies: [
                 "LedgerAPI", "LedgerVerify", "TaskCoordination", nioPosix, grpcCore, grpcTransport,
                 grpcProtobuf, protobuf,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "WitnessServer",
+            dependencies: [
+                "LedgerCore", "TextFormats", nioCore, lifecycle, logging,
+                .product(name: "Hummingbird", package: "hummingbird"),
             ],
             swiftSettings: strict),
         .target(
@@ -132,8 +139,8 @@ let package = Package(
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerVerify", "LedgerAPI", "LedgerCore",
                 "LedgerStore", "EtcdGateway", "EventLoopTasks", "TaskCoordination", "TextFormats",
-                nioCore, nioPosix, nioHPACK, nioHTTP2, grpcCore, grpcTransport, protobuf, arguments,
-                crypto, logging,
+                "WitnessServer", nioCore, nioPosix, nioHPACK, nioHTTP2, grpcCore, grpcTransport,
+                protobuf, arguments, crypto, logging,
             ],
             swiftSettings: strict),
         .executableTarget(
@@ -182,8 +189,8 @@ let package = Package(
         .testTarget(
             name: "LedgerTransparencyTests",
             dependencies: [
-                "EtcdGateway", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
-                "TestSupport", "TextFormats", crypto, logging,
+                "EtcdGateway", "HTTPTransport", "LedgerCore", "LedgerReplica", "LedgerStore",
+                "LedgerTransparency", "TestSupport", "TextFormats", crypto, logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -191,10 +198,14 @@ let package = Package(
             dependencies: ["LedgerVerify", "TestSupport", "TextFormats", crypto],
             swiftSettings: strict),
         .testTarget(
+            name: "WitnessServerTests",
+            dependencies: ["LedgerCore", "TestSupport", "TextFormats", "WitnessServer"],
+            swiftSettings: strict),
+        .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerCore", grpcCore, grpcTransport,
-                grpcProtobuf, protobuf, logging,
+                "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerCore", "LedgerStore",
+                "LedgerTransparency", grpcCore, grpcTransport, grpcProtobuf, protobuf, logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -1,3 +1,5 @@
+// Beside NIO, the compiler takes `stat` for this module's.
+import CDispatch
 import Foundation
 import LedgerClient
 import LedgerVerify

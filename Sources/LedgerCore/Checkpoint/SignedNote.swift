@@ -19,7 +19,8 @@ package struct SignedNote: Hashable, Sendable {
             self.signature = signature
         }
 
-        var line: String {
+        /// The line of the note, with its newline.
+        package var line: String {
             var bytes: [UInt8] = []
             bytes.appendBigEndian(keyID)
             return "\u{2014} \(name) \(Base64.encode(bytes + signature))\n"

@@ -71,8 +71,9 @@ package struct LedgerApplication: Sendable {
         let (store, blocks) = (reading.store, reading.blocks)
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)
+        let outside = try Outside(configuration: configuration, metrics: metrics, logger: logger)
         let past = Transparency.Past(
-            configuration: configuration, store: store, logger: logger)
+            configuration: configuration, store: store, outside: outside, logger: logger)
         let replication = try Replication(
             configuration: configuration, address: address,
             environment: .init(
@@ -87,8 +88,8 @@ package struct LedgerApplication: Sendable {
         rounds.set(replica)
         metrics.observe(replica)
         let transparency = Transparency(
-            configuration: configuration, past: past, replica: replica, store: store, clock: clock,
-            metrics: metrics, logger: logger)
+            configuration: configuration, past: past, outside: outside, replica: replica,
+            store: store, clock: clock, metrics: metrics, logger: logger)
         fence = transparency.fence
         let feed = HeadFeed(replica: replica)
         let reader = EventReader(
@@ -97,7 +98,8 @@ package struct LedgerApplication: Sendable {
         internalPort = replication.port
         let reporter = HealthReporter(
             board: board, monitor: monitor, pool: { client.poolStatistics },
-            further: { replica.dependencies }, trouble: { troubles.current },
+            further: { replica.dependencies + outside.dependencies + transparency.dependencies },
+            trouble: { troubles.current },
             audit: { transparency.audit?.report })
         let tree = transparency.tree
         let checkpoints = CheckpointReader(

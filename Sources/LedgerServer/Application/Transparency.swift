@@ -1,3 +1,4 @@
+import LedgerAPI
 import LedgerCore
 import LedgerReplica
 import LedgerStore
@@ -5,6 +6,7 @@ import LedgerTransparency
 import Logging
 import PrometheusExposition
 import ServiceLifecycle
+import SwiftProtobuf
 
 /// Wires what lets others check the ledger without trusting it: its tree, its checkpoints, and the comparison with what
 /// is known outside the store.
@@ -17,18 +19,22 @@ struct Transparency {
     let trust: CheckpointTrust
     /// nil where it is off.
     let audit: Audit?
+    private let witnesses: [any Service]
 
     /// What exists before the replica does, for it asks before it seals anything.
     struct Past {
         let checker: PastChecker
         private let store: LedgerStore
 
-        init(configuration: ServiceConfiguration, store: LedgerStore, logger: Logger) {
+        init(
+            configuration: ServiceConfiguration, store: LedgerStore, outside: Outside,
+            logger: Logger
+        ) {
             self.store = store
             checker = PastChecker(
                 store: store,
                 keys: configuration.signers.map(\.verifier) + configuration.formerKeys,
-                logger: logger)
+                logger: logger, gather: { await outside.records() })
         }
 
         /// Compares a ledger that was read, before anything is sealed on it.
@@ -43,17 +49,19 @@ struct Transparency {
     }
 
     init(
-        configuration: ServiceConfiguration, past: Past, replica: Replica, store: LedgerStore,
-        clock: any ReplicaClock, metrics: LedgerMetrics, logger: Logger
+        configuration: ServiceConfiguration, past: Past, outside: Outside, replica: Replica,
+        store: LedgerStore, clock: any ReplicaClock, metrics: LedgerMetrics, logger: Logger
     ) {
         let tree = TreeReader(store: store, tree: { replica.tree })
         self.tree = tree
+        outside.prove(with: tree)
+        witnesses = outside.services
         let checkpointer = Checkpointer(
             settings: .init(
                 origin: configuration.origin, signers: configuration.signers,
                 formerKeys: configuration.formerKeys),
             replica: replica, store: store, tree: tree, clock: clock, logger: logger,
-            decision: { past.checker.decision })
+            cosigning: outside.cosigning, decision: { past.checker.decision })
         self.checkpointer = checkpointer
         fence = FenceKeeper(
             replica: replica, past: past.checker, tree: tree, clock: clock,
@@ -77,6 +85,23 @@ struct Transparency {
         metrics.observe(audit)
     }
 
+    /// What is not well with checkpoints; nothing where all is.
+    var dependencies: [Ledger_DependencyHealth] {
+        guard let why = checkpointer.status.blocked else { return [] }
+        return [
+            .with {
+                $0.name = "checkpoints"
+                // Events are sealed and read without them.
+                $0.isCritical = false
+                $0.status = .degraded
+                $0.message =
+                    "the stored checkpoint was not written by this ledger: \(why). None is put until somebody has "
+                    + "looked into it and deleted the key checkpoint"
+                $0.error = "foreign_checkpoint"
+            }
+        ]
+    }
+
     /// All but the fence.
-    var services: [any Service] { [checkpointer] + (audit.map { [$0] } ?? []) }
+    var services: [any Service] { witnesses + [checkpointer] + (audit.map { [$0] } ?? []) }
 }

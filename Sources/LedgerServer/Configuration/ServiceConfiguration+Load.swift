@@ -35,6 +35,7 @@ extension ServiceConfiguration {
         result.readAddresses(reader)
         result.readLimits(reader)
         result.readKeys(reader)
+        result.readOutside(reader)
         result.readLogging(reader)
         result.warnings += UnknownSettings.warnings(environment: environment, file: file)
         return (result, reader.errors)

@@ -1,6 +1,7 @@
 import EtcdGateway
 import GRPCEdge
 import LedgerCore
+import LedgerTransparency
 import Logging
 
 extension ServiceConfiguration {
@@ -84,6 +85,9 @@ extension ServiceConfiguration {
         case .origin: .text(origin)
         case .signingKey: .list(signingKeyPaths)
         case .formerKeys: .list(formerKeys.map(\.verifierKey))
+        case .witnesses: .list(witnesses.map(\.description))
+        case .witnessCACert: .text(witnessCAPath)
+        case .externalCheckpoint: .text(externalCheckpoint?.description)
         case .tlsCert: .text(tls?.certificatePath)
         case .tlsKey: .text(tls?.keyPath)
         case .tlsClientCA: .text(tls?.clientCAPath)

@@ -1,6 +1,7 @@
 package import EtcdGateway
 package import GRPCEdge
 package import LedgerCore
+package import LedgerTransparency
 package import Logging
 
 /// Every setting of the service, read once at the start and checked as a whole.
@@ -146,6 +147,13 @@ package struct ServiceConfiguration: Sendable {
     package var signers: [NoteSigner] = []
     /// `LEDGER_FORMER_KEYS`: verifier keys of this ledger that sign no more.
     package var formerKeys: [NoteVerifier] = []
+    /// `LEDGER_WITNESSES`: those who are asked to cosign checkpoints, at most 16.
+    package var witnesses: [WitnessAddress] = []
+    /// `LEDGER_WITNESS_CA_CERT`: PEM file of the only authorities that may have signed their certificates, and that of
+    /// the external checkpoint's server; nil for the system's.
+    package var witnessCAPath: String?
+    /// `LEDGER_EXTERNAL_CHECKPOINT`: where a checkpoint is kept that the store cannot change.
+    package var externalCheckpoint: CheckpointPlace?
     /// `LEDGER_TLS_CERT`, `LEDGER_TLS_KEY`, `LEDGER_TLS_CLIENT_CA`; nil for plaintext.
     package var tls: TLSFiles?
     /// `LEDGER_ALLOWED_SUBMITTERS`: SANs that may submit; empty for every caller.

@@ -147,6 +147,13 @@ struct SettingValueTests {
         + SettingCase.cases(
             "LEDGER_ORIGIN", ["a b", "a+b", "a\u{85}b", String(repeating: "a", count: 256)])
         + SettingCase.cases("LEDGER_SIGNING_KEY", ["/nowhere/key.pem"])
+        + SettingCase.cases("LEDGER_FORMER_KEYS", ["a", "a+b+c"])
+        + SettingCase.cases(
+            "LEDGER_WITNESSES",
+            ["a", "a+b+c=https://w.example", OutsideSettingTests.witness + "=http://w.example"])
+        + SettingCase.cases("LEDGER_WITNESS_CA_CERT", ["/nowhere/ca.pem"])
+        + SettingCase.cases(
+            "LEDGER_EXTERNAL_CHECKPOINT", ["ftp://a/b", "http://a/?b", "/some/checkpoint"])
         + SettingCase.cases("LEDGER_TLS_CERT", ["/nowhere/cert.pem"])
         + SettingCase.cases("LEDGER_TLS_KEY", ["/nowhere/key.pem"])
         + SettingCase.cases("LEDGER_TLS_CLIENT_CA", ["/nowhere/ca.pem"])
