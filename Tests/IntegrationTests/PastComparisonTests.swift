@@ -29,19 +29,20 @@ extension Integration {
                     let store = LedgerStore(store: stored.client, keys: stored.keys)
                     let tree = TreeReader(store: store, tree: { nil })
                     let head = try await store.observe().observation.head
-                    let meanwhile = PastChecker(store: store, logger: Logger(label: "test")) {
-                        try? await seal("meanwhile", 3, ledger)
-                        return [OutsideRecord(source: "witness w", size: 8)]
-                    }
-                    #expect(await meanwhile.contradiction(of: head, tree: tree) == nil)
+                    let checker = PastChecker(
+                        store: store, keys: [], logger: Logger(label: "test"))
+                    try await seal("meanwhile", 3, ledger)
+                    let meanwhile = OutsideRecord(source: "witness w", size: 8)
+                    #expect(
+                        await checker.contradiction(of: head, tree: tree, records: [meanwhile])
+                            == nil)
                     for record in [
                         OutsideRecord(source: "witness w", size: 9),
                         OutsideRecord(source: "witness w", size: 8, isContradicted: true),
                     ] {
-                        let checker = PastChecker(store: store, logger: Logger(label: "test")) {
-                            [record]
-                        }
-                        #expect(await checker.contradiction(of: head, tree: tree) != nil)
+                        #expect(
+                            await checker.contradiction(of: head, tree: tree, records: [record])
+                                != nil)
                     }
                 }
             }

@@ -1,5 +1,7 @@
+import EtcdGateway
 import Foundation
 import LedgerAPI
+import LedgerCore
 import TestSupport
 import Testing
 
@@ -19,7 +21,7 @@ extension Integration {
             var random = ReplayableRandom()
             print(random.note)
             try await withCluster { cluster in
-                let world = World(cluster, isLong: Self.seconds != nil)
+                let world = try await World(cluster, isLong: Self.seconds != nil)
                 do {
                     try await world.begin()
                     let end = ContinuousClock.now + .seconds(Self.seconds ?? 0)
@@ -50,12 +52,27 @@ extension Integration {
             private let callers: RovingCallers
             private var phases: [SoakPhase] = []
             private let start = ContinuousClock.now
+            private let ours: WitnessProcess
+            private let theirs: PythonWitness
+            private let key: SigningKeyFile
+            private var watch: CheckpointWatch?
+            private var stored: StoredLedger?
 
-            init(_ cluster: EtcdCluster, isLong: Bool) {
+            init(_ cluster: EtcdCluster, isLong: Bool) async throws {
                 self.isLong = isLong
+                key = try SigningKeyFile(seed: 31)
+                ours = try await WitnessProcess(log: key.signer.verifier)
+                theirs = try PythonWitness(
+                    name: "witness.example/py", seed: 32,
+                    logs: [key.signer.verifier.verifierKey])
+                let proving = [
+                    "LEDGER_SIGNING_KEY": key.path,
+                    "LEDGER_WITNESSES": "\(ours.setting),\(theirs.setting)",
+                ]
                 // The service's own deadlines where a release build is to keep them.
                 let contract = ["LEDGER_COMMIT_DEADLINE_MS": "", "LEDGER_RESOLVE_DEADLINE_MS": ""]
-                fleet = ReplicaFleet(on: cluster, settings: isLong ? contract : [:])
+                fleet = ReplicaFleet(
+                    on: cluster, settings: (isLong ? contract : [:]).merging(proving) { $1 })
                 callers = RovingCallers(
                     fleet.rota, log: log, callers: 16, prefix: "soak",
                     deadline: .milliseconds(isLong ? 250 : 1_000))
@@ -66,6 +83,25 @@ extension Integration {
                 try await fleet.waitUntilSteady()
                 try await sealFurther(50)
                 _ = await fleet.newHandovers()
+                let stored = try StoredLedger(of: try await replica { _ in true }.ledger)
+                self.stored = stored
+                watch = CheckpointWatch(
+                    stored, verifier: key.signer.verifier,
+                    witnesses: [
+                        ours.verifier, try CosignatureVerifier(parsing: theirs.verifierKey),
+                    ])
+            }
+
+            /// No witness has ever refused a checkpoint, and no audit has found anything.
+            private func expectNoRefusal() async throws {
+                for result in ["inconsistent", "other_root", "unknown_log", "refused"] {
+                    for name in [ours.verifier.name, "witness.example/py"] {
+                        let series =
+                            #"ledger_witness_requests_total{witness="\#(name)",result="\#(result)"}"#
+                        #expect(try await fleet.total(series) == 0, "\(series)")
+                    }
+                }
+                #expect(try await fleet.total("ledger_findings_total") == 0)
             }
 
             /// One change in the midst of load, until one replica seals for all again.
@@ -102,6 +138,7 @@ extension Integration {
                 try await sealFurther(isLong ? 600 : 100)
                 let next = try await fleet.waitUntilSteady()
                 if change == .killSealer { #expect(next.number != sealer.number) }
+                try await expectNoRefusal()
                 phase.end = .now
                 phase.handovers = await fleet.newHandovers()
                 phases.append(phase)
@@ -168,11 +205,18 @@ extension Integration {
                     #expect(try await LedgerCheck.contradictions(calls, log) == [])
                 }
                 for replica in members { #expect(replica.ledger.process.exitStatus == nil) }
+                let contradictions = try await watch?.finish()
+                #expect(contradictions == [], "\(contradictions ?? [])")
+                let counts = try #require(watch?.counts)
+                print("checkpoints seen: \(counts.checkpoints), looks at one cosigned by both: \(counts.cosigned)")
+                #expect(counts.checkpoints > 3 && counts.cosigned > 3)
                 if isLong { for aim in report.aims { #expect(aim.isMet, "\(aim.text)") } }
             }
 
             func end() async {
                 await callers.stop()
+                _ = try? await watch?.finish()
+                await stored?.client.shutdown()
                 await fleet.end()
             }
         }

@@ -1,5 +1,4 @@
 // Beside NIO, the compiler takes `stat` for this module's.
-internal import CDispatch
 internal import Foundation
 internal import Glibc
 
