@@ -128,30 +128,31 @@ extension Integration {
             }
         }
 
-        @Test("what comes to be known outside while a replica runs fences it at the next comparison")
+        @Test("what comes to be known outside while a replica runs fences it, and all others with it")
         func comparedAgain() async throws {
             let key = try SigningKeyFile(seed: 14)
             let file = FileManager.default.temporaryDirectory.appending(
                 path: "outside-\(UUID().uuidString)")
             defer { try? FileManager.default.removeItem(at: file) }
-            try Data(try key.signer.note(size: 2, root: .zero).encoded()).write(to: file)
             let cluster = try await EtcdCluster.sharedForLedgers()
-            try await withLedger(
-                on: cluster,
-                settings: [
-                    "LEDGER_FORMER_KEYS": key.signer.verifier.verifierKey,
-                    "LEDGER_OUTSIDE_CHECK_INTERVAL": "1",
-                ]
-            ) { ledger in
+            try await withLedger(on: cluster) { ledger in
                 try await seal("event", 3, ledger)
-                let again = try await ledger.another([
-                    "LEDGER_EXTERNAL_CHECKPOINT": file.path
+                let comparing = try await ledger.another([
+                    "LEDGER_FORMER_KEYS": key.signer.verifier.verifierKey,
+                    "LEDGER_EXTERNAL_CHECKPOINT": file.path,
+                    "LEDGER_OUTSIDE_CHECK_INTERVAL": "1",
                 ])
-                try await again.use { again in try await expectFenced(again) }
-                try await withKeys(of: ledger) { stored in
-                    // The first one knows nothing of the file, but the other one has recorded its fence.
-                    try await expectFenced(ledger)
-                    #expect(try await waitForRecord(stored).records.map(\.size) == [2])
+                try await comparing.use { comparing in
+                    try await withKeys(of: ledger) { stored in
+                        try await seal("more", 1, comparing)
+                        #expect(try await fence(stored) == nil)
+                        try Data(try key.signer.note(size: 2, root: .zero).encoded()).write(
+                            to: file)
+                        try await expectFenced(comparing)
+                        #expect(try await waitForRecord(stored).records.map(\.size) == [2])
+                        // It knows nothing of the file.
+                        try await expectFenced(ledger)
+                    }
                 }
             }
         }
