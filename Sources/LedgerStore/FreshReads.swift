@@ -7,7 +7,10 @@ package final class FreshReads<Value: Sendable, Failure: Error>: Sendable {
     private typealias Continuation = CheckedContinuation<Outcome, Never>
 
     private struct State {
+        /// Who gets the next read.
         var waiting: [UInt64: Continuation] = [:]
+        /// Who gets the read that is under way.
+        var served: [UInt64: Continuation] = [:]
         var nextKey: UInt64 = 0
         var isRunning = false
     }
@@ -57,27 +60,32 @@ package final class FreshReads<Value: Sendable, Failure: Error>: Sendable {
     }
 
     private func leave(_ key: UInt64) {
-        state.withLock { $0.waiting.removeValue(forKey: key) }?
-            .resume(returning: .failure(cancelled))
+        state.withLock { state in
+            state.waiting.removeValue(forKey: key) ?? state.served.removeValue(forKey: key)
+        }?.resume(returning: .failure(cancelled))
     }
 
     private func run() async {
-        while let waiting = nextRound() {
+        while beginRound() {
             let next = ContinuousClock.now + interval
             let outcome = await read()
-            for continuation in waiting { continuation.resume(returning: outcome) }
+            for continuation in endRound() { continuation.resume(returning: outcome) }
             try? await Task.sleep(until: next, clock: .continuous)
         }
     }
 
-    private func nextRound() -> [Continuation]? {
+    /// - Returns: whether anybody waits for a read.
+    private func beginRound() -> Bool {
         state.withLock { state in
-            if state.waiting.isEmpty {
-                state.isRunning = false
-                return nil
-            }
-            defer { state.waiting = [:] }
-            return Array(state.waiting.values)
+            state.served = exchange(&state.waiting, with: [:])
+            state.isRunning = !state.served.isEmpty
+            return state.isRunning
+        }
+    }
+
+    private func endRound() -> [Continuation] {
+        state.withLock { state in
+            Array(exchange(&state.served, with: [:]).values)
         }
     }
 }

