@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 LINT := .local/lint/.installed
 # Suites of EtcdGatewayTests that start clusters of etcd.
 ETCD_SUITES := EtcdClientTests|EtcdFailoverTests|EtcdAuthorizationTests
+# Tests that hash trees of thousands of leaves, or start witnesses.
+HASHING_TESTS := LedgerTransparencyTests|LedgerVerifyTests|WitnessServerTests
 GENERATED := Sources/LedgerAPI/Generated
 SHELL_SCRIPTS = $(shell find . -path ./.build -prune -o -path ./.local -prune -o \
 	-name '*.sh' -type f -print) .ci/run
@@ -54,7 +56,8 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	@# One process after another: simulations and starting clusters keep every processor busy, and tests with
 	@# real deadlines beside them would measure that.
 	scripts/swift-test.sh --filter 'LedgerCoreTests|SimulationTests'
-	scripts/swift-test.sh --skip 'LedgerCoreTests|SimulationTests|IntegrationTests|$(ETCD_SUITES)'
+	scripts/swift-test.sh --filter '$(HASHING_TESTS)'
+	scripts/swift-test.sh --skip 'LedgerCoreTests|SimulationTests|$(HASHING_TESTS)|IntegrationTests|$(ETCD_SUITES)'
 	scripts/swift-test.sh --filter '$(ETCD_SUITES)'
 	scripts/swift-test.sh --filter IntegrationTests
 

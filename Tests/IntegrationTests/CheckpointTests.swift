@@ -150,7 +150,9 @@ extension Integration {
             }
         }
 
-        @Test("a checkpoint that somebody else wrote stays, is told of, and keeps others from being put")
+        @Test(
+            "a checkpoint that somebody else wrote stays, is told of, and keeps others from being put"
+        )
         func foreign() async throws {
             let key = try SigningKeyFile(seed: 5)
             let other = try SigningKeyFile(seed: 6)

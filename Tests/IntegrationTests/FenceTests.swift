@@ -52,7 +52,9 @@ extension Integration {
                 .init(success: kept.map { .put(key: $0.key, value: $0.value) }))
         }
 
-        @Test("a checkpoint of this ledger's key that has more than the store fences, and a restart changes nothing")
+        @Test(
+            "a checkpoint of this ledger's key that has more than the store fences, and a restart changes nothing"
+        )
         func signedMore() async throws {
             let key = try SigningKeyFile(seed: 11)
             let settings = ["LEDGER_SIGNING_KEY": key.path]
@@ -122,13 +124,15 @@ extension Integration {
                         let refused = await again.calls.submit(.sample("again"))
                         guard case .notSealed(.failedPrecondition, "LEDGER_ROLLED_BACK") = refused
                         else { throw TestFailure("it answered: \(refused)") }
-                        #expect(try await waitForRecord(stored).records.map(\.size) == [UInt64(size)])
+                        #expect(
+                            try await waitForRecord(stored).records.map(\.size) == [UInt64(size)])
                     }
                 }
             }
         }
 
-        @Test("what comes to be known outside while a replica runs fences it, and all others with it")
+        @Test(
+            "what comes to be known outside while a replica runs fences it, and all others with it")
         func comparedAgain() async throws {
             let key = try SigningKeyFile(seed: 14)
             let file = FileManager.default.temporaryDirectory.appending(
@@ -228,7 +232,9 @@ extension Integration {
             }
         }
 
-        @Test("an operator's decision lets the same process seal on, and what it accepted is no contradiction any more")
+        @Test(
+            "an operator's decision lets the same process seal on, and what it accepted is no contradiction any more"
+        )
         func decided() async throws {
             let key = try SigningKeyFile(seed: 12)
             let settings = ["LEDGER_SIGNING_KEY": key.path]

@@ -208,7 +208,9 @@ extension Integration {
                 let contradictions = try await watch?.finish()
                 #expect(contradictions == [], "\(contradictions ?? [])")
                 let counts = try #require(watch?.counts)
-                print("checkpoints seen: \(counts.checkpoints), looks at one cosigned by both: \(counts.cosigned)")
+                print(
+                    "checkpoints seen: \(counts.checkpoints), looks at one cosigned by both: \(counts.cosigned)"
+                )
                 #expect(counts.checkpoints > 3 && counts.cosigned > 3)
                 if isLong { for aim in report.aims { #expect(aim.isMet, "\(aim.text)") } }
             }

@@ -257,7 +257,8 @@ extension LedgerInconsistency {
     var refusal: NotSealedReason {
         switch self {
         case .unknownFormat: .unknownFormat
-        case .missingBlock, .brokenChain, .doesNotLeadToHead, .malformed, .rolledBack, .contradicted,
+        case .missingBlock, .brokenChain, .doesNotLeadToHead, .malformed, .rolledBack,
+            .contradicted,
             .fenced:
             .rolledBack
         }

@@ -48,8 +48,10 @@ extension ServiceConfiguration {
         }
         signers = files.compactMap { file in
             reader.accepted { () throws(ConfigurationError) in
-                guard let signer = try? NoteSigner(name: origin, privateKey: file.signingKey())
-                else { throw file.refusal("a PEM file with an Ed25519 private key (PKCS #8)") }
+                let key = try file.signingKey()
+                guard let signer = try? NoteSigner(name: origin, privateKey: key) else {
+                    throw file.refusal("a PEM file with an Ed25519 private key (PKCS #8)")
+                }
                 return signer
             }
         }

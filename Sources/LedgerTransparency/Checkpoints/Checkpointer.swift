@@ -106,7 +106,8 @@ package final class Checkpointer: Service {
             let covered = status.newest?.size ?? 0
             await replica.waitUntilCovered(SequenceNumber(rawValue: covered + 1))
             let now = clock.now
-            guard (try? await clock.sleep(for: pace.delay(leads: replica.leads, at: now))) != nil else { return }
+            guard (try? await clock.sleep(for: pace.delay(leads: replica.leads, at: now))) != nil
+            else { return }
             pace.began(at: clock.now)
             await round(&pace)
         }

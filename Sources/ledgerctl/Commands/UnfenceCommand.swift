@@ -54,7 +54,8 @@ struct UnfenceCommand: AsyncParsableCommand {
         for line in Self.report(fence.record, records, head) { Console.note(line) }
         guard try number() == head.sequence.rawValue else {
             Console.note(
-                "ledgerctl: not accepted: the ledger ends with number \(head.sequence), which must be given")
+                "ledgerctl: not accepted: the ledger ends with number \(head.sequence), which must be given"
+            )
             throw ExitCode(ExitCodes.failure)
         }
         let decision = FenceRecord(
@@ -64,7 +65,8 @@ struct UnfenceCommand: AsyncParsableCommand {
             decision, replacing: fence.revision, counter: observation.revision)
         guard put != nil else {
             Console.note(
-                "ledgerctl: not accepted: the ledger or its fence has changed meanwhile; run it again")
+                "ledgerctl: not accepted: the ledger or its fence has changed meanwhile; run it again"
+            )
             throw ExitCode(ExitCodes.failure)
         }
         try Console.write(
@@ -95,7 +97,8 @@ struct UnfenceCommand: AsyncParsableCommand {
         if case .fenced(let reason) = record?.state {
             lines.append("  why:   \(Printable.escape(reason))")
         } else {
-            lines.append("  why:   unknown: the key fence holds what this version does not understand")
+            lines.append(
+                "  why:   unknown: the key fence holds what this version does not understand")
         }
         lines.append("  it ends with number \(head.sequence), root \(head.tree.root.hex)")
         for record in records {
@@ -112,10 +115,12 @@ struct UnfenceCommand: AsyncParsableCommand {
         if let accept { return accept }
         guard isatty(STDIN_FILENO) == 1 else {
             Console.note(
-                "ledgerctl: give the number that you accept with --accept; nobody can be asked here")
+                "ledgerctl: give the number that you accept with --accept; nobody can be asked here"
+            )
             throw ExitCode.validationFailure
         }
-        Console.note("To accept this ledger, and the loss of all that is not in it, type that number:")
+        Console.note(
+            "To accept this ledger, and the loss of all that is not in it, type that number:")
         return readLine().flatMap { UInt64($0.trimmingCharacters(in: .whitespaces)) }
     }
 }

@@ -84,7 +84,8 @@ struct ReplicaDriverTests {
         #expect(links.all.last == "close")
     }
 
-    @Test("a stream that waits for room goes on once some of its events are answered, and not before")
+    @Test(
+        "a stream that waits for room goes on once some of its events are answered, and not before")
     func roomInStream() throws {
         let stream = replica.makeStreamID()
         var count: UInt64 = 0
