@@ -13,6 +13,7 @@ struct CheckpointCommand: ClientCommand {
 
     @OptionGroup var options: GlobalOptions
     @OptionGroup var keyOptions: VerifierKeyOptions
+    @OptionGroup var witnessOptions: WitnessKeyOptions
 
     @Option(
         name: .long,
@@ -20,13 +21,20 @@ struct CheckpointCommand: ClientCommand {
     var out: String?
 
     func run() async throws {
-        let keys = try await Failures.reported(options.output) { try keyOptions.keys() }
+        let keys = try await Failures.reported(options.output) {
+            _ = try witnessOptions.keys()
+            return try keyOptions.keys()
+        }
         try await withClient {
             $0.verifierKeys = keys
         } _: { client in
             let checkpoint = try await client.checkpoint()
+            let report = try await Failures.reported(options.output) {
+                try CheckpointReport(
+                    checkpoint, keys: keys,
+                    cosignatures: witnessOptions.cosignatures(of: checkpoint))
+            }
             if let out { try OutputFile.create(out, checkpoint.note) }
-            let report = try CheckpointReport(checkpoint, keys: keys)
             switch options.output {
             case .text: try Console.write(report.text)
             case .json: try Console.write(JSONLine.encode(report))
@@ -48,10 +56,28 @@ struct CheckpointReport: Encodable {
     private let rootHash: String
     private let verified: Bool
     private let signatures: [Signature]
+    private let cosignatures: [Cosignature]
     private let note: String
 
+    private struct Cosignature: Encodable {
+        let name: String
+        let timestamp: UInt64
+        let text: String
+
+        private enum CodingKeys: String, CodingKey {
+            case name, timestamp
+        }
+    }
+
     /// - Throws: `VerificationError` where there are keys and none of them signed.
-    init(_ checkpoint: SignedCheckpoint, keys: [VerifierKey]) throws {
+    init(
+        _ checkpoint: SignedCheckpoint, keys: [VerifierKey],
+        cosignatures: [VerifiedCosignature] = []
+    ) throws {
+        self.cosignatures = cosignatures.map {
+            Cosignature(name: $0.witness.name, timestamp: $0.timestamp, text: $0.text)
+        }
+        let witnesses = cosignatures.map(\.witness.description)
         let signers =
             keys.isEmpty ? [] : try checkpoint.verified(by: keys).signers.map(\.description)
         origin = checkpoint.origin
@@ -63,7 +89,7 @@ struct CheckpointReport: Encodable {
             let beginning = "\(signature.name)+\(id)+"
             return Signature(
                 name: signature.name, keyId: String(id),
-                verified: signers.contains { $0.hasPrefix(beginning) })
+                verified: (signers + witnesses).contains { $0.hasPrefix(beginning) })
         }
         note = String(decoding: checkpoint.note, as: UTF8.self)
     }
@@ -81,6 +107,7 @@ struct CheckpointReport: Encodable {
             let state = signature.verified ? "verified" : "not checked"
             fields.append(("signed by", "\(name) (\(state))"))
         }
+        for cosignature in cosignatures { fields.append(("cosigned by", cosignature.text)) }
         if !verified {
             fields.append(("verified", "no: --verifier-key names the key that must have signed"))
         }

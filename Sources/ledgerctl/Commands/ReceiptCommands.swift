@@ -78,6 +78,7 @@ struct ReceiptVerifyCommand: AsyncParsableCommand {
 
     @OptionGroup var options: OfflineOptions
     @OptionGroup var keyOptions: VerifierKeyOptions
+    @OptionGroup var witnessOptions: WitnessKeyOptions
 
     @Option(name: .long, help: ArgumentHelp("The receipt.", valueName: "file"))
     var receipt: String
@@ -111,7 +112,10 @@ struct ReceiptVerifyCommand: AsyncParsableCommand {
                 proof: try InputFile.read(receipt, limit: EventReceipt.maxProofByteCount),
                 entry: try InputFile.read(entryPath, limit: SealedEntry.maxByteCount))
             _ = try files.verify(with: keys)
-            return try ReceiptReport(files.contents(), isVerified: true)
+            let contents = try files.contents()
+            return ReceiptReport(
+                contents, isVerified: true,
+                cosignatures: try witnessOptions.cosignatures(of: contents.checkpoint))
         }
         switch options.output {
         case .text:
@@ -137,14 +141,22 @@ struct ReceiptReport: Encodable {
     private var payload: Data?
     private var receipt: String?
     private var entry: String?
+    /// The witnesses that are proved to have cosigned the checkpoint.
+    let cosignedBy: [String]
+    private let cosignatures: [VerifiedCosignature]
     private let proved: SealedEntry
 
     private enum CodingKeys: String, CodingKey {
         case verified, sequenceNumber, eventId, eventHash, sealedTimestamp, vepsTimestamp
-        case submitter, origin, treeSize, rootHash, payload, receipt, entry
+        case submitter, origin, treeSize, rootHash, cosignedBy, payload, receipt, entry
     }
 
-    init(_ contents: EventReceipt.Contents, isVerified: Bool) {
+    init(
+        _ contents: EventReceipt.Contents, isVerified: Bool,
+        cosignatures: [VerifiedCosignature] = []
+    ) {
+        self.cosignatures = cosignatures
+        cosignedBy = cosignatures.map(\.witness.name)
         proved = contents.entry
         verified = isVerified
         sequenceNumber = proved.sequenceNumber
@@ -189,6 +201,7 @@ struct ReceiptReport: Encodable {
         fields.append(("event hash", eventHash))
         fields.append(("ledger", Printable.escape(origin)))
         fields.append(("checkpoint", "\(treeSize) events, root \(rootHash)"))
+        for cosignature in cosignatures { fields.append(("cosigned by", cosignature.text)) }
         fields.append(
             (
                 "proved",
