@@ -151,6 +151,51 @@ extension Integration {
             }
         }
 
+        @Test("events changed far apart are each named once, and so is one sealed later")
+        func farApart() async throws {
+            let cluster = try await EtcdCluster.sharedForLedgers()
+            try await withLedger(on: cluster, settings: Self.settings) { ledger in
+                try await withKeys(of: ledger) { stored in
+                    let events = Ledger_CertifiedEvent.samples("f", count: 6_000, payloadBytes: 24)
+                    let answers = try await ledger.calls.submitStream(events)
+                    #expect(answers.count { $0.isSealed } == 6_000)
+                    try await eventually("everything is verified", within: .seconds(120)) {
+                        try await ledger.process.metric("ledger_verified_events") == 6_000
+                    }
+                    try await stored.alterEvent(10)
+                    try await stored.alterEvent(5_000)
+                    try await expectFindings([10, 5_000], by: ledger)
+                    // Behind the findings the audit goes on.
+                    let more = Ledger_CertifiedEvent.samples("g", count: 600, payloadBytes: 24)
+                    _ = try await ledger.calls.submitStream(more)
+                    try await stored.alterEvent(6_500)
+                    try await expectFindings([10, 5_000, 6_500], by: ledger)
+                    #expect(try await ledger.process.metric("ledger_verified_events") == 9)
+                }
+            }
+        }
+
+        /// So many events are named, and no pass names one again.
+        private func expectFindings(_ numbers: [UInt64], by ledger: LedgerFixture) async throws {
+            let count = Double(numbers.count)
+            try await eventually("the audit finds \(numbers)", within: .seconds(120)) {
+                try await ledger.process.metric("ledger_audit_findings") >= count
+            }
+            let pass = try await ledger.process.metric("ledger_audit_pass")
+            try await eventually("two more passes begin", within: .seconds(120)) {
+                try await ledger.process.metric("ledger_audit_pass") >= pass + 2
+            }
+            #expect(try await ledger.process.metric("ledger_audit_findings") == count)
+            #expect(try await ledger.process.metric("ledger_findings_total") == count)
+            let told = ledger.process.log.split(separator: "\n")
+                .filter { $0.contains("the audit found") }
+            #expect(told.count == numbers.count, "\(told)")
+            for number in numbers {
+                #expect(
+                    told.count { $0.contains("link_broken at number \(number):") } == 1, "\(told)")
+            }
+        }
+
         @Test("a head with too few subtree roots, and an older state put back, are found at once")
         func rolledBack() async throws {
             let cluster = try await EtcdCluster.sharedForLedgers()
@@ -188,5 +233,27 @@ extension Integration {
                 }
             }
         }
+    }
+}
+
+extension StoredLedger {
+    /// Changes a byte of an event's payload in its block.
+    fileprivate func alterEvent(_ number: UInt64) async throws {
+        guard let stored = try await blocks().last(where: { $0.number <= number }) else {
+            throw TestFailure("no block holds \(number)")
+        }
+        let first = SequenceNumber(stored.number)
+        let block = try Block(decoding: stored.bytes, firstNumber: first)
+        var bytes: [UInt8] = []
+        for (offset, entry) in block.entries.enumerated() {
+            var entry = Array(entry)
+            if stored.number + UInt64(offset) == number,
+                let payload = entry.firstRange(of: Array("payload of".utf8))
+            {
+                entry[payload.lowerBound] ^= 1
+            }
+            Block.append(entry, to: &bytes)
+        }
+        try await put(keys.block(first), bytes)
     }
 }

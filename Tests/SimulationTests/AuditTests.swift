@@ -155,7 +155,8 @@ struct AuditTests {
         try await world.run(until: { $0.report.pass == 4 })
         #expect(world.found.count == 1)
         world.change(key) { $0[0] ^= 1 }
-        try await world.run(until: { $0.passesEnded == 3 })
+        let ended = world.passesEnded
+        try await world.run(until: { $0.passesEnded == ended + 2 })
         #expect(world.report.findings.count == 1)
         #expect(world.report.verified == 256)
         // Another one is told too.
@@ -359,6 +360,24 @@ struct AuditServiceTests {
             await eventually { audit.report.pass >= 4 }
             #expect(found().map(\.kind) == [.beyondHead])
             #expect(found() == audit.report.findings)
+        }
+    }
+
+    @Test("two alterations far apart are both told, each once")
+    func twoFindings() async throws {
+        var writer = LedgerWriter()
+        try writer.fill(to: 6_000, blocks: [100])
+        let store = writer.store
+        for first: SequenceNumber in [1, 4_901] {
+            let key = writer.ledger.keys.block(first)
+            var value = try #require(store.snapshot.keys[key]?.value)
+            value[value.count - 49] ^= 1
+            store.put(key, value)
+        }
+        try await withAudit(of: writer) { audit, found in
+            await eventually { audit.report.pass >= 4 }
+            #expect(found().map(\.sequenceNumber) == [100, 5_000])
+            #expect(found() == audit.report.findings && audit.report.found == 2)
         }
     }
 

@@ -21,7 +21,7 @@ struct AuditWorld {
     let failing: FailingStore
     private let ledger: LedgerStore
     private let reader: StatementReader
-    private var feed: (pass: UInt64, reads: VerifierFeed)?
+    private var feed: (run: AuditRun, reads: VerifierFeed)?
     /// The newest head that whoever asks knows by itself.
     var known: Head?
     /// Called with every action, before it is performed: for changing the store.
@@ -48,8 +48,14 @@ struct AuditWorld {
         news.count { if case .passEnded = $0 { true } else { false } }
     }
 
+    /// Whether the pass that ended last found nothing.
+    var lastPassIsClean: Bool {
+        for case .passEnded(_, _, _, let isClean) in news.reversed() { return isClean }
+        return false
+    }
+
     var found: [VerificationFinding] {
-        news.compactMap { if case .found(let finding) = $0 { finding } else { nil } }
+        news.compactMap { if case .found(let finding, _) = $0 { finding } else { nil } }
     }
 
     /// Goes on until something holds; fails after so many actions.
@@ -102,8 +108,10 @@ struct AuditWorld {
                 [machine.verifiedHead, known].compactMap { $0 }
                 .max { $0.sequence < $1.sequence }
             machine.looked(try await reader.read(known: newest), at: now)
-        case .read(let need, let pass, let head):
-            if feed?.pass != pass { feed = (pass, VerifierFeed(ledger, through: head)) }
+        case .restore(let size):
+            machine.restored(try await LedgerLoader(ledger).base(size: size), at: now)
+        case .read(let need, let run, let head):
+            if feed?.run != run { feed = (run, VerifierFeed(ledger, through: head)) }
             feed?.reads.extend(through: head)
             let answer: VerifierAnswer
             do {
@@ -116,7 +124,6 @@ struct AuditWorld {
             }
             let before = machine.report.position
             machine.took(answer, at: now)
-            // Where the pass ended with a finding nothing is counted.
             batches.append(Batch(at: now, events: before.distance(to: machine.report.position)))
         }
     }

@@ -27,15 +27,15 @@ struct FindingCollector: Sendable {
     /// The first finding up to a number, now that nothing below can come any more.
     func first(through number: SequenceNumber) -> VerificationFinding? {
         let settled = exact.filter { $0.sequenceNumber <= number }
-        if let finding = settled.min(by: Self.precedes) { return finding }
+        if let finding = settled.min(by: { $0.precedes($1) }) { return finding }
         // A checkpoint covers everything; a tile or the head says more exactly where.
         let finer = coarse.filter { $0.kind != .checkpointMismatch }
-        return (finer.isEmpty ? coarse : finer).min(by: Self.precedes)
+        return (finer.isEmpty ? coarse : finer).min(by: { $0.precedes($1) })
     }
 
-    private static func precedes(
-        _ left: VerificationFinding, _ right: VerificationFinding
-    ) -> Bool {
-        (left.sequenceNumber, left.kind) < (right.sequenceNumber, right.kind)
+    /// Forgets a finding about a record that was told, and what other records say of its number.
+    mutating func remove(_ told: VerificationFinding) {
+        coarse.removeAll { $0 == told }
+        exact.removeAll { $0.kind.isOfRecord && $0.sequenceNumber == told.sequenceNumber }
     }
 }

@@ -25,6 +25,17 @@ package enum FindingKind: String, Hashable, Comparable, Sendable, CaseIterable {
     /// An event lies beyond the head.
     case beyondHead = "beyond_head"
 
+    /// Whether it is about what is said of events beside their chain, so that whoever verifies can go on from event to
+    /// event behind it.
+    var isOfRecord: Bool {
+        switch self {
+        case .tileMismatch, .idsMismatch, .checkpointMismatch: true
+        case .blockMissing, .blockOverlap, .entryMalformed, .wrongNumber, .timestampBackwards,
+            .linkBroken, .headMismatch, .beyondHead:
+            false
+        }
+    }
+
     package static func < (left: FindingKind, right: FindingKind) -> Bool {
         left.rank < right.rank
     }

@@ -134,7 +134,8 @@ extension LedgerVerifier {
         }
         if let stored = loaded.value?[node.positions.lowerBound], stored != root {
             findings.addCoarse(
-                .tileMismatch, from: start(of: node.index << UInt64(node.height)),
+                .tileMismatch,
+                from: start(of: node.index << UInt64(node.height), through: expected),
                 expected: stored.hex, actual: root.hex)
         }
     }
@@ -180,16 +181,13 @@ extension LedgerVerifier {
     private mutating func checkCheckpoint(root: Digest) {
         guard let checkpoint = checkpoint.checkpoint, checkpoint.root != root else { return }
         findings.addCoarse(
-            .checkpointMismatch, from: first, expected: checkpoint.root.hex, actual: root.hex)
+            .checkpointMismatch,
+            from: start(of: 0, through: SequenceNumber(checkpoint.size)),
+            expected: checkpoint.root.hex, actual: root.hex)
     }
 
     private static func blockStart(_ isStart: Bool) -> String {
         isStart ? "the first of a block" : "not the first of a block"
-    }
-
-    /// The number of the leaf at an index, or the first of the range where that lies below it.
-    func start(of leafIndex: UInt64) -> SequenceNumber {
-        max(first, SequenceNumber(leafIndex).next)
     }
 }
 
@@ -244,11 +242,14 @@ extension LedgerVerifier {
     }
 
     private mutating func checkFrontier() {
-        for (offset, start) in tree.starts.enumerated() {
+        let starts = tree.starts
+        for (offset, start) in starts.enumerated() {
             let stored = head.tree.hashes[offset]
             guard let root = tree.roots[offset], root != stored else { continue }
+            let end = offset + 1 < starts.count ? SequenceNumber(starts[offset + 1]) : head.sequence
             findings.addCoarse(
-                .headMismatch, from: self.start(of: start), expected: stored.hex, actual: root.hex)
+                .headMismatch, from: self.start(of: start, through: end), expected: stored.hex,
+                actual: root.hex)
         }
     }
 

@@ -44,8 +44,11 @@ extension LedgerVerifier {
                     .tileMismatch, at: SequenceNumber(place + 1), expected: stored.hex,
                     actual: hash.hex)
             } else {
+                let height = UInt64(TileID.height * tile.level)
                 findings.addCoarse(
-                    .tileMismatch, from: start(of: place << UInt64(TileID.height * tile.level)),
+                    .tileMismatch,
+                    from: start(
+                        of: place << height, through: SequenceNumber((place + 1) << height)),
                     expected: stored.hex, actual: hash.hex)
             }
         }

@@ -53,6 +53,15 @@ package struct LedgerVerifier: Sendable {
     /// The first contradiction, once the run is over; nil: the range is valid.
     package internal(set) var finding: VerificationFinding?
 
+    /// Whether what is wrong beside the chain (tiles, ids, the checkpoint) is put aside, and the run goes on.
+    let passesRecords: Bool
+    /// What was put aside and not taken yet: in each level-0 tile the first of a kind.
+    private var passed: [VerificationFinding] = []
+    /// The level-0 tile of the last of a kind that was put aside.
+    private var passedTiles: [FindingKind: UInt64] = [:]
+    /// The first and the last event of which something was put aside.
+    private var passedEvents: ClosedRange<SequenceNumber>?
+
     /// What is known of the head apart from the stored one; see `init`.
     var known: KnownHead
     var checkpoint: CheckpointStatement
@@ -90,10 +99,13 @@ package struct LedgerVerifier: Sendable {
     ///     where the range reaches its size, and where that is the head's; that it is refused is found in any range.
     ///   - firstBlockBeyondHead: the number of the first block's key beyond the head, read together
     ///     with the head.
+    ///   - passesRecords: whether the run goes on where only tiles, ids or the checkpoint contradict the events: such
+    ///     findings are handed out by `takePassed`, and only what breaks the chain ends the run.
     package init(
         first: SequenceNumber, last: SequenceNumber, head: Head, known: KnownHead = KnownHead(),
         base: MerkleFrontier?,
-        checkpoint: CheckpointStatement = .absent, firstBlockBeyondHead: SequenceNumber? = nil
+        checkpoint: CheckpointStatement = .absent, firstBlockBeyondHead: SequenceNumber? = nil,
+        passesRecords: Bool = false
     ) {
         precondition(
             first >= .first && first <= last && last <= head.sequence,
@@ -104,6 +116,7 @@ package struct LedgerVerifier: Sendable {
         self.known = known
         self.checkpoint = checkpoint
         self.firstBlockBeyondHead = firstBlockBeyondHead
+        self.passesRecords = passesRecords
         let baseSize = Self.baseSize(first: first)
         tree = PartialTree(size: baseSize, base: base)
         // A full tile has the leaves before the range; otherwise the events themselves must give
@@ -198,7 +211,46 @@ extension LedgerVerifier {
     /// Ends the run with the first of the findings up to a number, if there is one.
     mutating func end(through number: SequenceNumber) {
         finding = findings.first(through: number)
+        while passesRecords, let found = finding, found.kind.isOfRecord {
+            pass(found)
+            findings.remove(found)
+            finding = findings.first(through: number)
+        }
         need = .nothing
+    }
+
+    /// Puts a finding aside, unless its tile has one of the kind: a record that is wrong altogether gives few.
+    private mutating func pass(_ found: VerificationFinding) {
+        let tile = found.sequenceNumber.leafIndex / UInt64(TileID.width)
+        guard passedTiles.updateValue(tile, forKey: found.kind) != tile else { return }
+        passed.append(found)
+        if found.kind != .checkpointMismatch {
+            let number = found.sequenceNumber
+            let events = passedEvents ?? number...number
+            passedEvents = min(events.lowerBound, number)...max(events.upperBound, number)
+        }
+    }
+
+    /// What was put aside since this was asked last, in the order in which it was found.
+    package mutating func takePassed() -> [VerificationFinding] {
+        guard !passed.isEmpty else { return [] }
+        defer { passed = [] }
+        return passed
+    }
+
+    /// The first number of a statement about several events: in the range, and behind what was put aside of them, which
+    /// contradicts the statement already.
+    ///
+    /// - Parameters:
+    ///   - leafIndex: of the first of them.
+    ///   - end: the number of the last.
+    func start(of leafIndex: UInt64, through end: SequenceNumber) -> SequenceNumber {
+        let start = max(first, SequenceNumber(leafIndex).next)
+        guard let passedEvents else { return start }
+        let known = [passedEvents.lowerBound, passedEvents.upperBound].first {
+            start <= $0 && $0 <= end
+        }
+        return known.map { min($0.next, end) } ?? start
     }
 
     /// The tile or segment that covers the next number and was not handed over yet.

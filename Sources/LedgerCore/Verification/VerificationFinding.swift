@@ -22,6 +22,11 @@ package struct VerificationFinding: Hashable, Sendable, CustomStringConvertible 
         self.actual = actual
     }
 
+    /// Whether it comes before another: the lower number, and then the kind.
+    package func precedes(_ other: VerificationFinding) -> Bool {
+        (sequenceNumber, kind) < (other.sequenceNumber, other.kind)
+    }
+
     package var description: String {
         "\(kind.rawValue) at number \(sequenceNumber): expected \(expected), found \(actual)"
     }

@@ -13,7 +13,7 @@ extension AuditReport {
             $0.isCritical = false
             $0.metadata = [
                 "pass": "\(pass)", "position": "\(position)", "verified": "\(verified)",
-                "findings": "\(findings.count)",
+                "findings": "\(found)",
             ]
             if let finding = firstFinding {
                 $0.status = .degraded

@@ -38,7 +38,7 @@ extension LedgerMetrics {
         sampled(
             "ledger_audit_findings",
             help: "Contradictions that the audit has found since the start, each counted once."
-        ) { Double($0.findings.count) }
+        ) { Double($0.found) }
         sampled(
             "ledger_audit_failures_total", .counter,
             help: "Reads of the audit that failed and were tried again."

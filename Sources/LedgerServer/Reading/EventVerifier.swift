@@ -73,7 +73,8 @@ package final class EventVerifier: Sendable {
         }
         var verifier = statement.verifier(
             first: range.lowerBound, last: range.upperBound,
-            base: try await base(of: range.lowerBound))
+            base: try await loader.base(
+                size: LedgerVerifier.baseSize(first: range.lowerBound)))
         var feed = VerifierFeed(store, through: head.sequence)
         var unreadable: VerificationFinding?
         do {
@@ -105,17 +106,6 @@ package final class EventVerifier: Sendable {
             throw LedgerRPCError.outOfRange("the range ends beyond the head, number \(head)")
         }
         return from...through
-    }
-
-    /// The tree below the range, nil where its tiles cannot be read.
-    private func base(of first: SequenceNumber) async throws -> MerkleFrontier? {
-        do throws(LedgerStoreError) {
-            let size = LedgerVerifier.baseSize(first: first)
-            return try await loader.tileStack(size: size, tail: []).frontier
-        } catch {
-            if case .inconsistent = error.code { return nil }
-            throw error
-        }
     }
 
     private func response(

@@ -19,6 +19,7 @@ package final class Audit: Service {
 
     private let machine: Mutex<AuditMachine>
     private let store: LedgerStore
+    private let loader: LedgerLoader
     private let reader: StatementReader
     private let clock: any ReplicaClock
     private let known: @Sendable () -> Head?
@@ -35,6 +36,7 @@ package final class Audit: Service {
     ) {
         machine = Mutex(AuditMachine(settings))
         self.store = store.patient
+        loader = LedgerLoader(store.patient)
         reader = StatementReader(store.patient, trust: trust)
         self.clock = clock
         self.known = known
@@ -50,7 +52,7 @@ package final class Audit: Service {
     }
 
     private func audit() async {
-        var feed: (pass: UInt64, reads: VerifierFeed)?
+        var feed: (run: AuditRun, reads: VerifierFeed)?
         while !Task.isCancelled {
             do {
                 switch machine.withLock({ $0.next(at: clock.now) }) {
@@ -60,9 +62,12 @@ package final class Audit: Service {
                     // Before the store is asked: it never shows less.
                     let statement = try await reader.read(known: newestKnown)
                     machine.withLock { $0.looked(statement, at: clock.now) }
-                case .read(let need, let pass, let head):
-                    if feed?.pass != pass {
-                        feed = (pass, reads(through: head))
+                case .restore(let size):
+                    let base = try await loader.base(size: size)
+                    machine.withLock { $0.restored(base, at: clock.now) }
+                case .read(let need, let run, let head):
+                    if feed?.run != run {
+                        feed = (run, reads(through: head))
                     }
                     feed?.reads.extend(through: head)
                     guard let answer = try await feed?.reads.read(need) else { continue }
@@ -104,17 +109,24 @@ package final class Audit: Service {
     private func tell() {
         for news in machine.withLock({ $0.takeNews() }) {
             switch news {
-            case .passEnded(let pass, let events, let took):
+            case .passEnded(let pass, let events, let took, let isClean):
                 logger.notice(
-                    "the audit has verified every stored event",
+                    isClean
+                        ? "the audit has verified every stored event"
+                        : "a pass of the audit has come to the head, with findings",
                     metadata: [
                         "pass": "\(pass)", "events": "\(events)", "seconds": "\(took.seconds)",
                     ])
-            case .found(let finding):
+            case .found(let finding, let isKept):
                 onFinding(finding)
+                guard isKept else { continue }
                 logger.critical(
                     "the audit found that the stored ledger was changed",
                     metadata: ["finding": "\(finding)"])
+            case .foundMore(let count):
+                logger.critical(
+                    "the audit found more than it tells one by one",
+                    metadata: ["findings": "\(count)", "told": "\(AuditReport.maxFindings)"])
             case .failing:
                 logger.info("the audit cannot read from etcd, and goes on trying")
             case .recovered:

@@ -4,40 +4,32 @@ package import LedgerCore
 ///
 /// ```
 ///  resting ──time──► look ──a head──► passing ──its head reached──► following ──interval over──► look
-///     ▲                                  │                              │  ▲
-///     └──────────── a finding ───────────┴──────────────────────────────┘  └─ new events, looked for
+///     ▲                                │    ▲                          │  ▲
+///     │                                └────┘ a finding:               └─ new events, looked for
+///     └──── the head went back               on with the next tile
 /// ```
 ///
 /// A pass verifies everything from the first event to the head that it began with; following, what is sealed after
-/// that. Each event is hashed once in a pass. Between two pages head and checkpoint are looked at, so that what they
-/// contradict is found long before the pass comes there.
+/// that, until the next pass is due. Each event is hashed once in a pass. Between two pages head and checkpoint are
+/// looked at, so that what they contradict is found long before the pass comes there.
 package struct AuditMachine: Sendable {
     /// What to do now.
     package enum Action: Hashable, Sendable {
         /// Read a `StoredStatement`, and hand it to `looked`.
         case look
-        /// Read what is needed, up to a head, and hand it to `took`. A new pass begins with new reads.
-        case read(LedgerVerifier.Need, pass: UInt64, through: SequenceNumber)
+        /// Restore the tree of so many leaves from the stored tiles, and hand it to `restored`.
+        case restore(size: UInt64)
+        /// Read what is needed, up to a head, and hand it to `took`. Each run of a pass begins with new reads.
+        case read(LedgerVerifier.Need, run: AuditRun, through: SequenceNumber)
         /// Nothing before that moment.
         case wait(until: MonotonicInstant)
-    }
-
-    /// A verifier on its way, from the first event on.
-    private struct Run {
-        var verifier: LedgerVerifier
-        var statement: StoredStatement
-        let beganAt: MonotonicInstant
-        /// When the pass reached its head; from then on new events are followed.
-        var endedAt: MonotonicInstant?
-        var lookedAt: MonotonicInstant
-
-        var isAtHead: Bool { verifier.need == .nothing }
     }
 
     package private(set) var report = AuditReport()
 
     private let settings: AuditSettings
-    private var run: Run?
+    private var pass: AuditPass?
+    private var seen = SeenFindings()
     /// The next pass begins then, where none is under way.
     private var restsUntil = MonotonicInstant(nanoseconds: .min)
     /// The next block may be verified then.
@@ -45,6 +37,7 @@ package struct AuditMachine: Sendable {
     private var retriesAt: MonotonicInstant?
     private var failuresInARow = 0
     private var news: [AuditNews] = []
+    private var hasToldOfMore = false
 
     /// The newest head whose every event was verified: the store must never show less, or another past.
     package private(set) var verifiedHead: Head?
@@ -63,23 +56,30 @@ package struct AuditMachine: Sendable {
 
     package mutating func next(at now: MonotonicInstant) -> Action {
         if let retriesAt, now < retriesAt { return .wait(until: retriesAt) }
-        if let endedAt = run?.endedAt, run?.isAtHead == true, now >= endedAt + settings.interval {
-            run = nil
+        // Also while it follows: where more is sealed than the rate allows, it never reaches the head.
+        if let nextPass, now >= nextPass {
+            pass = nil
             restsUntil = now
         }
-        guard let run else { return now < restsUntil ? .wait(until: restsUntil) : .look }
-        let lookAt = run.lookedAt + settings.lookInterval
+        guard let pass else { return now < restsUntil ? .wait(until: restsUntil) : .look }
+        let lookAt = pass.lookedAt + settings.lookInterval
         if now >= lookAt { return .look }
-        switch run.verifier.need {
-        case .nothing:
-            return .wait(until: run.endedAt.map { min(lookAt, $0 + settings.interval) } ?? lookAt)
-        case .block where now < dueAt:
+        switch pass.need {
+        case .run(.nothing):
+            return .wait(until: nextPass.map { min(lookAt, $0) } ?? lookAt)
+        case .base where now < dueAt, .run(.block) where now < dueAt:
             return .wait(until: min(dueAt, lookAt))
-        case .block, .tile, .segment:
+        case .base(let size):
+            return .restore(size: size)
+        case .run(let need):
             return .read(
-                run.verifier.need, pass: report.pass, through: run.verifier.head.sequence)
+                need, run: AuditRun(pass: report.pass, first: pass.first),
+                through: pass.head.sequence)
         }
     }
+
+    /// When the next pass begins; nil before this one has reached the head that it began with.
+    private var nextPass: MonotonicInstant? { pass?.endedAt.map { $0 + settings.interval } }
 
     // MARK: What came of it
 
@@ -88,39 +88,60 @@ package struct AuditMachine: Sendable {
     package mutating func looked(_ statement: StoredStatement, at now: MonotonicInstant) {
         succeeded()
         if let refusal = statement.checkpoint.refusal(at: .first) { found(refusal) }
-        if let finding = statement.known.finding(at: statement.head) {
-            end(with: finding, at: now)
-            return
-        }
-        guard run != nil else {
+        let contradiction = statement.known.finding(at: statement.head)
+        if let contradiction { found(contradiction) }
+        guard let head = pass?.head else {
             begin(statement, at: now)
             return
         }
-        run?.lookedAt = now
-        guard run?.isAtHead == true, run?.statement != statement else { return }
-        run?.statement = statement
-        run?.verifier.follow(
-            statement.head, known: statement.known, checkpoint: statement.believed,
-            firstBlockBeyondHead: statement.firstBlockBeyondHead)
+        guard statement.head.sequence >= head.sequence else {
+            if contradiction == nil, let finding = KnownHead(head: head).finding(at: statement.head)
+            {
+                found(finding)
+            }
+            rest(at: now)
+            return
+        }
+        pass?.lookedAt = now
+        guard pass?.isAtHead == true, pass?.statement != statement else { return }
+        pass?.follow(statement)
         settle(at: now)
+    }
+
+    /// Takes the tree below a run; nil where the tiles have none.
+    package mutating func restored(_ base: MerkleFrontier?, at now: MonotonicInstant) {
+        succeeded()
+        guard case .base(let size) = pass?.need else { return }
+        pass?.run(on: base)
+        charge(TileStack.tilesToLoad(size: size).count * AuditSettings.eventsPerTile, at: now)
     }
 
     /// Takes what was needed.
     package mutating func took(_ answer: VerifierAnswer, at now: MonotonicInstant) {
         succeeded()
-        guard let before = run?.verifier.position else { return }
-        run?.verifier.consume(answer)
-        let count = before.distance(to: run?.verifier.position ?? before)
-        let length = Double(count) * 1e9 / Double(settings.eventsPerSecond)
-        dueAt = max(dueAt, now) + Nanoseconds(Int64(length))
+        guard let before = pass?.position else { return }
+        pass?.consume(answer)
+        charge(Int(clamping: before.distance(to: pass?.position ?? before)), at: now)
         settle(at: now)
+    }
+
+    /// Lets the time pass that so many events take.
+    private mutating func charge(_ events: Int, at now: MonotonicInstant) {
+        let length = Double(events) * 1e9 / Double(settings.eventsPerSecond)
+        dueAt = max(dueAt, now) + Nanoseconds(Int64(length))
     }
 
     /// A read showed something that no ledger has.
     package mutating func contradicted(_ reason: LedgerInconsistency, at now: MonotonicInstant) {
         succeeded()
-        end(
-            with: VerificationFinding(reason, before: run?.verifier.position ?? .first), at: now)
+        let finding = VerificationFinding(reason, before: pass?.position ?? .first)
+        found(finding)
+        guard pass != nil else {
+            rest(at: now)
+            return
+        }
+        pass?.goOn(behind: finding)
+        settle(at: now)
     }
 
     /// A read failed: nothing is known, and it is tried again.
@@ -148,56 +169,58 @@ package struct AuditMachine: Sendable {
             restsUntil = now + settings.lookInterval
             return
         }
-        let believed = StoredStatement(
-            head: statement.head, known: statement.known,
-            firstBlockBeyondHead: statement.firstBlockBeyondHead, checkpoint: statement.believed)
-        run = Run(
-            verifier: believed.verifier(
-                first: .first, last: statement.head.sequence, base: MerkleFrontier()),
-            statement: statement, beganAt: now, lookedAt: now)
+        pass = AuditPass(statement, at: now)
         report.pass += 1
         report.isRunning = true
         report.position = .zero
     }
 
-    private mutating func settle(at now: MonotonicInstant) {
-        guard let run else { return }
-        report.position = run.verifier.position.previous
-        if let finding = run.verifier.finding {
-            report.verified(through: finding.sequenceNumber.previous)
-            end(with: finding, at: now)
-            return
-        }
-        report.verified(through: SequenceNumber(run.verifier.eventsVerified))
-        guard run.isAtHead else { return }
-        verifiedHead = run.verifier.head
-        if run.endedAt == nil {
-            self.run?.endedAt = now
-            report.isRunning = false
-            report.lastPass = now - run.beganAt
-            news.append(
-                .passEnded(
-                    report.pass, events: run.verifier.head.sequence, took: now - run.beganAt))
-        }
-    }
-
-    /// Ends the pass: what comes after a finding cannot be told from what follows of it. The next one begins at the
-    /// first event again.
-    private mutating func end(with finding: VerificationFinding, at now: MonotonicInstant) {
-        found(finding)
-        run = nil
+    private mutating func rest(at now: MonotonicInstant) {
+        pass = nil
         report.isRunning = false
         restsUntil = now + settings.interval
     }
 
+    private mutating func settle(at now: MonotonicInstant) {
+        for finding in pass?.takePassed() ?? [] { found(finding) }
+        guard let verifier = pass?.verifier else { return ended(at: now) }
+        report.position = max(report.position, verifier.position.previous)
+        if verifier.first == .first {
+            report.verified(through: SequenceNumber(verifier.eventsVerified))
+        }
+        if let finding = verifier.finding {
+            found(finding)
+            pass?.goOn(behind: finding)
+        }
+        ended(at: now)
+    }
+
+    /// Notes that the pass has come to its head, where it has.
+    private mutating func ended(at now: MonotonicInstant) {
+        guard let pass, pass.isAtHead else { return }
+        if !pass.hasFindings { verifiedHead = pass.head }
+        guard pass.endedAt == nil else { return }
+        self.pass?.endedAt = now
+        report.isRunning = false
+        report.lastPass = now - pass.beganAt
+        news.append(
+            .passEnded(
+                report.pass, events: pass.head.sequence, took: now - pass.beganAt,
+                isClean: !pass.hasFindings))
+        if report.found > report.findings.count, !hasToldOfMore {
+            hasToldOfMore = true
+            news.append(.foundMore(report.found))
+        }
+    }
+
     private mutating func found(_ finding: VerificationFinding) {
-        if report.note(finding) { news.append(.found(finding)) }
+        guard seen.note(finding, isKept: report.keeps) else { return }
+        news.append(.found(finding, isKept: report.note(finding)))
     }
 }
 
-extension StoredStatement {
-    /// The checkpoint for a verifier: that one is refused is told when it is read, and no reason to end the pass.
-    fileprivate var believed: CheckpointStatement {
-        if case .refused = checkpoint { .absent } else { checkpoint }
-    }
+/// One run of a verifier: the pass that it belongs to, and where it began.
+package struct AuditRun: Hashable, Sendable {
+    package let pass: UInt64
+    package let first: SequenceNumber
 }

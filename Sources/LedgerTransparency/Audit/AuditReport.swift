@@ -2,7 +2,7 @@ package import LedgerCore
 
 /// How far the audit is, and what it found.
 package struct AuditReport: Hashable, Sendable {
-    /// Findings that are kept; more at once would be one disaster.
+    /// Findings that are kept and logged, those with the lowest numbers; all are counted.
     package static let maxFindings = 16
 
     /// The pass that is under way, or was last; 0 before the first.
@@ -20,7 +20,11 @@ package struct AuditReport: Hashable, Sendable {
     /// How long the last whole pass took, up to the head that it began with; nil before the first one's end.
     package var lastPass: Nanoseconds?
 
-    /// What was found since the process started, in this order; none ever goes away.
+    /// What was found since the process started, by number and kind, each once; up to `SeenFindings.limit` are told apart.
+    package private(set) var found = 0
+
+    /// What is kept of it, in the order in which it was found. None goes away but for one with a lower number, where
+    /// there are too many.
     package internal(set) var findings: [VerificationFinding] = []
 
     /// Reads that failed, and were tried again.
@@ -33,18 +37,30 @@ package struct AuditReport: Hashable, Sendable {
 
     /// The finding with the lowest number.
     package var firstFinding: VerificationFinding? {
-        findings.min { ($0.sequenceNumber, $0.kind) < ($1.sequenceNumber, $1.kind) }
+        findings.min { $0.precedes($1) }
     }
 
-    /// Keeps a finding.
+    /// Whether a finding that is not kept would be.
+    func keeps(_ finding: VerificationFinding) -> Bool {
+        findings.count < Self.maxFindings
+            || findings.contains { finding.precedes($0) }
+                && !findings.contains {
+                    $0.sequenceNumber == finding.sequenceNumber && $0.kind == finding.kind
+                }
+    }
+
+    /// Counts a finding that is new, and keeps it where there is room, or in place of the highest one.
     ///
-    /// - Returns: false where it is known already, by number and kind, or there are too many.
+    /// - Returns: whether it is kept.
     @discardableResult
     package mutating func note(_ finding: VerificationFinding) -> Bool {
-        let isKnown = findings.contains {
-            $0.sequenceNumber == finding.sequenceNumber && $0.kind == finding.kind
+        found += 1
+        guard keeps(finding) else { return false }
+        if findings.count == Self.maxFindings,
+            let highest = findings.indices.max(by: { findings[$0].precedes(findings[$1]) })
+        {
+            findings.remove(at: highest)
         }
-        guard !isKnown, findings.count < Self.maxFindings else { return false }
         findings.append(finding)
         cap()
         return true
@@ -63,10 +79,12 @@ package struct AuditReport: Hashable, Sendable {
 
 /// What is told when it happens.
 package enum AuditNews: Hashable, Sendable {
-    /// A pass has reached the head that it began with.
-    case passEnded(UInt64, events: SequenceNumber, took: Nanoseconds)
-    /// Something was found that was not known yet.
-    case found(VerificationFinding)
+    /// A pass has reached the head that it began with; it is clean where it found nothing, known or new.
+    case passEnded(UInt64, events: SequenceNumber, took: Nanoseconds, isClean: Bool)
+    /// Something was found that was not known yet; it is kept where no more than enough has a lower number.
+    case found(VerificationFinding, isKept: Bool)
+    /// So much was found in all at the end of the first pass that left more than are kept. Told once.
+    case foundMore(Int)
     /// Reads have begun to fail.
     case failing
     /// Reads succeed again.
@@ -84,6 +102,9 @@ package struct AuditSettings: Hashable, Sendable {
     /// After a read that failed; twice as long after the next, up to `longestBackOff`.
     package var firstBackOff = Nanoseconds.milliseconds(500)
     package var longestBackOff = Nanoseconds.milliseconds(30_000)
+
+    /// Restoring a tree takes as much of the rate as so many events for each of its tiles.
+    static let eventsPerTile = 8
 
     /// - Parameter eventsPerSecond: above 0.
     package init(eventsPerSecond: Int, interval: Nanoseconds) {

@@ -39,13 +39,17 @@ package struct StoredStatement: Hashable, Sendable {
 
     /// A run over a range of it, which must lie within its head.
     ///
-    /// - Parameter base: see `LedgerVerifier`.
+    /// - Parameters:
+    ///   - base: see `LedgerVerifier`.
+    ///   - passesRecords: see `LedgerVerifier`.
     package func verifier(
-        first: SequenceNumber, last: SequenceNumber, base: MerkleFrontier?
+        first: SequenceNumber, last: SequenceNumber, base: MerkleFrontier?,
+        passesRecords: Bool = false
     ) -> LedgerVerifier {
         LedgerVerifier(
             first: first, last: last, head: head, known: known, base: base,
-            checkpoint: checkpoint, firstBlockBeyondHead: firstBlockBeyondHead)
+            checkpoint: checkpoint, firstBlockBeyondHead: firstBlockBeyondHead,
+            passesRecords: passesRecords)
     }
 }
 

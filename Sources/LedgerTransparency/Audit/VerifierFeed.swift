@@ -22,6 +22,20 @@ extension LedgerVerifier {
     }
 }
 
+extension LedgerLoader {
+    /// Reads the tree below a range from its tiles; nil where they are missing or contradict each other.
+    ///
+    /// - Parameter size: its leaves, a multiple of a tile's width.
+    package func base(size: UInt64) async throws(LedgerStoreError) -> MerkleFrontier? {
+        do throws(LedgerStoreError) {
+            return try await tileStack(size: size, tail: []).frontier
+        } catch {
+            if case .inconsistent = error.code { return nil }
+            throw error
+        }
+    }
+}
+
 /// Reads what one run of a verifier needs from etcd, never from a cache: pages of blocks and tiles, and a segment at a
 /// time. Between two pages others have the processors.
 ///

@@ -113,7 +113,8 @@ struct TestLedger {
 
     /// Verifies a range as a driver of the store does.
     func verify(
-        _ first: UInt64 = 1, _ last: UInt64? = nil, withBase: Bool = true
+        _ first: UInt64 = 1, _ last: UInt64? = nil, withBase: Bool = true,
+        passesRecords: Bool = false
     ) throws -> LedgerVerifier {
         let start = SequenceNumber(first)
         let keys = blocks.keys.sorted()
@@ -123,7 +124,8 @@ struct TestLedger {
             base: withBase ? try base(LedgerVerifier.baseSize(first: start)) : nil,
             checkpoint: checkpoint,
             firstBlockBeyondHead: keys.first { $0 > head.sequence.rawValue }
-                .map { SequenceNumber($0) })
+                .map { SequenceNumber($0) },
+            passesRecords: passesRecords)
         var pending: ArraySlice<UInt64>?
         while verifier.need != .nothing {
             switch verifier.need {
