@@ -102,8 +102,8 @@ package struct LedgerStore: Sendable {
 
     /// Reads counter and head, whether a block exists beyond that head, and the checkpoint.
     ///
-    /// A transaction shows all of it at one moment, but the number to look beyond must be known before it: where
-    /// the head has moved in between, it is asked again.
+    /// A transaction shows all of it at one moment, but the number to look beyond must be known before it: blocks up to
+    /// a head that has moved in between are passed over, and only where there are very many it is asked again.
     ///
     /// - Parameter timeout: of all that together.
     package func observeBeyond(
@@ -116,10 +116,11 @@ package struct LedgerStore: Sendable {
                 transactions.observing(firstBlockKeyAfter: known.head.sequence),
                 timeout: ContinuousClock.now.duration(to: end))
             let now = try transactions.observation(from: response)
-            if now == known {
-                let key = response.range(5)?.kvs.first?.key
+            let blocks = (response.range(5)?.kvs ?? []).compactMap { keys.blockNumber($0.key) }
+            let beyond = blocks.first { $0 > now.head.sequence }
+            if beyond != nil || blocks.count < LedgerTransactions.mostPassedOver {
                 return WholeObservation(
-                    observation: now, firstBeyond: key.flatMap { keys.blockNumber($0) },
+                    observation: now, firstBeyond: beyond,
                     checkpoint: response.range(6).flatMap { Self.storedCheckpoint($0) })
             }
             known = now

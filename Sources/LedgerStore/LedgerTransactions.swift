@@ -80,6 +80,9 @@ package struct LedgerTransactions: Sendable {
 
     // MARK: Observing
 
+    /// So many keys of blocks are read beyond a head that may have moved.
+    static let mostPassedOver = 64
+
     /// Counter, head, format, hint and fence in one read, linearizable by default; with `beyond`, also the
     /// first block key after that number's, and the checkpoint, for verification while others seal (protocol.md 17).
     ///
@@ -94,7 +97,8 @@ package struct LedgerTransactions: Sendable {
             let beyondBlocks = keys.blocks(from: beyond.next)
             reads.append(
                 EtcdRangeRequest(
-                    key: beyondBlocks.key, rangeEnd: beyondBlocks.rangeEnd, limit: 1,
+                    key: beyondBlocks.key, rangeEnd: beyondBlocks.rangeEnd,
+                    limit: Int64(Self.mostPassedOver),
                     keysOnly: true))
             reads.append(EtcdRangeRequest(key: keys.checkpoint))
         }

@@ -260,6 +260,8 @@ def damaged(server: Server):
 def full(server: Server):
     # A folder in the place of the new file: opening it for writing fails, as a full disk does.
     obstacle = server.folder / "state.new"
+    # One that was killed while it wrote has left its own.
+    obstacle.unlink(missing_ok=True)
     obstacle.mkdir()
     expect_equal("with the obstacle", server.add(server.size, server.size + 1)[0], 500)
     expect_equal("the state", server.add(0, 0), server.conflict(server.size))

@@ -47,7 +47,7 @@ struct ExportState: Codable, Equatable {
             return nil
         }
         guard let state = try? JSONDecoder().decode(ExportState.self, from: Data(bytes)),
-            state.version == 1
+            state.version == 1, state.lines?.next != 0
         else {
             throw FileError("\(folder.path(name)) is not what this program writes")
         }
