@@ -34,13 +34,6 @@ extension Integration {
             return checkpoint
         }
 
-        private func seal(_ prefix: String, _ count: Int, _ ledger: LedgerFixture) async throws {
-            for event in Ledger_CertifiedEvent.samples(prefix, count: count) {
-                let answer = await ledger.calls.submit(event)
-                guard answer.isSealed else { throw TestFailure("\(event.eventID): \(answer)") }
-            }
-        }
-
         @Test("every event is covered soon, and what is sealed then as well")
         func covered() async throws {
             let key = try SigningKeyFile(seed: 1)
@@ -49,9 +42,9 @@ extension Integration {
                 on: cluster, settings: ["LEDGER_SIGNING_KEY": key.path]
             ) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("first", 1, ledger)
+                    try await ledger.seal("first", 1)
                     _ = try await waitForCheckpoint(covering: 1, stored, key.signer.verifier)
-                    try await seal("more", 30, ledger)
+                    try await ledger.seal("more", 30)
                     let last = try await waitForCheckpoint(
                         covering: 31, stored, key.signer.verifier)
                     #expect(last.size == 31 && last.origin == "localhost/immutable-ledger")
@@ -64,12 +57,12 @@ extension Integration {
             let key = try SigningKeyFile(seed: 2)
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
-                try await seal("before", 2, ledger)
+                try await ledger.seal("before", 2)
                 let signing = try await ledger.another(["LEDGER_SIGNING_KEY": key.path])
                 try await signing.use { signing in
                     try await withKeys(of: ledger) { stored in
                         _ = try await waitForCheckpoint(covering: 2, stored, key.signer.verifier)
-                        try await seal("after", 3, ledger)
+                        try await ledger.seal("after", 3)
                         _ = try await waitForCheckpoint(covering: 5, stored, key.signer.verifier)
                     }
                 }
@@ -85,14 +78,14 @@ extension Integration {
                 on: cluster, settings: ["LEDGER_SIGNING_KEY": old.path]
             ) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("old", 2, ledger)
+                    try await ledger.seal("old", 2)
                     _ = try await waitForCheckpoint(covering: 2, stored, old.signer.verifier)
                     await ledger.process.kill()
                     let both = try await ledger.another([
                         "LEDGER_SIGNING_KEY": "\(old.path),\(new.path)"
                     ])
                     try await both.use { both in
-                        try await seal("both", 2, both)
+                        try await both.seal("both", 2)
                         for signer in [old.signer, new.signer] {
                             _ = try await waitForCheckpoint(covering: 4, stored, signer.verifier)
                         }
@@ -102,7 +95,7 @@ extension Integration {
                         "LEDGER_FORMER_KEYS": old.signer.verifier.verifierKey,
                     ])
                     try await alone.use { alone in
-                        try await seal("new", 2, alone)
+                        try await alone.seal("new", 2)
                         let last = try await waitForCheckpoint(
                             covering: 6, stored, new.signer.verifier)
                         #expect(last.size == 6)
@@ -123,7 +116,7 @@ extension Integration {
                 on: cluster, settings: ["LEDGER_SIGNING_KEY": key.path]
             ) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 2, ledger)
+                    try await ledger.seal("event", 2)
                     let own = try await waitForCheckpoint(covering: 2, stored, key.signer.verifier)
                     let forged = try other.signer.note(size: own.size, root: own.root).encoded()
                     try await stored.put(stored.keys.checkpoint, forged)
@@ -161,17 +154,17 @@ extension Integration {
                 on: cluster, settings: ["LEDGER_SIGNING_KEY": key.path]
             ) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 2, ledger)
+                    try await ledger.seal("event", 2)
                     _ = try await waitForCheckpoint(covering: 2, stored, key.signer.verifier)
                     let forged = try other.signer.note(size: 2, root: .sha256([9])).encoded()
                     try await stored.put(stored.keys.checkpoint, forged)
-                    try await seal("more", 2, ledger)
+                    try await ledger.seal("more", 2)
                     try await eventually("it is told of") {
                         try await ledger.process.metric("ledger_checkpoints_blocked") == 1
                     }
                     #expect(try await stored.value(stored.keys.checkpoint) == forged)
                     // Sealing does not depend on it.
-                    try await seal("on", 1, ledger)
+                    try await ledger.seal("on", 1)
                     try await stored.delete(stored.keys.checkpoint)
                     _ = try await waitForCheckpoint(covering: 5, stored, key.signer.verifier)
                     try await eventually("it is over") {

@@ -10,13 +10,6 @@ extension Integration {
     /// A ledger whose past others know to be another one: nothing is sealed on it until an operator decides.
     @Suite("The rollback fence", .serialized)
     struct FenceTests {
-        private func seal(_ prefix: String, _ count: Int, _ ledger: LedgerFixture) async throws {
-            for event in Ledger_CertifiedEvent.samples(prefix, count: count) {
-                let answer = await ledger.calls.submit(event)
-                guard answer.isSealed else { throw TestFailure("\(event.eventID): \(answer)") }
-            }
-        }
-
         private func expectFenced(_ ledger: LedgerFixture) async throws {
             try await eventually("the service is fenced") {
                 try await ledger.calls.healthCheck().status == "FENCED"
@@ -61,10 +54,10 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster, settings: settings) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 3, ledger)
+                    try await ledger.seal("event", 3)
                     let ahead = try key.signer.note(size: 9, root: .sha256([1])).encoded()
                     try await stored.put(stored.keys.checkpoint, ahead)
-                    try await seal("more", 1, ledger)
+                    try await ledger.seal("more", 1)
                     try await expectFenced(ledger)
                     let record = try await waitForRecord(stored)
                     #expect(record.records.map(\.size) == [9])
@@ -86,10 +79,10 @@ extension Integration {
                 on: cluster, settings: ["LEDGER_SIGNING_KEY": key.path]
             ) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 5, ledger)
+                    try await ledger.seal("event", 5)
                     let other = try key.signer.note(size: 2, root: .sha256([1])).encoded()
                     try await stored.put(stored.keys.checkpoint, other)
-                    try await seal("more", 1, ledger)
+                    try await ledger.seal("more", 1)
                     try await expectFenced(ledger)
                     #expect(try await waitForRecord(stored).records.map(\.size) == [2])
                     #expect(try await stored.value(stored.keys.checkpoint) == other)
@@ -106,11 +99,11 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster, settings: settings) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    if !isEmptied { try await seal("kept", 2, ledger) }
+                    if !isEmptied { try await ledger.seal("kept", 2) }
                     let kept = try await stored.everything().filter {
                         $0.key != stored.keys.sealer && $0.key != stored.keys.checkpoint
                     }
-                    try await seal("lost", 2, ledger)
+                    try await ledger.seal("lost", 2)
                     let size = isEmptied ? 2.0 : 4.0
                     try await eventually("a checkpoint covers the lost events") {
                         try await ledger.process.metric("ledger_checkpoint_size") == size
@@ -140,7 +133,7 @@ extension Integration {
             defer { try? FileManager.default.removeItem(at: file) }
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
-                try await seal("event", 3, ledger)
+                try await ledger.seal("event", 3)
                 let comparing = try await ledger.another([
                     "LEDGER_FORMER_KEYS": key.signer.verifier.verifierKey,
                     "LEDGER_EXTERNAL_CHECKPOINT": file.path,
@@ -148,7 +141,7 @@ extension Integration {
                 ])
                 try await comparing.use { comparing in
                     try await withKeys(of: ledger) { stored in
-                        try await seal("more", 1, comparing)
+                        try await comparing.seal("more", 1)
                         #expect(try await fence(stored) == nil)
                         try Data(try key.signer.note(size: 2, root: .zero).encoded()).write(
                             to: file)
@@ -189,7 +182,7 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 3, ledger)
+                    try await ledger.seal("event", 3)
                     #expect(try await unfence(ledger, ["--accept", "3"]).status == 1)
                     let fence = FenceRecord(
                         .fenced(reason: "a test"),
@@ -222,7 +215,7 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 2, ledger)
+                    try await ledger.seal("event", 2)
                     let fence = FenceRecord(.fenced(reason: "found by another"), records: [])
                     try await stored.put(stored.keys.fence, fence.encodedJSON())
                     try await ledger.another().use { other in
@@ -242,9 +235,9 @@ extension Integration {
             try await withLedger(on: cluster, settings: settings) { ledger in
                 try await withKeys(of: ledger) { stored in
                     let former = try await ledger.process.port()
-                    try await seal("kept", 2, ledger)
+                    try await ledger.seal("kept", 2)
                     let kept = try await stored.everything().filter { $0.key != stored.keys.sealer }
-                    try await seal("lost", 2, ledger)
+                    try await ledger.seal("lost", 2)
                     try await eventually("a checkpoint covers the lost events") {
                         try await ledger.process.metric("ledger_checkpoint_size") == 4
                     }

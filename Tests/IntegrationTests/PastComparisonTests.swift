@@ -12,26 +12,19 @@ extension Integration {
     /// A ledger that grows while others are asked what they have seen of it.
     @Suite("The comparison with the past, while events are sealed")
     struct PastComparisonTests {
-        private func seal(_ prefix: String, _ count: Int, _ ledger: LedgerFixture) async throws {
-            for event in Ledger_CertifiedEvent.samples(prefix, count: count) {
-                let answer = await ledger.calls.submit(event)
-                guard answer.isSealed else { throw TestFailure("\(event.eventID): \(answer)") }
-            }
-        }
-
         @Test(
             "what was sealed after the head was read contradicts nothing; what nobody sealed does")
         func growing() async throws {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 5, ledger)
+                    try await ledger.seal("event", 5)
                     let store = LedgerStore(store: stored.client, keys: stored.keys)
                     let tree = TreeReader(store: store, tree: { nil })
                     let head = try await store.observe().observation.head
                     let checker = PastChecker(
                         store: store, keys: [], logger: Logger(label: "test"))
-                    try await seal("meanwhile", 3, ledger)
+                    try await ledger.seal("meanwhile", 3)
                     let meanwhile = OutsideRecord(source: "witness w", size: 8)
                     #expect(
                         await checker.contradiction(of: head, tree: tree, records: [meanwhile])

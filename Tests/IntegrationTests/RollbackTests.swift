@@ -10,13 +10,6 @@ extension Integration {
     /// A store that shows another past than the service knows: it must stop sealing.
     @Suite("A store that was rolled back", .serialized)
     struct RollbackTests {
-        private func seal(_ prefix: String, _ count: Int, _ ledger: LedgerFixture) async throws {
-            for event in Ledger_CertifiedEvent.samples(prefix, count: count) {
-                let answer = await ledger.calls.submit(event)
-                guard answer.isSealed else { throw TestFailure("\(event.eventID): \(answer)") }
-            }
-        }
-
         private func expectFenced(_ ledger: LedgerFixture) async throws {
             try await eventually("the service is fenced") {
                 _ = await ledger.calls.submit(.sample("provocation"))
@@ -37,10 +30,10 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("old", 3, ledger)
+                    try await ledger.seal("old", 3)
                     let counter = try #require(try await stored.value(stored.keys.counter))
                     let head = try #require(try await stored.value(stored.keys.head))
-                    try await seal("new", 2, ledger)
+                    try await ledger.seal("new", 2)
                     _ = try await stored.client.transaction(
                         .init(success: [
                             .put(key: stored.keys.counter, value: counter),
@@ -61,9 +54,9 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("old", 3, ledger)
+                    try await ledger.seal("old", 3)
                     let head = try #require(try await stored.value(stored.keys.head))
-                    try await seal("new", 2, ledger)
+                    try await ledger.seal("new", 2)
                     try await stored.put(stored.keys.head, head)
                     try await expectFenced(ledger)
                 }
@@ -75,9 +68,9 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("kept", 3, ledger)
+                    try await ledger.seal("kept", 3)
                     let kept = try await stored.everything().filter { $0.key != stored.keys.sealer }
-                    try await seal("lost", 2, ledger)
+                    try await ledger.seal("lost", 2)
                     for number in [SequenceNumber(4), 5] {
                         try await stored.delete(stored.keys.block(number))
                     }
@@ -102,7 +95,7 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 3, ledger)
+                    try await ledger.seal("event", 3)
                     let bytes = try #require(try await stored.value(stored.keys.head))
                     let text = String(decoding: bytes, as: UTF8.self)
                     let tree = try #require(text.range(of: "[\""))
@@ -125,7 +118,7 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 3, ledger)
+                    try await ledger.seal("event", 3)
                     let head = try Head(
                         decodingJSON: try #require(try await stored.value(stored.keys.head)))
                     let other = Head(
@@ -145,7 +138,7 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 2, ledger)
+                    try await ledger.seal("event", 2)
                     try await stored.put(stored.keys.block(3), [1, 2, 3])
                     let lost = await ledger.calls.submit(.sample("lost"))
                     #expect(!lost.isProofOfSealing, "\(lost)")
@@ -163,16 +156,16 @@ extension Integration {
                 let first = try await LedgerFixture.start(
                     on: cluster, settings: ["LEDGER_FORWARDING": "off"])
                 try await first.use { first in
-                    try await seal("kept", 3, first)
+                    try await first.seal("kept", 3)
                     try await swapData(of: cluster, from: "m1", to: "copy", keeps: true)
                     try await eventually("the service seals again") {
                         try await first.calls.healthCheck().healthy
                     }
-                    try await seal("lost", 1, first)
+                    try await first.seal("lost", 1)
                     first.process.pause()
                     try await swapData(of: cluster, from: "copy", to: "m1", keeps: false)
                     try await first.another().use { second in
-                        try await seal("again", 1, second)
+                        try await second.seal("again", 1)
                         first.process.resume()
                         let answer = await first.calls.submit(.sample("onTheLostChain"))
                         #expect(!answer.isProofOfSealing, "\(answer)")
@@ -184,7 +177,7 @@ extension Integration {
                         let health = try await first.calls.detailedHealth()
                         #expect(health.message.contains("at number 4"), "\(health)")
                         #expect(try await second.process.metric("ledger_audit_findings") == 0)
-                        try await seal("more", 2, second)
+                        try await second.seal("more", 2)
                         let ids = try await second.calls.events().map(\.eventID)
                         #expect(
                             ids == ["kept-1", "kept-2", "kept-3", "again-1", "more-1", "more-2"])

@@ -10,13 +10,6 @@ extension Integration {
     /// Witnesses of a ledger on a real etcd: `ledgerctl witness`, and one in another language.
     @Suite("Witnesses", .serialized)
     struct WitnessTests {
-        private func seal(_ prefix: String, _ count: Int, _ ledger: LedgerFixture) async throws {
-            for event in Ledger_CertifiedEvent.samples(prefix, count: count) {
-                let answer = await ledger.calls.submit(event)
-                guard answer.isSealed else { throw TestFailure("\(event.eventID): \(answer)") }
-            }
-        }
-
         /// Waits for a stored checkpoint of that size which all of these have cosigned.
         private func waitForCosignatures(
             _ size: UInt64, _ verifiers: [CosignatureVerifier], _ stored: StoredLedger
@@ -51,9 +44,9 @@ extension Integration {
                 ]
             ) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("first", 1, ledger)
+                    try await ledger.seal("first", 1)
                     try await waitForCosignatures(1, [first, second], stored)
-                    try await seal("more", 30, ledger)
+                    try await ledger.seal("more", 30)
                     try await waitForCosignatures(31, [first, second], stored)
                     let cosigned = try await ledger.process.metrics().filter { name, _ in
                         name.hasPrefix("ledger_witness_requests_total{")
@@ -63,11 +56,11 @@ extension Integration {
                     #expect(cosigned.values.reduce(0, +) >= 2)
 
                     try await theirs.set(mode: "slow")
-                    try await seal("slow", 3, ledger)
+                    try await ledger.seal("slow", 3)
                     try await waitForCosignatures(34, [first], stored)
                     try await theirs.set(mode: "wrong-signature")
                     try await eventually("health names the witness that fails") {
-                        try await seal("wrong-\(UUID().uuidString)", 1, ledger)
+                        try await ledger.seal("wrong-\(UUID().uuidString)", 1)
                         let page = try await LoopbackHTTP.get(
                             port: try await ledger.process.adminPort(), path: "/health")
                         return page?.body.contains("bad_cosignature") == true
@@ -78,7 +71,7 @@ extension Integration {
                     try await ours.restart()
                     try await theirs.set(mode: "normal")
                     try await eventually("both cosign again") {
-                        try await seal("again-\(UUID().uuidString)", 1, ledger)
+                        try await ledger.seal("again-\(UUID().uuidString)", 1)
                         guard let bytes = try await stored.value(stored.keys.checkpoint) else {
                             return false
                         }
@@ -102,7 +95,7 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster, settings: settings) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 5, ledger)
+                    try await ledger.seal("event", 5)
                     try await waitForCosignatures(5, [witness.verifier], stored)
                 }
             }
@@ -133,7 +126,7 @@ extension Integration {
             let cluster = try await EtcdCluster.sharedForLedgers()
             try await withLedger(on: cluster, settings: settings) { ledger in
                 try await withKeys(of: ledger) { stored in
-                    try await seal("event", 5, ledger)
+                    try await ledger.seal("event", 5)
                     try await eventually("the checkpoint covers all") {
                         guard let bytes = try await stored.value(stored.keys.checkpoint) else {
                             return false
@@ -145,7 +138,7 @@ extension Integration {
                     }
                     await ledger.process.kill()
                     try await ledger.another(settings).use { again in
-                        try await seal("again", 2, again)
+                        try await again.seal("again", 2)
                     }
                     let ahead = try key.signer.note(size: 100, root: .sha256([1])).encoded()
                     try Data(ahead).write(to: kept)

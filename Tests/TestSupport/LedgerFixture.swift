@@ -1,4 +1,5 @@
 import Foundation
+import LedgerAPI
 
 /// A service with a ledger of its own on a cluster, and one caller of it.
 package struct LedgerFixture: Sendable {
@@ -34,6 +35,16 @@ package struct LedgerFixture: Sendable {
     /// Starts a further service on the same ledger.
     package func another(_ changes: [String: String] = [:]) async throws -> LedgerFixture {
         try await .start(on: cluster, settings: settings.merging(changes) { $1 })
+    }
+
+    /// Seals so many events, one after the other.
+    ///
+    /// - Throws: where one is not sealed.
+    package func seal(_ prefix: String, _ count: Int) async throws {
+        for event in Ledger_CertifiedEvent.samples(prefix, count: count) {
+            let answer = await calls.submit(event)
+            guard answer.isSealed else { throw TestFailure("\(event.eventID): \(answer)") }
+        }
     }
 
     /// Ends caller and service, the latter without asking.

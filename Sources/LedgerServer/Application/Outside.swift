@@ -55,7 +55,7 @@ final class Outside: Sendable {
                 onResult: metrics.witnessCounter(names))
         external = configuration.externalCheckpoint.map {
             ExternalCheckpoint(
-                $0, keys: configuration.signers.map(\.verifier) + configuration.formerKeys,
+                $0, keys: configuration.ledgerKeys,
                 transport: transport, logger: logger)
         }
     }

@@ -33,7 +33,7 @@ struct Transparency {
             self.store = store
             checker = PastChecker(
                 store: store,
-                keys: configuration.signers.map(\.verifier) + configuration.formerKeys,
+                keys: configuration.ledgerKeys,
                 logger: logger, gather: { await outside.records() })
         }
 
@@ -70,7 +70,7 @@ struct Transparency {
         metrics.observe(checkpointer)
         trust = CheckpointTrust(
             origin: configuration.origin,
-            verifiers: configuration.signers.map(\.verifier) + configuration.formerKeys,
+            verifiers: configuration.ledgerKeys,
             decision: { past.checker.decision })
         let rate = configuration.auditEventsPerSecond
         audit =

@@ -171,6 +171,9 @@ package struct ServiceConfiguration: Sendable {
     /// What should be logged once at the start: unknown names, settings that weaken something.
     package var warnings: [String] = []
 
+    /// All keys by which a checkpoint is known to be this ledger's.
+    package var ledgerKeys: [NoteVerifier] { signers.map(\.verifier) + formerKeys }
+
     /// The defaults of every variable but those of etcd.
     package init(etcd: EtcdConfiguration) {
         self.etcd = etcd

@@ -60,9 +60,6 @@ package enum CheckpointJudgement: Equatable, Sendable {
             self = .replaceable(stored.revision, after: published)
         }
     }
-
-    /// How the stored checkpoint is called in records.
-    package static let source = OutsideRecord.storedCheckpoint
 }
 
 extension PublishedCheckpoint {

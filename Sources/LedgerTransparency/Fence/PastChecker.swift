@@ -122,6 +122,6 @@ extension PublishedCheckpoint {
     /// As what has been seen of the ledger.
     var record: OutsideRecord {
         OutsideRecord(
-            source: CheckpointJudgement.source, size: checkpoint.size, root: checkpoint.root)
+            source: OutsideRecord.storedCheckpoint, size: checkpoint.size, root: checkpoint.root)
     }
 }

@@ -55,7 +55,7 @@ struct CheckpointJudgementTests {
         for (size, root): (UInt64, Digest) in [(5, .zero), (6, .zero), (.max, .zero)] {
             let note = try own.note(size: size, root: root)
             let record = OutsideRecord(
-                source: CheckpointJudgement.source, size: size, root: root)
+                source: OutsideRecord.storedCheckpoint, size: size, root: root)
             #expect(judge(note) == .contradiction(record))
             guard case .foreign = try judge(other.note(size: size, root: root)) else {
                 Issue.record("a stranger's checkpoint counts")
