@@ -106,7 +106,7 @@ extension Replica {
             switch error.code {
             // While the ledger is being loaded, loading ends with this.
             case .unsupportedFormat(let found): send(.contradicted(.unknownFormat(found)))
-            case .unavailable: send(.headUnreadable(error.notSealedReason))
+            case .unavailable, .archive: send(.headUnreadable(error.notSealedReason))
             case .inconsistent(let reason): send(.noticedMalformed(reason))
             }
             environment.logger.debug(

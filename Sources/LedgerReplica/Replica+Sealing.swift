@@ -52,7 +52,7 @@ extension Replica {
             result = .success(observed.observation)
         } catch {
             switch error.code {
-            case .unavailable: result = .unavailable
+            case .unavailable, .archive: result = .unavailable
             case .inconsistent(let reason): result = .malformed(reason)
             case .unsupportedFormat(let found): result = .unknownFormat(found)
             }
@@ -100,7 +100,7 @@ extension Replica {
             return .success(try await read())
         } catch {
             switch error.code {
-            case .unavailable: return .unavailable
+            case .unavailable, .archive: return .unavailable
             case .inconsistent(let reason): return .inconsistent(reason)
             case .unsupportedFormat(let found): return .inconsistent(.unknownFormat(found))
             }

@@ -20,6 +20,8 @@ package struct LedgerKeys: Hashable, Sendable {
     package let sealer: [UInt8]
     package let checkpoint: [UInt8]
     package let fence: [UInt8]
+    package let archive: [UInt8]
+    package let archivedIds: [UInt8]
 
     private let blocks: [UInt8]
     private let segments: [UInt8]
@@ -37,6 +39,8 @@ package struct LedgerKeys: Hashable, Sendable {
         sealer = prefix + Array("sealer".utf8)
         checkpoint = prefix + Array("checkpoint".utf8)
         fence = prefix + Array("fence".utf8)
+        archive = prefix + Array("archive".utf8)
+        archivedIds = prefix + Array("archived_ids".utf8)
         blocks = prefix + Array("events/".utf8)
         segments = prefix + Array("ids/".utf8)
         tiles = prefix + Array("tiles/".utf8)
