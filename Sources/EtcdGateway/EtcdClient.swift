@@ -23,8 +23,10 @@ package final class EtcdClient: Sendable {
         self.executor = executor
         self.observer = observer
         if let username = configuration.username, let password = configuration.password {
+            let readsPassword = configuration.readsPassword
             login = EtcdLogin {
-                await Self.authenticate(executor, username, password, observer)
+                await Self.authenticate(
+                    executor, username, readsPassword?() ?? password, observer)
             }
         } else {
             login = nil

@@ -68,6 +68,11 @@ extension Replica {
     }
 
     /// The numbers of the events that may have this id; empty where there are none up to the covered number.
+    /// Whether an event with this fingerprint is in a transaction of this replica whose fate is open (protocol.md 3).
+    package func mayStillSeal(_ fingerprint: Fingerprint) -> Bool {
+        state.withLock { $0.core.mayStillSeal(fingerprint) }
+    }
+
     private func candidates(for fingerprint: Fingerprint) -> [SequenceNumber] {
         state.withLock { $0.readable?.index.candidates(for: fingerprint) ?? [] }
     }

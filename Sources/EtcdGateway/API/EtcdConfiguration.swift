@@ -13,6 +13,8 @@ package struct EtcdConfiguration: Sendable {
     /// The etcd user, where etcd's RBAC is on.
     package var username: String?
     package var password: String?
+    /// Reads the password again for every login, where it is kept in a file; nil from it: what is known is used.
+    package var readsPassword: (@Sendable () -> String?)?
     /// Most connections at any time, over all members.
     package var maxConnections = 25
     /// Most connections kept while nothing uses them.

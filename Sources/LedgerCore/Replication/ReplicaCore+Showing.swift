@@ -46,6 +46,12 @@ extension ReplicaCore {
     /// sealed.
     package func obstacle(at moment: Moment) -> NotSealedReason? { sealing.obstacle(at: moment) }
 
+    /// Whether an event with this fingerprint is in an own transaction whose fate is open: then it may not be rejected with
+    /// certainty (protocol.md 3).
+    package func mayStillSeal(_ fingerprint: Fingerprint) -> Bool {
+        sealing.mayStillSeal(fingerprint)
+    }
+
     /// Events that wait for a batch.
     package var queuedEvents: Int { book.queuedCount }
 

@@ -127,7 +127,7 @@ package struct LedgerApplication: Sendable {
         }
         let answerBudget = AnswerBudget(limit: configuration.maxAnswerBytes)
         metrics.observe(answerBudget)
-        let intake = Self.intake(configuration)
+        let intake = Self.intake(configuration, replica)
         let limits = EventLimits(maxPayloadBytes: configuration.maxPayloadBytes)
         let counter = SubmissionCounter(
             metrics: metrics, commitDeadline: configuration.sealing.commitDeadline)
@@ -169,6 +169,7 @@ package struct LedgerApplication: Sendable {
             interceptors: [
                 CallInterceptor(watch),
                 ErrorInfoInterceptor(submitting: Set(ImmutableLedgerService.shapes.keys)),
+                AccessInterceptor(readers: AccessList(configuration.allowedReaders)),
             ], logger: logger)
         metrics.observe(grpc.statistics, ofPort: "public")
         if let internalPort { metrics.observe(internalPort.statistics, ofPort: "internal") }
@@ -215,12 +216,20 @@ package struct LedgerApplication: Sendable {
 
     // MARK: Parts
 
-    private static func intake(_ configuration: ServiceConfiguration) -> SubmissionIntake {
+    private static func intake(
+        _ configuration: ServiceConfiguration, _ replica: Replica
+    ) -> SubmissionIntake {
         let keys = configuration.vepsPublicKeys
+        let limiter = RateLimiter(
+            all: configuration.rateLimit, each: configuration.rateLimitPerSubmitter)
         return SubmissionIntake(
             limits: EventLimits(maxPayloadBytes: configuration.maxPayloadBytes),
-            allowedSubmitters: configuration.allowedSubmitters,
-            verifier: keys.isEmpty ? nil : VEPSVerifier(keys: keys))
+            submitters: AccessList(configuration.allowedSubmitters),
+            verifier: keys.isEmpty ? nil : VEPSVerifier(keys: keys),
+            admission: limiter.map {
+                RateAdmission(
+                    $0, now: { replica.now }, mayStillSeal: { replica.mayStillSeal($0) })
+            })
     }
 
     private static var reflectionShapes: [MethodDescriptor: CallShape] {

@@ -74,6 +74,9 @@ extension ServiceConfiguration {
     ) {
         configuration.username = reader.text(.etcdUsername)
         configuration.password = reader.text(.etcdPassword)
+        if let file = reader.secretFile(.etcdPassword) {
+            configuration.readsPassword = { try? file.read() }
+        }
         if let username = configuration.username, configuration.password == nil {
             reader.refuse(
                 .etcdUsername, value: username,

@@ -157,7 +157,12 @@ package struct ServiceConfiguration: Sendable {
     /// `LEDGER_TLS_CERT`, `LEDGER_TLS_KEY`, `LEDGER_TLS_CLIENT_CA`; nil for plaintext.
     package var tls: TLSFiles?
     /// `LEDGER_ALLOWED_SUBMITTERS`: SANs that may submit; empty for every caller.
-    package var allowedSubmitters: [String] = []
+    package var allowedSubmitters: [CallerPattern] = []
+    /// Whose reads are answered; empty: everybody's.
+    package var allowedReaders: [CallerPattern] = []
+    /// How many events are taken, from all submitters and from each; nil: as many as can be sealed.
+    package var rateLimit: RateLimit?
+    package var rateLimitPerSubmitter: RateLimit?
     /// `LEDGER_VEPS_PUBLIC_KEYS`: readable PEM files; empty where signatures are not verified.
     package var vepsPublicKeyPaths: [String] = []
     /// What those files hold.

@@ -70,6 +70,9 @@ package enum SettingName: String, Sendable, CaseIterable {
     case tlsKey = "LEDGER_TLS_KEY"
     case tlsClientCA = "LEDGER_TLS_CLIENT_CA"
     case allowedSubmitters = "LEDGER_ALLOWED_SUBMITTERS"
+    case allowedReaders = "LEDGER_ALLOWED_READERS"
+    case rateLimit = "LEDGER_RATE_LIMIT"
+    case rateLimitPerSubmitter = "LEDGER_RATE_LIMIT_PER_SUBMITTER"
     case vepsPublicKeys = "LEDGER_VEPS_PUBLIC_KEYS"
     case logLevel = "LOG_LEVEL"
     case logFormat = "LOG_FORMAT"
@@ -80,6 +83,9 @@ package enum SettingName: String, Sendable, CaseIterable {
     package var isSecret: Bool {
         self == .etcdPassword || self == .internalToken
     }
+
+    /// The variable that names a file with the secret instead; nil where the value is none.
+    package var fileVariant: String? { isSecret ? rawValue + "_FILE" : nil }
 }
 
 extension ServiceConfiguration {
