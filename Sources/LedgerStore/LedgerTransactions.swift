@@ -86,7 +86,8 @@ package struct LedgerTransactions: Sendable {
     /// What a failed transmission means (etcd.md, "What an answer means for a write").
     package func result(of error: EtcdError) -> TransmissionResult {
         switch error.failureClass {
-        case .notSent, .rejected: .refused
+        case .notSent: error.code == .busy ? .busy : .refused
+        case .rejected: .refused
         case .unknown: error.code == .noSpace ? .noSpace : .unknown
         case .corrupt: .unknown
         }

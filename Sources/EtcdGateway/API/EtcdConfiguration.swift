@@ -19,6 +19,8 @@ package struct EtcdConfiguration: Sendable {
     package var maxConnections = 25
     /// Most connections kept while nothing uses them.
     package var maxIdleConnections = 5
+    /// Most requests that wait while every connection carries as many as it can; further ones are refused as `busy`.
+    package var maxWaitingRequests = 256
     /// A connection older than this takes no new request; zero means no limit.
     package var connectionMaxLifetime = Duration.seconds(3600)
     /// A connection unused for longer than this takes no new request.

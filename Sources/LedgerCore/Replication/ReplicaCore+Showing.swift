@@ -37,7 +37,7 @@ extension ReplicaCore {
     package var isUnreadable: Bool { sealing.unreadable != nil }
 
     /// Whether etcd said last that it has no space.
-    package var storeIsFull: Bool { sealing.storeIsFull }
+    package var storeIsFull: Bool { sealing.storeIsFull || sealing.room.isUsedUp }
 
     /// Whether this replica may seal, apart from who else does.
     package var ability: SealingAbility { election.ability }

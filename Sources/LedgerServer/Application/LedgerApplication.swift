@@ -50,7 +50,12 @@ package struct LedgerApplication: Sendable {
         let clock = SystemClock(
             maxSkewMilliseconds: configuration.maxClockSkew.nanoseconds / 1_000_000,
             members: members)
-        let rounds = RoundSink()
+        let storage = StorageWatch(
+            quotaBytes: configuration.etcdQuotaBytes,
+            reservePercent: configuration.storageReserve)
+        metrics.observe(storage: { storage.report })
+        metrics.observe(breakers: { client.breakers }, of: client.endpoints)
+        let rounds = RoundSink(storage)
         let monitor = EtcdHealthMonitor(
             client: client, configuration: configuration, logger: logger,
             onClockSample: { status, date, roundTrip in
@@ -59,15 +64,13 @@ package struct LedgerApplication: Sendable {
                 // One that knows a leader works together with the others again.
                 guard status.leader != 0 else { return }
                 members.answered(status.endpoint, after: Nanoseconds(roundTrip))
-            }, onRound: { rounds.take($0) })
+            }, onRound: { rounds.take($0) }, longestPause: { storage.pause })
         board = StatusBoard()
         let reading = try Reading(
             configuration: configuration, client: client, members: members, observer: troubles,
             metrics: metrics, logger: logger)
-        metrics.observeConnections {
-            let pool = client.poolStatistics + reading.client.poolStatistics
-            return (pool.active, pool.idle)
-        }
+        let pool = { @Sendable in client.poolStatistics + reading.client.poolStatistics }
+        metrics.observe(pool: pool)
         let (store, blocks) = (reading.store, reading.blocks)
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)
@@ -101,10 +104,11 @@ package struct LedgerApplication: Sendable {
             memory: reading.memory)
         internalPort = replication.port
         let reporter = HealthReporter(
-            board: board, monitor: monitor, pool: { client.poolStatistics },
+            board: board, monitor: monitor, pool: pool,
             further: { replica.dependencies + outside.dependencies + transparency.dependencies },
             trouble: { troubles.current },
-            audit: { transparency.audit?.report })
+            audit: { transparency.audit?.report }, breakers: { client.breakers },
+            storage: { storage.report })
         let tree = transparency.tree
         let checkpoints = CheckpointReader(
             store: store, tree: tree, trust: transparency.trust, reader: reader)
@@ -263,14 +267,21 @@ extension ServiceConfiguration {
 /// Hands what etcd's members have said to the replica, which is made after whoever asks them.
 private final class RoundSink: Sendable {
     private let replica = Mutex<Replica?>(nil)
+    private let storage: StorageWatch
+
+    init(_ storage: StorageWatch) {
+        self.storage = storage
+    }
 
     func set(_ replica: Replica) {
         self.replica.withLock { $0 = replica }
     }
 
     func take(_ round: EtcdRound) {
+        storage.take(round.statuses, at: round.began)
         replica.withLock { $0 }?.membersChecked(
             isFull: round.hasNoSpace, refusedRelease: round.refusedRelease,
+            roomBytes: round.statuses.isEmpty ? nil : storage.roomBytes,
             age: Nanoseconds(round.began.duration(to: .now)))
     }
 }

@@ -102,6 +102,8 @@ extension ServiceConfiguration {
         }
         configuration.maxConnections = most
         configuration.maxIdleConnections = idle
+        configuration.maxWaitingRequests = reader.integer(
+            .etcdMaxWaitingRequests, default: 256, 0...65_536)
         configuration.connectionMaxLifetime = reader.seconds(
             .etcdConnectionMaxLifetime, default: 3600, 1...604_800)
         configuration.connectionMaxIdleTime = reader.seconds(
