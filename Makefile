@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 LINT := .local/lint/.installed
 # Suites of EtcdGatewayTests that start clusters of etcd.
 ETCD_SUITES := EtcdClientTests|EtcdFailoverTests|EtcdAuthorizationTests
+# One pass of a service with a cluster that loses members.
+ETCD_PASS := MemberFailureTests
 # Tests that hash trees of thousands of leaves, or start witnesses.
 HASHING_TESTS := LedgerTransparencyTests|LedgerVerifyTests|WitnessServerTests
 # Tests with deadlines of a second, against peers of the test's own.
@@ -55,6 +57,7 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	.local/venv/bin/python -B Tests/python/stopping_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/export_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/monitor_test.py --bin "$$(swift build --show-bin-path)"
+	.local/venv/bin/python -B Tests/projection/projection_test.py --bin "$$(swift build --show-bin-path)"
 	@$(MAKE) test-deploy test-backup test-clients test-fuzz
 	@# One process after another: simulations and starting clusters keep every processor busy, and tests with
 	@# real deadlines beside them would measure that.
@@ -64,6 +67,17 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	scripts/swift-test.sh --filter '$(DEADLINE_TESTS)' --skip '$(ETCD_SUITES)'
 	scripts/swift-test.sh --filter '$(ETCD_SUITES)'
 	scripts/swift-test.sh --filter IntegrationTests
+
+.PHONY: test-etcd
+test-etcd: ## the gateway's suites and one pass with all parts on etcd 3.5; ETCD_BIN names another etcd's folder
+	@[[ -n "$(ETCD_BIN)" ]] || scripts/get-etcd.sh
+	@export PATH="$${ETCD_BIN:-$(CURDIR)/.local/etcd-3.5/usr/bin}:$$PATH"; \
+	etcd --version | head -n 1; \
+	scripts/swift-test.sh --filter '$(ETCD_SUITES)'; \
+	scripts/swift-test.sh --filter '$(ETCD_PASS)'; \
+	cd k8s/checks && PYTHONDONTWRITEBYTECODE=1 ../../.local/venv-k8s/bin/python -m unittest --quiet \
+		test_rejoin.Rejoin.test_a_member_that_lost_its_data_comes_back \
+		test_rejoin.Rejoin.test_members_without_data_begin_a_cluster_together
 
 .PHONY: health-check
 health-check: ## ask the ledger that make run started how it is
