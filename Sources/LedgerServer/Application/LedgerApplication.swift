@@ -85,7 +85,7 @@ package struct LedgerApplication: Sendable {
                 checkMembers: {
                     await monitor.check(timeout: .seconds(1))
                     return monitor.unsafeVersion == nil
-                }, checkPast: past.check), watch: watch)
+                }, checkPast: past.check))
         let replica = replication.replica
         self.replica = replica
         rounds.set(replica)
