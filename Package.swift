@@ -92,6 +92,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "LedgerArchive",
+            dependencies: [
+                "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
+                "ObjectStorage", "TextFormats", crypto, lifecycle, logging,
+            ],
+            swiftSettings: strict),
+        .target(
             name: "LedgerVerify", dependencies: ["LedgerCore", "TextFormats"],
             swiftSettings: strict),
         .target(
@@ -187,8 +194,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "EtcdGateway", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
-                logging,
+                "EtcdGateway", "LedgerArchive", "LedgerCore", "LedgerReplica", "LedgerStore",
+                "LedgerTransparency", logging,
                 .product(
                     name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
@@ -211,8 +218,9 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerCore", "LedgerStore",
-                "LedgerTransparency", grpcCore, grpcTransport, grpcProtobuf, protobuf, logging,
+                "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerArchive", "LedgerCore",
+                "LedgerReplica", "LedgerStore", "LedgerTransparency", grpcCore, grpcTransport,
+                grpcProtobuf, protobuf, logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -15,11 +15,13 @@ extension LedgerStore {
     ) async throws(LedgerStoreError) -> LedgerObservation {
         let transaction = transactions.restoring(step, on: base, beginning: beginning)
         var last: EtcdError?
+        var isRefused = false
         for attempt in 0..<Self.restoringAttempts {
             if attempt > 0 { try? await Task.sleep(for: .milliseconds(200 << attempt)) }
             do throws(EtcdError) {
-                _ = try await store.transaction(
+                let response = try await store.transaction(
                     transaction, options: EtcdRequestOptions(timeout: .seconds(10)))
+                isRefused = !response.succeeded
             } catch {
                 last = error
             }
@@ -28,6 +30,10 @@ extension LedgerStore {
             if now.head == step.head { return now }
             guard now.revision == base.revision, now.headBytes == base.headBytes else {
                 throw .inconsistent(.rolledBack(known: step.head.sequence, found: now.head.sequence))
+            }
+            if isRefused {
+                throw .inconsistent(
+                    .malformed("beyond number \(base.head.sequence) keys exist that are to be restored"))
             }
         }
         throw last.map { .unavailable($0) } ?? LedgerStoreError(.unavailable)
