@@ -99,7 +99,7 @@ struct Replication {
             methods: [
                 Ledger_Internal_Forwarding.Method.Forward.descriptor: CallShape(
                     isStreaming: true, maxMessageBytes: Self.maxMessageBytes)
-            ], headers: [InternalAccess.tokenKey],
+            ], headers: [InternalAccess.tokenKey], callEnded: { metrics.calls.ended($0) },
             interceptors: [CallInterceptor(watch)], logger: logger)
         bound.set(port)
         self.port = port
