@@ -28,6 +28,8 @@ package final class DirectStream: DirectRequest, @unchecked Sendable {
 
     /// `grpc-timeout`, of the protocol's form; nil where the caller waits for as long as it takes.
     package let timeout: String?
+    /// By what its lines in the log are found; nil where that is not kept.
+    package let context: CallContext?
     /// Nil once the call has ended.
     private var channel: CallGuard?
     private var handler: (any DirectStreamHandler)?
@@ -39,6 +41,7 @@ package final class DirectStream: DirectRequest, @unchecked Sendable {
 
     fileprivate init(_ head: RequestHead, channel: CallGuard) {
         timeout = head.timeout
+        context = head.context
         self.channel = channel
     }
 
