@@ -91,6 +91,8 @@ package struct LedgerApplication: Sendable {
         rounds.set(replica)
         metrics.observe(replica)
         metrics.observe(board, of: replica, forwards: configuration.isForwarding)
+        metrics.observe(
+            maxConnections: (client.poolStatistics + reading.client.poolStatistics).maxConnections)
         metrics.observe(clock)
         metrics.observe(monitor)
         metrics.observe(CertificateExpiries(configuration))
@@ -133,8 +135,12 @@ package struct LedgerApplication: Sendable {
         metrics.observe(answerBudget)
         let intake = Self.intake(configuration, replica)
         let limits = EventLimits(maxPayloadBytes: configuration.maxPayloadBytes)
+        let audit = try configuration.auditLog.map { try AuditLog($0, logger: logger) }
+        metrics.observe(auditLog: audit)
         let counter = SubmissionCounter(
-            metrics: metrics, commitDeadline: configuration.sealing.commitDeadline)
+            metrics: metrics, commitDeadline: configuration.sealing.commitDeadline, audit: audit,
+            logger: logger)
+        let calls = CallLog(logger: logger)
         let streamWindow = StreamAnswers.Window(
             events: configuration.maxStreamEvents, bytes: configuration.maxStreamBytes,
             total: answerBudget)
@@ -169,7 +175,11 @@ package struct LedgerApplication: Sendable {
             ],
             methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
             direct: configuration.servesDirectly ? ImmutableLedgerService.direct(direct) : nil,
-            callEnded: { metrics.calls.ended($0) },
+            keepsContext: audit != nil || logger.logLevel <= .debug,
+            callEnded: {
+                metrics.calls.ended($0)
+                calls.ended($0)
+            },
             interceptors: [
                 CallInterceptor(watch),
                 ErrorInfoInterceptor(submitting: Set(ImmutableLedgerService.shapes.keys)),
@@ -179,7 +189,8 @@ package struct LedgerApplication: Sendable {
         if let internalPort { metrics.observe(internalPort.statistics, ofPort: "internal") }
         metrics.calls.expect(grpc.paths + (internalPort?.paths ?? []))
         // Stopped from the last to the first.
-        services = [
+        services = audit.map { [$0] } ?? []
+        services += [
             EtcdConnection {
                 await reading.client.shutdown()
                 await client.shutdown()

@@ -209,5 +209,6 @@ extension ServiceConfiguration {
     private mutating func readLogging(_ reader: SettingReader) {
         logLevel = reader.choice(.logLevel, default: logLevel)
         logFormat = reader.choice(.logFormat, default: logFormat)
+        auditLog = reader.text(.auditLog).flatMap { AuditDestination($0) }
     }
 }

@@ -101,6 +101,7 @@ extension ServiceConfiguration {
         case .vepsPublicKeys: .list(vepsPublicKeyPaths)
         case .logLevel: .text(logLevel.rawValue)
         case .logFormat: .text(logFormat.rawValue)
+        case .auditLog: .text(auditLog?.text ?? "off")
         case .podIP: nil
         }
     }

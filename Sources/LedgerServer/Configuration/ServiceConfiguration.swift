@@ -178,6 +178,8 @@ package struct ServiceConfiguration: Sendable {
     package var logLevel: Logger.Level = .info
     /// `LOG_FORMAT`.
     package var logFormat: LogFormat = .text
+    /// `LEDGER_AUDIT_LOG`: where a line is written for every submission; nil for nowhere.
+    package var auditLog: AuditDestination?
 
     /// What should be logged once at the start: unknown names, settings that weaken something.
     package var warnings: [String] = []

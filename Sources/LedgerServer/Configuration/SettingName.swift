@@ -79,6 +79,7 @@ package enum SettingName: String, Sendable, CaseIterable {
     case vepsPublicKeys = "LEDGER_VEPS_PUBLIC_KEYS"
     case logLevel = "LOG_LEVEL"
     case logFormat = "LOG_FORMAT"
+    case auditLog = "LEDGER_AUDIT_LOG"
     /// Not a setting of its own: the default of `LEDGER_ADVERTISE_ADDRESS`.
     case podIP = "POD_IP"
 

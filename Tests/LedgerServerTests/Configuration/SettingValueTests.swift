@@ -83,6 +83,7 @@ struct SettingValueTests {
         + SettingCase.cases("LEDGER_ORIGIN", ["ledger.example.com/payments"])
         + SettingCase.cases("LOG_LEVEL", ["trace", "debug", "info", "WARNING", "critical"])
         + SettingCase.cases("LOG_FORMAT", ["text", "json", "JSON"])
+        + SettingCase.cases("LEDGER_AUDIT_LOG", ["off", "stdout", "STDERR", "/var/log/audit"])
 
     static let bad: [SettingCase] =
         SettingCase.cases(
@@ -207,7 +208,7 @@ struct SettingValueTests {
         let tested = Set(Self.bad.map(\.variable))
         let missing = SettingName.allCases.map(\.rawValue).filter { !tested.contains($0) }
         // Their refusals are secret and tested by themselves.
-        #expect(missing.sorted() == ["ETCD_PASSWORD", "LEDGER_INTERNAL_TOKEN"])
+        #expect(missing.sorted() == ["ETCD_PASSWORD", "LEDGER_AUDIT_LOG", "LEDGER_INTERNAL_TOKEN"])
     }
 
     @Test("A value of Kubernetes' service links is explained")
