@@ -108,7 +108,7 @@ let package = Package(
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
                 "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection", "HTTPTransport",
                 "PrometheusExposition", "TaskCoordination", "TextFormats", crypto, nioCore,
-                nioPosix,
+                nioPosix, nioHTTP2, nioHPACK,
                 grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),

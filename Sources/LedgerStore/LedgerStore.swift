@@ -271,17 +271,6 @@ package struct LedgerStore: Sendable {
     }
 }
 
-/// A block as it is stored: the number in its key, and its value.
-package struct StoredBlock: Hashable, Sendable {
-    package let first: SequenceNumber
-    package let bytes: [UInt8]
-
-    package init(first: SequenceNumber, bytes: [UInt8]) {
-        self.first = first
-        self.bytes = bytes
-    }
-}
-
 /// A segment of the id index as it is stored.
 package struct StoredSegment: Hashable, Sendable {
     package let key: [UInt8]

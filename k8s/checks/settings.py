@@ -65,6 +65,13 @@ def check_endpoints(manifests: Manifests, pod: Pod, endpoints: str) -> Iterator[
         yield f"{pod.name}: etcd's endpoints are {endpoints}, the members {','.join(expected)}"
 
 
+def check_quota(manifests: Manifests, pod: Pod, quota: str) -> Iterator[str]:
+    for ordinal in range(len(manifests.etcd_members())):
+        if f"--quota-backend-bytes={quota}" not in manifests.etcd_arguments(ordinal):
+            yield f"{pod.name}: LEDGER_ETCD_QUOTA_BYTES is {quota}, which is not etcd's quota"
+            return
+
+
 def check_ledger(manifests: Manifests, pod: Pod) -> Iterator[str]:
     container = pod.spec["containers"][0]
     for variable in container["env"]:
@@ -73,6 +80,7 @@ def check_ledger(manifests: Manifests, pod: Pod) -> Iterator[str]:
     settings = manifests.environment(container)
     yield from check_files(manifests, pod, settings)
     yield from check_endpoints(manifests, pod, settings.get("ETCD_ENDPOINTS", ""))
+    yield from check_quota(manifests, pod, settings.get("LEDGER_ETCD_QUOTA_BYTES", ""))
     expected = dict(LEDGER_PORTS)
     if port := settings.get("LEDGER_TILES_PORT"):
         expected["tiles"] = int(port)

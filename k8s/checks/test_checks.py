@@ -109,6 +109,11 @@ class Certificates(Overlay):
         self.spec("Certificate", "etcd-peer")["dnsNames"] = ["etcd.immutable-ledger.svc"]
         self.expect("Certificate etcd-peer: lacks the name etcd-")
 
+    def test_quota_that_is_not_etcds(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        self.variable(container, "LEDGER_ETCD_QUOTA_BYTES")["value"] = "2147483648"
+        self.expect("LEDGER_ETCD_QUOTA_BYTES is 2147483648, which is not etcd's quota")
+
     def test_replica_name_that_the_caller_does_not_expect(self) -> None:
         container = self.container("Deployment", "ledger-service")
         self.variable(container, "LEDGER_INTERNAL_TLS_NAME")["value"] = "replica.example"

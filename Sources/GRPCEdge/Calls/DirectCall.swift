@@ -8,7 +8,8 @@ package struct DirectService {
     let stream: (DirectStream) -> Void
 
     package init(
-        unary: @escaping (DirectCall) -> Void, stream: @escaping (DirectStream) -> Void
+        unary: @escaping (DirectCall) -> Void = { _ in },
+        stream: @escaping (DirectStream) -> Void
     ) {
         self.unary = unary
         self.stream = stream

@@ -21,14 +21,14 @@ package struct EdgeConfiguration: Sendable {
 
     /// Methods and who serves them.
     package struct Direct: Sendable {
-        /// Some of `shapes`: a unary one, and one with streams in both directions.
-        package var unaryPath: String
+        /// Some of `shapes`: a unary one, where there is one, and one with streams in both directions.
+        package var unaryPath: String?
         package var streamPath: String
         /// Asked once for a connection, on its event loop, with the first call: its peer is known by then.
         package var service: @Sendable (any Channel) -> DirectService
 
         package init(
-            unaryPath: String, streamPath: String,
+            unaryPath: String? = nil, streamPath: String,
             service: @escaping @Sendable (any Channel) -> DirectService
         ) {
             self.unaryPath = unaryPath

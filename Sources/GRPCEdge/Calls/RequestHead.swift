@@ -88,6 +88,15 @@ package struct RequestHead {
         return kept
     }
 
+    /// The first header of each of these names.
+    func further(_ names: Set<String>) -> [String: String] {
+        var found: [String: String] = [:]
+        for (name, value, _) in received where names.contains(name) && found[name] == nil {
+            found[name] = value
+        }
+        return found
+    }
+
     /// The encodings that a call may name.
     static let acceptedEncodings = "identity,deflate,gzip"
 

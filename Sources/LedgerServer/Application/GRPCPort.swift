@@ -45,13 +45,13 @@ package final class GRPCPort: Service, Sendable {
     ///   - setting: the variable that names the port, for errors.
     ///   - bindAddress: an IP address.
     ///   - port: 0 picks a free one, see `boundPort()`.
-    ///   - methods: those whose requests are not just one short message.
+    ///   - methods: those whose requests are not just one short message, and those that no service but `direct` has.
     ///   - headers: request headers that the services read.
     ///   - callEnded: told of every call when it has ended, on the event loop.
     package init(
         name: String, setting: SettingName, bindAddress: String, port: Int,
         security: HTTP2ServerTransport.Posix.TransportSecurity = .plaintext,
-        limits: Limits = Limits(), services: [any RegistrableRPCService],
+        limits: Limits = Limits(), services: [any RegistrableRPCService] = [],
         methods: [MethodDescriptor: CallShape] = [:], headers: Set<String> = [],
         direct: EdgeConfiguration.Direct? = nil,
         callEnded: (@Sendable (CallEnd) -> Void)? = nil,
@@ -95,7 +95,7 @@ package final class GRPCPort: Service, Sendable {
             transport: transport, services: services, interceptors: interceptors)
     }
 
-    /// The services' methods by their paths.
+    /// All methods by their paths.
     private static func shapes(
         of services: [any RegistrableRPCService], _ known: [MethodDescriptor: CallShape],
         longest: Int
@@ -103,7 +103,7 @@ package final class GRPCPort: Service, Sendable {
         var router = RPCRouter<HTTP2ServerTransport.Posix>()
         for service in services { service.registerMethods(with: &router) }
         return Dictionary(
-            uniqueKeysWithValues: router.methods.map { method in
+            uniqueKeysWithValues: Set(router.methods).union(known.keys).map { method in
                 (
                     "/\(method.fullyQualifiedMethod)",
                     known[method] ?? CallShape(maxMessageBytes: longest)
