@@ -113,6 +113,12 @@ restore: ## restore the local ledger from its newest snapshot; OPTIONS="--help" 
 test-backup: ## back up, destroy and restore a local ledger
 	python3 -B Tests/backup/backup_test.py --bin "$$(swift build --show-bin-path)"
 
+.PHONY: rehearse-recovery
+rehearse-recovery: setup ## lose etcd under load and recover it from the archive, into a snapshot and into nothing
+	@swift build -c release --product ledger-service
+	@swift build -c release --product ledgerctl
+	.local/venv/bin/python -B scripts/rehearse-recovery.py $(OPTIONS)
+
 .PHONY: test-clients
 test-clients: ## let clients in Go, Java and Python with default settings try a service
 	.local/venv/bin/python -B Tests/clients/clients_test.py \
@@ -152,6 +158,12 @@ bench: setup ## measure throughput and latency beside two baselines, with a loca
 .PHONY: bench-replicas
 bench-replicas: setup ## the same with 1, 2, 3, 5 and 10 replicas of the service on one ledger
 	scripts/bench.sh --replicas 1,2,3,5,10
+
+.PHONY: bench-archive
+bench-archive: setup ## seal for minutes under a small quota, with and without an archive
+	@swift build -c release --product ledger-service
+	@swift build -c release --product ledgerctl
+	.local/venv/bin/python -B scripts/bench-archive.py $(OPTIONS)
 
 .PHONY: bench-verify
 bench-verify: setup ## measure verification, and what audit, checkpoints, proofs and receipts cost
