@@ -25,7 +25,7 @@ struct ArchivePlanTests {
     func fromNothing() {
         let plan = ArchivePlan(from: 0, to: 65_536 + 300)
         let names = names(plan)
-        #expect(names.count == 257 + 1 + 257 + 1 + 1 + 1 + 1 - 1)
+        #expect(names.count == 258 + 258 + 2 + 1)
         for name in [
             "tile/0/000", "tile/entries/255", "tile/0/256", "tile/entries/256", "tile/0/257.p/44",
             "tile/entries/257.p/44", "tile/1/000", "tile/1/001.p/1", "tile/2/000.p/1",

@@ -245,6 +245,8 @@ struct ArchiverTests {
                 slow.resume()
                 await paused
                 #expect(try await bench.record()?.through.rawValue == UInt64(size))
+                let there = try await bench.checkpoint(bench.objects).read()?.checkpoint.size
+                if pause != "checkpoint" { #expect(there == UInt64(size), "\(pause)") }
                 // Who was paused between its look at the checkpoint and its own may have put the smaller one: the next
                 // round of anybody mends that.
                 await bench.round(second)

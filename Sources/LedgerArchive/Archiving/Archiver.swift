@@ -64,7 +64,7 @@ package final class Archiver: Service {
     static let timeout = Duration.milliseconds(1_000)
     /// How long a round waits for this replica to cover what the checkpoint states.
     static let catchUp = Nanoseconds.milliseconds(2_000)
-    /// So often in a row another replica's record may come first.
+    /// So often in a row another replica's record may come first, or the storage may answer with an older checkpoint.
     static let attempts = 5
     /// Partial objects that a larger log no longer needs stay for so long, for readers that hold the older checkpoint.
     static let partialGrace = Nanoseconds.milliseconds(600_000)
@@ -313,11 +313,13 @@ package final class Archiver: Service {
         } catch {
             throw .storage(error)
         }
-        guard let now = try await archived.read() else { throw .notKept(ArchiveNames.checkpoint) }
-        // Another replica's larger one is as good.
-        guard now.bytes == target.bytes || now.checkpoint.size > target.checkpoint.size else {
-            throw .differs(ArchiveNames.checkpoint)
+        for _ in 0..<Self.attempts {
+            let now = try await archived.read()
+            // Another replica's larger one is as good.
+            if now?.bytes == target.bytes { return }
+            if let now, now.checkpoint.size > target.checkpoint.size { return }
         }
+        throw .notKept(ArchiveNames.checkpoint)
     }
 
     /// Raises `archive.through`.
