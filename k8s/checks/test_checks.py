@@ -111,8 +111,8 @@ class Certificates(Overlay):
 
     def test_quota_that_is_not_etcds(self) -> None:
         container = self.container("Deployment", "ledger-service")
-        self.variable(container, "LEDGER_ETCD_QUOTA_BYTES")["value"] = "2147483648"
-        self.expect("LEDGER_ETCD_QUOTA_BYTES is 2147483648, which is not etcd's quota")
+        self.variable(container, "LEDGER_ETCD_QUOTA_BYTES")["value"] = "8589934592"
+        self.expect("LEDGER_ETCD_QUOTA_BYTES is 8589934592, which is not etcd's quota")
 
     def test_replica_name_that_the_caller_does_not_expect(self) -> None:
         container = self.container("Deployment", "ledger-service")
