@@ -20,6 +20,8 @@ Environment (default):
   LEDGER_PORT            gRPC (50051)
   LEDGER_INTERNAL_PORT   between replicas (50052)
   LEDGER_ADMIN_PORT      health and metrics over HTTP (9464)
+  LEDGER_ARCHIVE         where sealed events are archived (the folder archive in LOCAL_STATE; empty:
+                         nowhere)
 and every other setting of ledger-service.
 
 Exit status: 0 after a clean stop, 1 when something could not be started, ended by itself or had
@@ -47,6 +49,7 @@ readonly service_stop_seconds=30
 
 binaries=""
 service_pid=""
+archive=""
 
 check_ports() {
     check_etcd_ports
@@ -95,6 +98,7 @@ ask_settings() {
     export LEDGER_PREFIX
     origin=$(setting LEDGER_ORIGIN <<<"$settings")
     signing_key=$(setting LEDGER_SIGNING_KEY <<<"$settings")
+    archive=$(setting LEDGER_ARCHIVE <<<"$settings")
 }
 
 # A key of this ledger's own, where none is named: it signs checkpoints, and receipts rest on them.
@@ -108,6 +112,18 @@ make_signing_key() {
     verifier_key=$("$binaries/ledgerctl" keygen --name "$origin" --public "$LEDGER_SIGNING_KEY") ||
         die "the signing key $LEDGER_SIGNING_KEY cannot be read"
     printf '%s\n' "$verifier_key" >"$LOCAL_STATE/verifier-key"
+}
+
+# Sealed events are archived into a folder, so that the log can be looked at as files.
+make_archive() {
+    local state
+    [[ -z "$archive" && -z "${LEDGER_ARCHIVE+set}" ]] || return 0
+    mkdir -p "$LOCAL_STATE/archive"
+    state="$(cd "$LOCAL_STATE" && pwd)"
+    # What a location cannot hold has no archive by default.
+    [[ "$state" =~ ^/[A-Za-z0-9._/@+~=,-]+$ ]] || return 0
+    archive=file://$state/archive
+    export LEDGER_ARCHIVE=$archive
 }
 
 start_etcd() {
@@ -196,6 +212,15 @@ demonstrate_receipt() {
         die "ledgerctl receipt verify failed"
 }
 
+archive_hint() {
+    [[ -n "$archive" ]] || return 0
+    echo "Archive: $archive, where every event is 30 s after it was sealed, as files of a C2SP log"
+    [[ -s "$LOCAL_STATE/verifier-key" ]] || return 0
+    echo "  .local/venv/bin/python scripts/verify-archive.py $archive \\"
+    # shellcheck disable=SC2016 # What the reader's shell is to expand.
+    echo '      --verifier-key "$(cat '"$LOCAL_STATE/verifier-key"')"'
+}
+
 suggest() {
     cat <<TEXT
 
@@ -221,6 +246,7 @@ suggest() {
       --admin 127.0.0.1:$LEDGER_ADMIN_PORT
 
 Logs: $LOCAL_STATE/logs
+$(archive_hint)
 
 TEXT
 }
@@ -330,6 +356,7 @@ ask_settings
 check_state
 check_ports
 make_signing_key
+make_archive
 start_etcd
 start_service
 demonstrate

@@ -50,6 +50,8 @@ die() {
 
 start_ledger() {
     local deadline=$((SECONDS + start_seconds))
+    # Not what an earlier start has written, whenever the new one gets so far.
+    : >"$work/output"
     "$root/scripts/run-local.sh" --bin "$binaries" >"$work/output" 2>&1 </dev/null &
     runner_pid=$!
     until grep -q "ImmutableLedger is running" "$work/output"; do
@@ -87,6 +89,9 @@ start_ledger
 "$root/.local/venv/bin/python" "$root/Tests/python/client_test.py" \
     --server "127.0.0.1:$LEDGER_PORT" --admin "127.0.0.1:$LEDGER_ADMIN_PORT" ||
     die "the Python client found differences"
+"$root/.local/venv/bin/python" "$root/scripts/verify-archive.py" "$LOCAL_STATE/archive" \
+    --verifier-key "$(<"$LOCAL_STATE/verifier-key")" --size-at-least 1 ||
+    die "the archive is not right"
 stop_ledger INT
 
 start_ledger

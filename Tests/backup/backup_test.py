@@ -50,6 +50,8 @@ class LocalLedger:
             "LEDGER_INTERNAL_PORT": str(port + 10),
             "LEDGER_ADMIN_PORT": str(port + 11),
             "LEDGER_ADDRESS": f"127.0.0.1:{port + 9}",
+            # What is restored here is older than an archive would be, which fences.
+            "LEDGER_ARCHIVE": "",
             # A debug build beside other work is slower than the contract.
             "LEDGER_COMMIT_DEADLINE_MS": "1000",
             "LEDGER_RESOLVE_DEADLINE_MS": "2000",
