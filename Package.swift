@@ -150,6 +150,9 @@ let package = Package(
         .executableTarget(
             name: "verify-bench", dependencies: ["LedgerCore", arguments],
             path: "Benchmarks/VerifyBench", swiftSettings: strict),
+        .executableTarget(
+            name: "index-bench", dependencies: ["LedgerCore", arguments],
+            path: "Benchmarks/IndexBench", swiftSettings: strict),
         .target(
             name: "TestSupport",
             dependencies: [

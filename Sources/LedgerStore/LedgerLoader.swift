@@ -52,7 +52,7 @@ package struct LedgerLoader: Sendable {
         indexSeed: UInt64, progress: @Sendable (UInt64) -> Void = { _ in }
     ) async throws(LedgerStoreError) -> LedgerState {
         let size = observation.head.sequence.rawValue
-        var index = known?.index ?? IdIndex(seed: indexSeed)
+        var index = known?.index ?? IdIndex(seed: indexSeed, expectedCount: size)
         try await loadSegments(into: &index, size: size, progress: progress)
         // The newest segment's last block can reach beyond the segment: begin with it, not after it.
         let tailStart = try tailStart(in: index, covered: SequenceNumber(index.count))
@@ -72,7 +72,7 @@ package struct LedgerLoader: Sendable {
                 guard lastEventHash == nil || block.previousHash == lastEventHash else {
                     throw .inconsistent(.brokenChain(block.first))
                 }
-                append(block, to: &index)
+                try append(block, to: &index)
                 leaves += block.leaves
                 lastEventHash = block.lastEventHash
                 next = block.last.next
@@ -106,7 +106,12 @@ package struct LedgerLoader: Sendable {
         return start
     }
 
-    private func append(_ block: BlockDigest, to index: inout IdIndex) {
+    private func append(
+        _ block: BlockDigest, to index: inout IdIndex
+    ) throws(LedgerStoreError) {
+        guard index.hasRoom(for: block.fingerprints.count) else {
+            throw .inconsistent(.malformed(IdIndex.isFull.message))
+        }
         for (offset, fingerprint) in block.fingerprints.enumerated()
         where block.first.rawValue + UInt64(offset) > index.count {
             index.append(fingerprint, startsBlock: offset == 0)
@@ -145,7 +150,7 @@ package struct LedgerLoader: Sendable {
     /// Appends what an index that may end inside this segment lacks of it.
     private func append(_ segment: IdSegment, to index: inout IdIndex) throws(FormatError) {
         guard index.hasRoom(for: IdSegment.width) else {
-            throw FormatError(.outOfBounds, "the id index holds at most 2^32-1 events")
+            throw IdIndex.isFull
         }
         for position in index.openSegment.count..<IdSegment.width {
             index.append(
