@@ -65,6 +65,9 @@ let package = Package(
         .target(
             name: "HTTPTransport", dependencies: ["CCurlShims"], swiftSettings: strictMemory),
         .target(
+            name: "ObjectStorage", dependencies: ["HTTPTransport", crypto],
+            swiftSettings: strictMemory),
+        .target(
             name: "EtcdGateway", dependencies: ["HTTPTransport", "TextFormats", logging],
             swiftSettings: strictMemory),
         .target(name: "EventLoopTasks", dependencies: [nioCore, nioPosix], swiftSettings: strict),
@@ -86,6 +89,13 @@ let package = Package(
             dependencies: [
                 "HTTPTransport", "LedgerCore", "LedgerReplica", "LedgerStore", "TextFormats",
                 crypto, lifecycle, logging,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "LedgerArchive",
+            dependencies: [
+                "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
+                "ObjectStorage", "TextFormats", crypto, lifecycle, logging,
             ],
             swiftSettings: strict),
         .target(
@@ -156,8 +166,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "EtcdGateway", "LedgerAPI", "LedgerCore", grpcCore, grpcTransport, grpcProtobuf,
-                protobuf, logging,
+                "EtcdGateway", "LedgerAPI", "LedgerCore", "ObjectStorage", grpcCore, grpcTransport,
+                grpcProtobuf, protobuf, logging,
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
@@ -173,6 +183,10 @@ let package = Package(
             name: "HTTPTransportTests", dependencies: ["HTTPTransport", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
+            name: "ObjectStorageTests",
+            dependencies: ["HTTPTransport", "ObjectStorage", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
             name: "EtcdGatewayTests",
             dependencies: ["EtcdGateway", "HTTPTransport", "TestSupport", "TextFormats", logging],
             swiftSettings: strict),
@@ -183,8 +197,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "EtcdGateway", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
-                logging,
+                "EtcdGateway", "LedgerArchive", "LedgerCore", "LedgerReplica", "LedgerStore",
+                "LedgerTransparency", logging,
                 .product(
                     name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
@@ -207,8 +221,9 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerCore", "LedgerStore",
-                "LedgerTransparency", grpcCore, grpcTransport, grpcProtobuf, protobuf, logging,
+                "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerArchive", "LedgerCore",
+                "LedgerReplica", "LedgerStore", "LedgerTransparency", grpcCore, grpcTransport,
+                grpcProtobuf, protobuf, logging,
             ],
             swiftSettings: strict),
         .testTarget(

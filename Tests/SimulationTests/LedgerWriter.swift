@@ -19,13 +19,24 @@ struct LedgerWriter {
     /// Seals events in one transaction; false when the comparison failed.
     @discardableResult
     mutating func seal(_ ids: [String]) throws -> Bool {
-        let proposal = try propose(ids)
+        seal(try propose(ids))
+    }
+
+    /// Seals a batch that was built on what this writer knows.
+    @discardableResult
+    mutating func seal(_ proposal: Proposal) -> Bool {
         let response = store.apply(ledger.transactions.sealing(proposal))
         guard case .applied(let revision) = ledger.transactions.result(of: response) else {
             return false
         }
         state.adopt(proposal, revision: revision)
         return true
+    }
+
+    /// Reads the ledger as it is now.
+    mutating func reload() async throws {
+        let observation = try await ledger.observe().observation
+        state = try await LedgerLoader(ledger).load(upTo: observation, indexSeed: 7)
     }
 
     /// Seals numbered events until the ledger has so many, in blocks of the given sizes in turn.

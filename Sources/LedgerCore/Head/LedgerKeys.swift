@@ -27,9 +27,6 @@ package struct LedgerKeys: Hashable, Sendable {
     private let segments: [UInt8]
     private let tiles: [UInt8]
 
-    /// The value of `format` that this code writes and accepts.
-    package static let formatValue = Array("1".utf8)
-
     package init(prefix: String) {
         let prefix = Array(prefix.utf8)
         self.prefix = prefix
