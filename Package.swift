@@ -222,8 +222,8 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: [
                 "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerArchive", "LedgerCore",
-                "LedgerReplica", "LedgerStore", "LedgerTransparency", grpcCore, grpcTransport,
-                grpcProtobuf, protobuf, logging,
+                "LedgerReplica", "LedgerStore", "LedgerTransparency", "ObjectStorage", grpcCore,
+                grpcTransport, grpcProtobuf, protobuf, logging,
             ],
             swiftSettings: strict),
         .testTarget(
