@@ -112,7 +112,8 @@ let package = Package(
         .target(
             name: "LedgerServer",
             dependencies: [
-                "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
+                "LedgerAPI", "LedgerArchive", "LedgerCore", "LedgerReplica", "LedgerStore",
+                "LedgerTransparency", "ObjectStorage",
                 "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection", "HTTPTransport",
                 "PrometheusExposition", "TaskCoordination", "TextFormats", crypto, nioCore,
                 nioPosix,
@@ -214,6 +215,15 @@ let package = Package(
             dependencies: [
                 "EtcdGateway", "HTTPTransport", "LedgerCore", "LedgerReplica", "LedgerStore",
                 "LedgerTransparency", "TestSupport", "TextFormats", crypto, logging,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LedgerArchiveTests",
+            dependencies: [
+                "EtcdGateway", "LedgerAPI", "LedgerArchive", "LedgerCore", "LedgerReplica",
+                "LedgerStore",
+                "LedgerTransparency", "LedgerVerify", "ObjectStorage", "TestSupport", "TextFormats",
+                "ledgerctl", crypto, logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -61,9 +61,11 @@ package struct LedgerApplication: Sendable {
                 members.answered(status.endpoint, after: Nanoseconds(roundTrip))
             }, onRound: { rounds.take($0) })
         board = StatusBoard()
+        let archive = try Archive.make(
+            configuration: configuration, metrics: metrics, logger: logger)
         let reading = try Reading(
-            configuration: configuration, client: client, members: members, observer: troubles,
-            metrics: metrics, logger: logger)
+            configuration: configuration, client: client, members: members,
+            archived: archive?.reader, observer: troubles, metrics: metrics, logger: logger)
         metrics.observeConnections {
             let pool = client.poolStatistics + reading.client.poolStatistics
             return (pool.active, pool.idle)
@@ -73,7 +75,8 @@ package struct LedgerApplication: Sendable {
         let watch = CallWatch(shutdown: shutdown)
         let outside = try Outside(configuration: configuration, metrics: metrics, logger: logger)
         let past = Transparency.Past(
-            configuration: configuration, store: store, outside: outside, logger: logger)
+            configuration: configuration, store: store, outside: outside, archive: archive,
+            logger: logger)
         let replication = try Replication(
             configuration: configuration, address: address,
             environment: .init(
@@ -91,6 +94,7 @@ package struct LedgerApplication: Sendable {
             configuration: configuration, past: past, outside: outside, replica: replica,
             store: store, clock: clock, metrics: metrics, logger: logger)
         fence = transparency.fence
+        archive?.begin(beside: replica, store: store, tree: transparency.tree, clock: clock)
         let feed = HeadFeed(replica: replica)
         let reader = EventReader(
             replica: replica, pages: reading.pages, blocks: blocks, feed: feed,
@@ -98,7 +102,10 @@ package struct LedgerApplication: Sendable {
         internalPort = replication.port
         let reporter = HealthReporter(
             board: board, monitor: monitor, pool: { client.poolStatistics },
-            further: { replica.dependencies + outside.dependencies + transparency.dependencies },
+            further: {
+                replica.dependencies + outside.dependencies + transparency.dependencies
+                    + (archive?.dependencies ?? [])
+            },
             trouble: { troubles.current },
             audit: { transparency.audit?.report })
         let tree = transparency.tree
@@ -136,7 +143,8 @@ package struct LedgerApplication: Sendable {
             reads: ReadHandler(
                 reader: reader,
                 verifier: EventVerifier(
-                    store: store, trust: transparency.trust, metrics: metrics, logger: logger,
+                    store: store.asStored, trust: transparency.trust, metrics: metrics,
+                    logger: logger,
                     known: { replica.knownObservation?.head }),
                 board: board),
             proofs: ProofHandler(
@@ -173,7 +181,7 @@ package struct LedgerApplication: Sendable {
                 await client.shutdown()
             }, monitor, replica, feed, admin,
         ]
-        services += transparency.services
+        services += transparency.services + (archive?.services ?? [])
         services += [certificate, replication.certificate].compactMap { $0 }
         services += internalPort.map { [$0] } ?? []
         services += tiles.map { [$0] } ?? []

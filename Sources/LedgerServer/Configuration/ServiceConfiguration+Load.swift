@@ -36,6 +36,7 @@ extension ServiceConfiguration {
         result.readLimits(reader)
         result.readKeys(reader)
         result.readOutside(reader)
+        result.readArchive(reader)
         result.readLogging(reader)
         result.warnings += UnknownSettings.warnings(environment: environment, file: file)
         return (result, reader.errors)
