@@ -6,10 +6,11 @@ package import LedgerCore
 /// left it, `archived_ids`; the index keeps the same digest of all that were appended to it, and nothing goes on before
 /// the two agree.
 extension LedgerLoader {
-    /// Segments of the archive that are decoded together: half a megabyte.
-    static var batchSegments: UInt64 { 16 }
-    /// Batches that are being read, or wait for those before them: 32 MiB at most, decoded ones included.
-    static var batchesAtOnce: UInt64 { 16 }
+    /// Segments of the archive that are decoded together: a quarter of a megabyte.
+    static var batchSegments: UInt64 { 8 }
+    /// Batches that are being read, a segment each at a time, or wait for those before them: 32 MiB at most, decoded
+    /// ones included. So many, because each segment of a bucket is tens of milliseconds away.
+    static var batchesAtOnce: UInt64 { 32 }
 
     /// Appends what an index lacks of all full segments of a ledger.
     ///

@@ -123,7 +123,7 @@ struct ArchivedLoadingTests {
         _ = try await ledger.load { events in told.withLock { $0.append(events) } }
         let events = told.withLock { $0 }
         #expect(events == events.sorted())
-        #expect(events.first == 16 * 4_096)
+        #expect(events.first == 8 * 4_096)
         #expect(events.last == 150_000)
     }
 
