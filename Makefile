@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 LINT := .local/lint/.installed
 # Suites of EtcdGatewayTests that start clusters of etcd.
 ETCD_SUITES := EtcdClientTests|EtcdFailoverTests|EtcdAuthorizationTests
+# One pass of a service with a cluster that loses members.
+ETCD_PASS := MemberFailureTests
 # Tests that hash trees of thousands of leaves, or start witnesses.
 HASHING_TESTS := LedgerTransparencyTests|LedgerVerifyTests|WitnessServerTests
 # Tests with deadlines of a second, against peers of the test's own.
@@ -50,11 +52,13 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	.local/venv/bin/python -B Tests/python/witness_test.py --bin "$$(swift build --show-bin-path)"
 	python3 -B Tests/docs/citations_test.py
 	.local/venv/bin/python -B Tests/docs/verification_test.py
+	python3 -B Tests/docs/env_example_test.py --service "$$(swift build --show-bin-path)/ledger-service"
 	scripts/test-local.sh --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/stopping_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/export_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/monitor_test.py --bin "$$(swift build --show-bin-path)"
-	@$(MAKE) test-deploy test-backup test-clients test-fuzz
+	.local/venv/bin/python -B Tests/projection/projection_test.py --bin "$$(swift build --show-bin-path)"
+	@$(MAKE) test-deploy test-backup test-clients test-fuzz test-monitoring test-logs
 	@# One process after another: simulations and starting clusters keep every processor busy, and tests with
 	@# real deadlines beside them would measure that.
 	scripts/swift-test.sh --filter 'LedgerCoreTests|SimulationTests'
@@ -63,6 +67,17 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	scripts/swift-test.sh --filter '$(DEADLINE_TESTS)' --skip '$(ETCD_SUITES)'
 	scripts/swift-test.sh --filter '$(ETCD_SUITES)'
 	scripts/swift-test.sh --filter IntegrationTests
+
+.PHONY: test-etcd
+test-etcd: ## the gateway's suites and one pass with all parts on etcd 3.5; ETCD_BIN names another etcd's folder
+	@[[ -n "$(ETCD_BIN)" ]] || scripts/get-etcd.sh
+	@export PATH="$${ETCD_BIN:-$(CURDIR)/.local/etcd-3.5/usr/bin}:$$PATH"; \
+	etcd --version | head -n 1; \
+	scripts/swift-test.sh --filter '$(ETCD_SUITES)'; \
+	scripts/swift-test.sh --filter '$(ETCD_PASS)'; \
+	cd k8s/checks && PYTHONDONTWRITEBYTECODE=1 ../../.local/venv-k8s/bin/python -m unittest --quiet \
+		test_rejoin.Rejoin.test_a_member_that_lost_its_data_comes_back \
+		test_rejoin.Rejoin.test_members_without_data_begin_a_cluster_together
 
 .PHONY: health-check
 health-check: ## ask the ledger that make run started how it is
@@ -102,6 +117,15 @@ test-backup: ## back up, destroy and restore a local ledger
 test-clients: ## let clients in Go, Java and Python with default settings try a service
 	.local/venv/bin/python -B Tests/clients/clients_test.py \
 		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
+
+.PHONY: test-monitoring
+test-monitoring: ## check metrics, alerts, dashboard and runbook against running services
+	.local/venv/bin/python -B Tests/monitoring/monitoring_test.py \
+		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
+
+.PHONY: test-logs
+test-logs: ## check what running services write: per call, in the audit log, without a quorum
+	.local/venv/bin/python -B Tests/logs/logs_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)
 
 .PHONY: test-fuzz
 test-fuzz: ## attack every port of a service for 20 s; OPTIONS="--help" tells of more
@@ -166,6 +190,7 @@ format-check: ## fail where a Swift source is not formatted
 .PHONY: lint
 lint: format-check $(LINT) ## format-check; check scripts, Dockerfiles, compose.yaml, citations and rules
 	scripts/check-citations.py
+	scripts/env-example.py --check
 	shellcheck --external-sources $(SHELL_SCRIPTS)
 	$(dir $(LINT))bin/hadolint --failure-threshold style Dockerfile .devcontainer/Dockerfile
 	$(dir $(LINT))bin/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
@@ -176,6 +201,10 @@ $(LINT): scripts/lint-requirements.txt
 	python3 -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
+
+.PHONY: env-example
+env-example: ## write .env.example anew from the table of settings in README.md
+	scripts/env-example.py
 
 .PHONY: proto
 proto: ## generate the Swift code of protos/ anew

@@ -116,7 +116,7 @@ let package = Package(
                 "LedgerTransparency", "ObjectStorage",
                 "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection", "HTTPTransport",
                 "PrometheusExposition", "TaskCoordination", "TextFormats", crypto, nioCore,
-                nioPosix,
+                nioPosix, nioHTTP2, nioHPACK,
                 grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),

@@ -2,6 +2,7 @@ import NIOCore
 import NIOEmbedded
 import NIOHPACK
 import NIOHTTP2
+import Synchronization
 
 @testable import GRPCEdge
 
@@ -16,10 +17,16 @@ struct GuardBench {
     let connection: ConnectionGuard
     let channel: EmbeddedChannel
 
+    /// How the call ended, once it has.
+    let ends = CallEnds()
+
     /// The connection that the call belongs to.
     private let parent: EmbeddedChannel
 
-    init(limits: EdgeLimits = EdgeLimits(), direct: EdgeConfiguration.Direct? = nil) throws {
+    init(
+        limits: EdgeLimits = EdgeLimits(), direct: EdgeConfiguration.Direct? = nil,
+        keepsContext: Bool = false
+    ) throws {
         channel = EmbeddedChannel()
         table = ConnectionTable(
             EdgeConfiguration(
@@ -33,7 +40,7 @@ struct GuardBench {
                         isStreaming: true, takesMarkers: true, isSubmission: true,
                         maxMessageBytes: 100),
                 ],
-                direct: direct,
+                direct: direct, keepsContext: keepsContext, callEnded: { [ends] in ends.note($0) },
                 acceptsTimeout: { $0 == "1S" },
                 status: { refusal, _ in
                     RefusalStatus(code: 13, message: "\(refusal)", details: "AAAA")
@@ -108,4 +115,13 @@ struct GuardBench {
         case headers(HPACKHeaders, end: Bool)
         case data([UInt8], end: Bool)
     }
+}
+
+/// What was told of calls that ended.
+final class CallEnds: Sendable {
+    private let ends = Mutex<[CallEnd]>([])
+
+    var all: [CallEnd] { ends.withLock { $0 } }
+
+    func note(_ end: CallEnd) { ends.withLock { $0.append(end) } }
 }

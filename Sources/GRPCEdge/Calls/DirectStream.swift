@@ -28,6 +28,10 @@ package final class DirectStream: DirectRequest, @unchecked Sendable {
 
     /// `grpc-timeout`, of the protocol's form; nil where the caller waits for as long as it takes.
     package let timeout: String?
+    /// The `furtherHeaders` of the port that the caller has sent, the first of each name.
+    package let furtherHeaders: [String: String]
+    /// By what its lines in the log are found; nil where that is not kept.
+    package let context: CallContext?
     /// Nil once the call has ended.
     private var channel: CallGuard?
     private var handler: (any DirectStreamHandler)?
@@ -37,8 +41,10 @@ package final class DirectStream: DirectRequest, @unchecked Sendable {
     private static let trailers = HTTP2Frame.FramePayload.Headers(
         headers: ["grpc-status": "0"], endStream: true)
 
-    fileprivate init(_ head: RequestHead, channel: CallGuard) {
+    fileprivate init(_ head: RequestHead, _ further: Set<String>, channel: CallGuard) {
         timeout = head.timeout
+        furtherHeaders = further.isEmpty ? [:] : head.further(further)
+        context = head.context
         self.channel = channel
     }
 
@@ -108,7 +114,7 @@ extension CallGuard {
     /// Hands a stream to the service before its first message.
     func open(_ head: RequestHead) {
         guard let service = connection.directService() else { return }
-        let stream = DirectStream(head, channel: self)
+        let stream = DirectStream(head, connection.furtherHeaders, channel: self)
         direct = stream
         directStream = stream
         service.stream(stream)

@@ -16,16 +16,22 @@ package struct EdgeConfiguration: Sendable {
     /// The methods that are served without the gRPC library, where there are any.
     package var direct: Direct?
 
+    /// Whether calls' names and traces are kept: for the log and whoever else asks for them.
+    package var keepsContext: Bool
+
+    /// Told of every call when it has ended, on its event loop; nil where nobody counts them.
+    package var callEnded: (@Sendable (CallEnd) -> Void)?
+
     /// Methods and who serves them.
     package struct Direct: Sendable {
-        /// Some of `shapes`: a unary one, and one with streams in both directions.
-        package var unaryPath: String
+        /// Some of `shapes`: a unary one, where there is one, and one with streams in both directions.
+        package var unaryPath: String?
         package var streamPath: String
         /// Asked once for a connection, on its event loop, with the first call: its peer is known by then.
         package var service: @Sendable (any Channel) -> DirectService
 
         package init(
-            unaryPath: String, streamPath: String,
+            unaryPath: String? = nil, streamPath: String,
             service: @escaping @Sendable (any Channel) -> DirectService
         ) {
             self.unaryPath = unaryPath
@@ -38,7 +44,8 @@ package struct EdgeConfiguration: Sendable {
 
     package init(
         limits: EdgeLimits, shapes: [String: CallShape], furtherHeaders: Set<String> = [],
-        direct: Direct? = nil,
+        direct: Direct? = nil, keepsContext: Bool = false,
+        callEnded: (@Sendable (CallEnd) -> Void)? = nil,
         acceptsTimeout: @escaping @Sendable (String) -> Bool,
         status: @escaping @Sendable (Refusal, CallShape?) -> RefusalStatus
     ) {
@@ -46,6 +53,8 @@ package struct EdgeConfiguration: Sendable {
         self.shapes = shapes
         self.furtherHeaders = furtherHeaders
         self.direct = direct
+        self.keepsContext = keepsContext
+        self.callEnded = callEnded
         self.acceptsTimeout = acceptsTimeout
         self.status = status
     }

@@ -115,6 +115,9 @@ final class ConnectionGuard: ChannelInboundHandler {
         return direct
     }
 
+    /// The headers that direct streams are handed.
+    var furtherHeaders: Set<String> { table.configuration.furtherHeaders }
+
     /// The caller has reset a call: it wants no answer.
     ///
     /// - Returns: false where no such call was ever opened.

@@ -1,13 +1,13 @@
-import NIOCore
+package import NIOCore
 
 /// Cuts a call's bytes into messages, and bounds each before its bytes are kept.
 ///
 /// A message on the wire is a flag (compressed or not), its length in four bytes, and its bytes (the gRPC protocol over
 /// HTTP/2, "Length-Prefixed-Message"). What comes out is never compressed and never longer than the limit, so that
 /// the gRPC library's own decoder has nothing to refuse: it would close the call without a status.
-struct MessageFraming {
+package struct MessageFraming {
     /// What was cut out.
-    enum Piece: Equatable {
+    package enum Piece: Equatable {
         /// A whole message with its prefix, not compressed.
         case message(ByteBuffer)
         /// A message beyond the limit was skipped; these are its first bytes, where they are known.
@@ -16,8 +16,11 @@ struct MessageFraming {
         case broken(Refusal)
     }
 
+    /// In front of every message: a flag and the length.
+    package static let prefixBytes = 5
+
     private struct Prefix {
-        static let byteCount = 5
+        static let byteCount = prefixBytes
         var isCompressed: Bool
         var length: Int
     }
@@ -43,7 +46,7 @@ struct MessageFraming {
     ///   - maxBytes: the longest message, in bytes after decompression.
     ///   - maxSkippedBytes: up to here a longer one is skipped; beyond it ends the call. 0 skips nothing.
     ///   - isCompressionAllowed: whether the call has named an encoding.
-    init(maxBytes: Int, maxSkippedBytes: Int, isCompressionAllowed: Bool) {
+    package init(maxBytes: Int, maxSkippedBytes: Int, isCompressionAllowed: Bool) {
         self.maxBytes = maxBytes
         self.maxSkippedBytes = maxSkippedBytes
         self.isCompressionAllowed = isCompressionAllowed
@@ -70,7 +73,7 @@ struct MessageFraming {
     /// Takes from `input` what belongs to the next piece.
     ///
     /// - Returns: nil when `input` is used up before a piece is whole.
-    mutating func next(from input: inout ByteBuffer) -> Piece? {
+    package mutating func next(from input: inout ByteBuffer) -> Piece? {
         while true {
             switch state {
             case .prefix(var bytes):

@@ -64,8 +64,17 @@ package struct IdIndex: Sendable {
     /// The places that the table has no room for, for tests.
     var crowdedOut: Int { elsewhere.count }
 
-    /// The slots of the table, for tests.
+    /// The slots of the table.
     var capacity: Int { shards.reduce(0) { $0 + $1.capacity } }
+
+    /// The bytes that table and bitmap take in memory, roughly.
+    package var memoryBytes: Int {
+        capacity * MemoryLayout<UInt64>.size + Int(count / 8) + IdSegment.byteCount
+            + elsewhere.count * Self.elsewhereBytes
+    }
+
+    /// What one place takes for which there is no room in the table, roughly.
+    private static let elsewhereBytes = 64
 
     /// Whether the index can take so many more events.
     package func hasRoom(for events: Int) -> Bool {

@@ -1,8 +1,10 @@
 /// What is known of how fast the sealer answers, and how much may be under way to it.
 struct ForwardPace: Sendable {
-    /// Smoothed time from sending to the answer and its mean deviation, in nanoseconds.
+    /// Smoothed time from sending to the answer, of the slowest event of a batch, and its mean deviation, in nanoseconds.
     private var mean: Double
     private var deviation: Double
+    /// The longest time that an event took of those answered together; nil between two batches.
+    private var slowest: Double?
     /// By so much patience is longer than usual, 1...`mostCautious`: every doubt that was wrong doubles it.
     private var caution: Double
     /// How many events may be under way before streams are left unread.
@@ -14,7 +16,7 @@ struct ForwardPace: Sendable {
 
     static let windows = 64...16_384
     private static let mostCautious = 8.0
-    /// So much caution an answer leaves: a few hundred make up for a doubt that was wrong.
+    /// So much caution a batch of answers leaves: a few hundred make up for a doubt that was wrong.
     private static let lasting = 0.995
 
     init(_ settings: ReplicaSettings) {
@@ -52,16 +54,25 @@ struct ForwardPace: Sendable {
         sentAt: MonotonicInstant, isMoreUnderWay: Bool, at now: MonotonicInstant
     ) {
         showsLife(isMoreUnderWay: isMoreUnderWay, at: now)
-        caution = max(1, caution * Self.lasting)
         let took = Double(min(now - sentAt, contract * 4).count)
-        deviation += 0.1 * (abs(took - mean) - deviation)
-        mean += 0.1 * (took - mean)
+        slowest = max(slowest ?? 0, took)
         // The window is what keeps waiting below the contract, as the batch limiter does for an own queue.
         if took > 0.6 * Double(contract.count) {
             shrink(by: 0.98)
         } else if isMoreUnderWay {
             window = min(Self.windows.upperBound, window + 1)
         }
+    }
+
+    /// What came together was told. It counts once, however many events it answers: they were sealed by one transaction or
+    /// two, and say no more of the next ones than one event does (RFC 7323, appendix G: many samples in a round trip would
+    /// have the estimate forget all but the last one).
+    mutating func batchEnded() {
+        guard let took = slowest else { return }
+        slowest = nil
+        caution = max(1, caution * Self.lasting)
+        deviation += 0.1 * (abs(took - mean) - deviation)
+        mean += 0.1 * (took - mean)
     }
 
     /// The sealer that was in doubt seals.

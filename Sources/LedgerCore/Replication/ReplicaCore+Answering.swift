@@ -6,6 +6,7 @@ extension ReplicaCore {
         _ link: LinkID, _ answers: [(SubmissionToken, ForwardOutcome)], at now: MonotonicInstant
     ) {
         for (token, outcome) in answers { answered(link, token, outcome, at: now) }
+        forwarding.pace.batchEnded()
         guard forwarding.isDraining(link) else { return }
         if book.sentCount(link) == 0 {
             forwarding.endDraining(link)

@@ -207,13 +207,13 @@ extension SealingStateMachine {
                 now - inDoubt.sentAt, events: inDoubt.submissions.count,
                 bytes: inDoubt.proposal.block.count, at: now)
             answerSealed(inDoubt, &book, at: now)
-            return []
+            return inDoubt.resolved(isSealed: true)
         }
         // It can never apply. Each event is looked up again by id when the next batch is built: sealed by another
         // replica meanwhile, it is a duplicate (protocol.md 2).
         book.requeue(inDoubt.submissions)
         backOff(at: now)
-        return [.report(.lostRace)]
+        return [.report(.lostRace)] + inDoubt.resolved(isSealed: false)
     }
 
     /// Without the hint, a replica that loses races waits a random time that grows with each: otherwise many that

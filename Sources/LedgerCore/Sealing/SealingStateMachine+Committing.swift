@@ -101,10 +101,10 @@ extension SealingStateMachine {
                 catchUp.inDoubt = nil
                 phase = .catchingUp(catchUp)
                 answerSealed(inDoubt, &book, at: now)
-                return []
+                return inDoubt.resolved(isSealed: true)
             case .unknownFormat(let found):
                 return fence(.unknownFormat(found), &book, at: now)
-            case .superseded, .refused, .noSpace, .unknown:
+            case .superseded, .refused, .busy, .noSpace, .unknown:
                 // The counter has moved already; these add nothing to that.
                 return []
             }
@@ -122,7 +122,7 @@ extension SealingStateMachine {
         switch result {
         case .applied(let revision):
             settleSealed(inFlight, revision: revision, &book, at: now)
-            return []
+            return inFlight.resolved(isSealed: true)
         case .superseded(let observation):
             return observed(observation, by: inFlight, &book, at: now)
         case .unknownFormat(let found):
@@ -140,6 +140,14 @@ extension SealingStateMachine {
             storeIsUnavailable = true
             if inFlight.everyTransmissionEnded, !inFlight.sawNoSpace {
                 settleNotSealed(inFlight, because: nil, &book, at: now)
+                return inFlight.resolved(isSealed: false)
+            }
+        case .busy:
+            // It did not even wait for a connection, and so nobody is kept waiting either.
+            if inFlight.everyTransmissionEnded, !inFlight.sawNoSpace {
+                settleNotSealed(
+                    inFlight, because: .overloaded(retryAfter: SealingSettings.busyDelay), &book,
+                    at: now)
                 return []
             }
         case .noSpace:
@@ -210,7 +218,7 @@ extension SealingStateMachine {
             if settles {
                 let reason: NotSealedReason? = inFlight.sawNoSpace ? .storageFull : nil
                 settleNotSealed(inFlight, because: reason, &book, at: now)
-                return []
+                return inFlight.resolved(isSealed: false)
             }
             return sendAgain(inFlight, at: now)
         case .success(let observation):
@@ -265,6 +273,7 @@ extension SealingStateMachine {
             now - inFlight.plannedAt, events: inFlight.submissions.count,
             bytes: inFlight.proposal.block.count, at: now)
         state?.adopt(inFlight.proposal, revision: revision)
+        room.note(written: inFlight.proposal.block.count)
         storeAnswered()
         storeIsFull = false
         lostInARow = 0

@@ -29,6 +29,8 @@ package final class GRPCPort: Service, Sendable {
 
     /// What the port holds and has refused, for metrics.
     package let statistics: EdgeStatistics
+    /// The paths of the methods that are served.
+    package var paths: [String] { Array(table.configuration.shapes.keys) }
     private let table: ConnectionTable
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let transport: HTTP2ServerTransport.Posix
@@ -43,14 +45,17 @@ package final class GRPCPort: Service, Sendable {
     ///   - setting: the variable that names the port, for errors.
     ///   - bindAddress: an IP address.
     ///   - port: 0 picks a free one, see `boundPort()`.
-    ///   - methods: those whose requests are not just one short message.
+    ///   - methods: those whose requests are not just one short message, and those that no service but `direct` has.
     ///   - headers: request headers that the services read.
+    ///   - keepsContext: whether services ask for calls' names and traces.
+    ///   - callEnded: told of every call when it has ended, on the event loop.
     package init(
         name: String, setting: SettingName, bindAddress: String, port: Int,
         security: HTTP2ServerTransport.Posix.TransportSecurity = .plaintext,
-        limits: Limits = Limits(), services: [any RegistrableRPCService],
+        limits: Limits = Limits(), services: [any RegistrableRPCService] = [],
         methods: [MethodDescriptor: CallShape] = [:], headers: Set<String> = [],
         direct: EdgeConfiguration.Direct? = nil,
+        keepsContext: Bool = false, callEnded: (@Sendable (CallEnd) -> Void)? = nil,
         interceptors: [any ServerInterceptor] = [], logger: Logger
     ) {
         self.name = name
@@ -64,6 +69,7 @@ package final class GRPCPort: Service, Sendable {
                 limits: edge,
                 shapes: Self.shapes(of: services, methods, longest: limits.maxRequestBytes),
                 furtherHeaders: headers, direct: direct,
+                keepsContext: keepsContext, callEnded: callEnded,
                 acceptsTimeout: { GRPCTimeout.parse($0.utf8) != .malformed },
                 status: { RefusalStatus($0, of: $1, limits: edge) }),
             on: Reactor.loop)
@@ -91,7 +97,7 @@ package final class GRPCPort: Service, Sendable {
             transport: transport, services: services, interceptors: interceptors)
     }
 
-    /// The services' methods by their paths.
+    /// All methods by their paths.
     private static func shapes(
         of services: [any RegistrableRPCService], _ known: [MethodDescriptor: CallShape],
         longest: Int
@@ -99,7 +105,7 @@ package final class GRPCPort: Service, Sendable {
         var router = RPCRouter<HTTP2ServerTransport.Posix>()
         for service in services { service.registerMethods(with: &router) }
         return Dictionary(
-            uniqueKeysWithValues: router.methods.map { method in
+            uniqueKeysWithValues: Set(router.methods).union(known.keys).map { method in
                 (
                     "/\(method.fullyQualifiedMethod)",
                     known[method] ?? CallShape(maxMessageBytes: longest)

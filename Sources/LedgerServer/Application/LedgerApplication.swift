@@ -50,7 +50,12 @@ package struct LedgerApplication: Sendable {
         let clock = SystemClock(
             maxSkewMilliseconds: configuration.maxClockSkew.nanoseconds / 1_000_000,
             members: members)
-        let rounds = RoundSink()
+        let storage = StorageWatch(
+            quotaBytes: configuration.etcdQuotaBytes,
+            reservePercent: configuration.storageReserve)
+        metrics.observe(storage: { storage.report })
+        metrics.observe(breakers: { client.breakers }, of: client.endpoints)
+        let rounds = RoundSink(storage)
         let monitor = EtcdHealthMonitor(
             client: client, configuration: configuration, logger: logger,
             onClockSample: { status, date, roundTrip in
@@ -59,17 +64,15 @@ package struct LedgerApplication: Sendable {
                 // One that knows a leader works together with the others again.
                 guard status.leader != 0 else { return }
                 members.answered(status.endpoint, after: Nanoseconds(roundTrip))
-            }, onRound: { rounds.take($0) })
+            }, onRound: { rounds.take($0) }, longestPause: { storage.pause })
         board = StatusBoard()
         let archive = try Archive.make(
             configuration: configuration, metrics: metrics, logger: logger)
         let reading = try Reading(
             configuration: configuration, client: client, members: members,
             archived: archive?.reader, observer: troubles, metrics: metrics, logger: logger)
-        metrics.observeConnections {
-            let pool = client.poolStatistics + reading.client.poolStatistics
-            return (pool.active, pool.idle)
-        }
+        let pool = { @Sendable in client.poolStatistics + reading.client.poolStatistics }
+        metrics.observe(pool: pool)
         let (store, blocks) = (reading.store, reading.blocks)
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)
@@ -85,11 +88,17 @@ package struct LedgerApplication: Sendable {
                 checkMembers: {
                     await monitor.check(timeout: .seconds(1))
                     return monitor.unsafeVersion == nil
-                }, checkPast: past.check), watch: watch)
+                }, checkPast: past.check))
         let replica = replication.replica
         self.replica = replica
         rounds.set(replica)
         metrics.observe(replica)
+        metrics.observe(board, of: replica, forwards: configuration.isForwarding)
+        metrics.observe(
+            maxConnections: (client.poolStatistics + reading.client.poolStatistics).maxConnections)
+        metrics.observe(clock)
+        metrics.observe(monitor)
+        metrics.observe(CertificateExpiries(configuration))
         let transparency = Transparency(
             configuration: configuration, past: past, outside: outside, replica: replica,
             store: store, clock: clock, metrics: metrics, logger: logger)
@@ -101,13 +110,14 @@ package struct LedgerApplication: Sendable {
             memory: reading.memory)
         internalPort = replication.port
         let reporter = HealthReporter(
-            board: board, monitor: monitor, pool: { client.poolStatistics },
+            board: board, monitor: monitor, pool: pool,
             further: {
                 replica.dependencies + outside.dependencies + transparency.dependencies
                     + (archive?.dependencies ?? [])
             },
             trouble: { troubles.current },
-            audit: { transparency.audit?.report })
+            audit: { transparency.audit?.report }, breakers: { client.breakers },
+            storage: { storage.report })
         let tree = transparency.tree
         let checkpoints = CheckpointReader(
             store: store, tree: tree, trust: transparency.trust, reader: reader)
@@ -121,7 +131,8 @@ package struct LedgerApplication: Sendable {
             reporter: reporter, registry: metrics.registry, further: makeTilesPages().page)
         admin = HTTPPort(
             name: "the admin port", setting: .adminPort, bindAddress: address,
-            port: configuration.adminPort, logger: logger, pages: adminPages.get)
+            port: configuration.adminPort, logger: logger,
+            pages: { await adminPages.get($0, accept: $1) })
         tiles = configuration.tilesPort.map { port in
             .tiles(
                 makeTilesPages(), bindAddress: address, port: port, registry: metrics.registry,
@@ -129,10 +140,14 @@ package struct LedgerApplication: Sendable {
         }
         let answerBudget = AnswerBudget(limit: configuration.maxAnswerBytes)
         metrics.observe(answerBudget)
-        let intake = Self.intake(configuration)
+        let intake = Self.intake(configuration, replica)
         let limits = EventLimits(maxPayloadBytes: configuration.maxPayloadBytes)
+        let audit = try configuration.auditLog.map { try AuditLog($0, logger: logger) }
+        metrics.observe(auditLog: audit)
         let counter = SubmissionCounter(
-            metrics: metrics, commitDeadline: configuration.sealing.commitDeadline)
+            metrics: metrics, commitDeadline: configuration.sealing.commitDeadline, audit: audit,
+            logger: logger)
+        let calls = CallLog(logger: logger)
         let streamWindow = StreamAnswers.Window(
             events: configuration.maxStreamEvents, bytes: configuration.maxStreamBytes,
             total: answerBudget)
@@ -168,14 +183,22 @@ package struct LedgerApplication: Sendable {
             ],
             methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
             direct: configuration.servesDirectly ? ImmutableLedgerService.direct(direct) : nil,
+            keepsContext: audit != nil || logger.logLevel <= .debug,
+            callEnded: {
+                metrics.calls.ended($0)
+                calls.ended($0)
+            },
             interceptors: [
                 CallInterceptor(watch),
                 ErrorInfoInterceptor(submitting: Set(ImmutableLedgerService.shapes.keys)),
+                AccessInterceptor(readers: AccessList(configuration.allowedReaders)),
             ], logger: logger)
         metrics.observe(grpc.statistics, ofPort: "public")
         if let internalPort { metrics.observe(internalPort.statistics, ofPort: "internal") }
+        metrics.calls.expect(grpc.paths + (internalPort?.paths ?? []))
         // Stopped from the last to the first.
-        services = [
+        services = audit.map { [$0] } ?? []
+        services += [
             EtcdConnection {
                 await reading.client.shutdown()
                 await client.shutdown()
@@ -216,12 +239,20 @@ package struct LedgerApplication: Sendable {
 
     // MARK: Parts
 
-    private static func intake(_ configuration: ServiceConfiguration) -> SubmissionIntake {
+    private static func intake(
+        _ configuration: ServiceConfiguration, _ replica: Replica
+    ) -> SubmissionIntake {
         let keys = configuration.vepsPublicKeys
+        let limiter = RateLimiter(
+            all: configuration.rateLimit, each: configuration.rateLimitPerSubmitter)
         return SubmissionIntake(
             limits: EventLimits(maxPayloadBytes: configuration.maxPayloadBytes),
-            allowedSubmitters: configuration.allowedSubmitters,
-            verifier: keys.isEmpty ? nil : VEPSVerifier(keys: keys))
+            submitters: AccessList(configuration.allowedSubmitters),
+            verifier: keys.isEmpty ? nil : VEPSVerifier(keys: keys),
+            admission: limiter.map {
+                RateAdmission(
+                    $0, now: { replica.now }, mayStillSeal: { replica.mayStillSeal($0) })
+            })
     }
 
     private static var reflectionShapes: [MethodDescriptor: CallShape] {
@@ -255,14 +286,21 @@ extension ServiceConfiguration {
 /// Hands what etcd's members have said to the replica, which is made after whoever asks them.
 private final class RoundSink: Sendable {
     private let replica = Mutex<Replica?>(nil)
+    private let storage: StorageWatch
+
+    init(_ storage: StorageWatch) {
+        self.storage = storage
+    }
 
     func set(_ replica: Replica) {
         self.replica.withLock { $0 = replica }
     }
 
     func take(_ round: EtcdRound) {
+        storage.take(round.statuses, at: round.began)
         replica.withLock { $0 }?.membersChecked(
             isFull: round.hasNoSpace, refusedRelease: round.refusedRelease,
+            roomBytes: round.statuses.isEmpty ? nil : storage.roomBytes,
             age: Nanoseconds(round.began.duration(to: .now)))
     }
 }

@@ -54,12 +54,18 @@ final class PortCertificate: Service, CertificateReloader {
 
     /// The side of a replica that forwards: it shows its own certificate, and the peer's must carry the name that all
     /// replicas have.
-    func replicaSecurity() throws -> HTTP2ClientTransport.Posix.TransportSecurity {
-        let trusted = try trustRoots()
-        return try .mTLS(certificateReloader: self) {
-            $0.trustRoots = trusted
-            $0.serverCertificateVerification = .fullVerification
-        }
+    ///
+    /// For one connection: the next one shows what the files hold by then.
+    func replicaContext() throws -> NIOSSLContext {
+        let pair = state.withLock(\.pair)
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.certificateChain = pair.chain.map { .certificate($0) }
+        configuration.privateKey = .privateKey(pair.key)
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.certificateVerification = .fullVerification
+        configuration.trustRoots = .certificates(authorities)
+        configuration.applicationProtocols = ["h2"]
+        return try NIOSSLContext(configuration: configuration)
     }
 
     func run() async {

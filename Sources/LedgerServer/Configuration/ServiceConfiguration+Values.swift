@@ -30,6 +30,7 @@ extension ServiceConfiguration {
         case .etcdPassword: .secret(isSet: etcd.password != nil)
         case .etcdMaxConnections: .number(etcd.maxConnections)
         case .etcdMaxIdleConnections: .number(etcd.maxIdleConnections)
+        case .etcdMaxWaitingRequests: .number(etcd.maxWaitingRequests)
         case .etcdConnectionMaxLifetime: .seconds(etcd.connectionMaxLifetime)
         case .etcdConnectionMaxIdleTime: .seconds(etcd.connectionMaxIdleTime)
         case .etcdRequestTimeout: .milliseconds(etcd.requestTimeout)
@@ -79,6 +80,8 @@ extension ServiceConfiguration {
         case .maxWaitingReads: .number(maxWaitingReads)
         case .maxListingBytes: .number(maxListingBytes)
         case .followBytes: .number(followBytes)
+        case .etcdQuotaBytes: .number(etcdQuotaBytes)
+        case .storageReserve: .number(storageReserve)
         case .auditRate: .number(auditEventsPerSecond)
         case .outsideCheckInterval: .seconds(outsideCheckInterval)
         case .auditInterval: .seconds(auditInterval)
@@ -102,10 +105,14 @@ extension ServiceConfiguration {
         case .tlsCert: .text(tls?.certificatePath)
         case .tlsKey: .text(tls?.keyPath)
         case .tlsClientCA: .text(tls?.clientCAPath)
-        case .allowedSubmitters: .list(allowedSubmitters)
+        case .allowedSubmitters: .list(allowedSubmitters.map(\.description))
+        case .allowedReaders: .list(allowedReaders.map(\.description))
+        case .rateLimit: .text(rateLimit?.description)
+        case .rateLimitPerSubmitter: .text(rateLimitPerSubmitter?.description)
         case .vepsPublicKeys: .list(vepsPublicKeyPaths)
         case .logLevel: .text(logLevel.rawValue)
         case .logFormat: .text(logFormat.rawValue)
+        case .auditLog: .text(auditLog?.text ?? "off")
         case .podIP: nil
         }
     }

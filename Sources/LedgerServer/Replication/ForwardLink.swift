@@ -1,19 +1,26 @@
 import EventLoopTasks
 import Foundation
 import GRPCCore
-import GRPCNIOTransportHTTP2
+import GRPCEdge
 import LedgerAPI
 import LedgerCore
 import LedgerReplica
+import NIOCore
+import NIOSSL
 import SwiftProtobuf
 import Synchronization
-import TaskCoordination
 
 /// One connection to a replica that seals: events go out in order, answers come in.
-final class ForwardLink: ReplicaLink {
+///
+/// What is handed over within one turn of the event loop goes out together, and what comes within one turn is told
+/// together.
+final class ForwardLink: ReplicaLink, ForwardCaller, @unchecked Sendable {
+    // What changes is touched on the event loop alone, but for `outgoing`.
+
     /// What the connection is opened with.
     struct Settings: Sendable {
-        var security: HTTP2ClientTransport.Posix.TransportSecurity
+        /// Makes what the connection is secured with; nil for plaintext.
+        var tls: (@Sendable () throws -> NIOSSLContext)?
         /// The name that the peer's certificate must carry; nil without TLS.
         var peerName: String?
         /// What both ends have to know; nil where certificates show who they are, or nothing does.
@@ -21,27 +28,52 @@ final class ForwardLink: ReplicaLink {
         var maxMessageBytes: Int
     }
 
-    /// What goes out over the connection.
-    private enum Outgoing: Sendable {
-        case events([Submission])
-        /// Nobody waits any more for an event that went out before.
-        case recall([SubmissionToken])
+    /// What was handed over and not taken to the event loop yet.
+    private struct Outgoing {
+        var events: [Submission] = []
+        /// Nobody waits any more for these, which were handed over before.
+        var recalled: [SubmissionToken] = []
+        /// Whether the event loop knows that something is there.
+        var isTold = false
+        var isClosed = false
+
+        /// - Returns: whether the event loop is to be told.
+        mutating func tell() -> Bool {
+            defer { isTold = true }
+            return !isTold && !isClosed
+        }
+    }
+
+    private enum Phase {
+        case idle
+        /// The call is open; with a secret, the sealer has yet to prove itself.
+        case connecting(SealerProof?)
+        case greeted(ForwardConnection)
+        case ended
     }
 
     /// So many bytes of entries, about, go into one message.
     private static let messageBytes = 64 << 10
 
-    /// Under load, messages are this far apart: a small part of what the sealer gathers for.
-    private static let writeInterval = Duration.milliseconds(3)
-
     private let hint: SealerHint
     private let greeting: Ledger_Internal_Greeting
     private let settings: Settings
     private let clock: any ReplicaClock
-    private let outgoing = Mailbox<Outgoing>()
-    private let clockAhead = Mutex(ClockDifference())
-    /// The own proof, once the sealer has given its; nil where it never will.
-    private let proof = Settlement<Ledger_Internal_Proof?>()
+    private let outgoing = Mutex(Outgoing())
+
+    private var phase = Phase.idle
+    private var handle: (@Sendable (LinkEvent) -> Void)?
+    private var running: CheckedContinuation<String, Never>?
+    private var connection: ForwardConnection?
+    private var clockAhead = ClockDifference()
+    /// Events that are to be sent, from `next` on, and what is to be recalled after them.
+    private var events: [Submission] = []
+    private var next = 0
+    private var recalled: [SubmissionToken] = []
+    private var pace = WritePace()
+    private var isPausing = false
+    /// What has come in this turn.
+    private var answers: [(SubmissionToken, ForwardOutcome)] = []
 
     init(
         to hint: SealerHint, greeting: Ledger_Internal_Greeting, settings: Settings,
@@ -53,196 +85,234 @@ final class ForwardLink: ReplicaLink {
         self.clock = clock
     }
 
+    // MARK: From any thread
+
     /// Forwards events after all that were forwarded before.
     func send(_ submissions: [Submission]) {
-        outgoing.put(.events(submissions))
+        let tells = outgoing.withLock { outgoing in
+            outgoing.events += submissions
+            return outgoing.tell()
+        }
+        if tells { Reactor.loop.execute { self.takeOutgoing() } }
     }
 
     /// Tells the sealer that nobody waits any more for events that were forwarded.
     func recall(_ tokens: [SubmissionToken]) {
-        outgoing.put(.recall(tokens))
+        let tells = outgoing.withLock { outgoing in
+            outgoing.recalled += tokens
+            return outgoing.tell()
+        }
+        if tells { Reactor.loop.execute { self.takeOutgoing() } }
     }
 
-    /// Ends the connection.
+    /// Ends the connection. What has not left by then never will.
     func close() {
-        outgoing.close()
-        proof.settle(nil)
+        outgoing.withLock { $0.isClosed = true }
+        Reactor.loop.execute {
+            self.connection?.close()
+            self.ended("the connection was closed here")
+        }
     }
 
     /// Connects, and serves until the connection ends or is closed.
     func run(_ handle: @escaping @Sendable (LinkEvent) -> Void) async {
-        let why: String
-        do {
-            let transport = try makeTransport()
-            why = try await Reactor.run {
-                try await withGRPCClient(transport: transport) { client in
-                    try await self.exchange(client, handle)
-                }
+        let why = await withTaskCancellationHandler {
+            await withCheckedContinuation { running in
+                Reactor.loop.execute { self.begin(handle, running) }
             }
-        } catch let error as RPCError {
-            why = "\(error.code): \(error.message)"
-        } catch {
-            why = "\(error)"
+        } onCancel: {
+            close()
         }
         handle(.down(why))
     }
 
-    private func exchange(
-        _ client: GRPCClient<HTTP2ClientTransport.Posix>,
-        _ handle: @escaping @Sendable (LinkEvent) -> Void
-    ) async throws -> String {
-        var options = CallOptions.defaults
-        options.waitForReady = false
-        options.maxResponseMessageBytes = settings.maxMessageBytes
-        let sealer = settings.secret.map { SealerProof(secret: $0, hint: hint) }
-        return try await Ledger_Internal_Forwarding.Client(wrapping: client).forward(
-            options: options
-        ) { writer in
-            if let sealer {
-                try await writer.write(.with { $0.hello = sealer.hello })
-                guard let proof = await self.ownProof() else { return }
-                try await writer.write(.with { $0.proof = proof })
-            }
-            try await writer.write(.with { $0.greeting = self.greeting })
-            var lastWrite = ContinuousClock.now
-            while let outgoing = await self.outgoing.takeAll() {
-                for message in self.messages(outgoing) {
-                    try await writer.write(message)
-                }
-                lastWrite = try await self.pause(since: lastWrite)
-            }
-        } onResponse: { response in
-            defer { self.proof.settle(nil) }
-            var isProven = sealer == nil
-            for try await message in response.messages {
-                if case .challenge(let challenge)? = message.content, let sealer, !isProven {
-                    self.proof.settle(try sealer.answer(to: challenge))
-                    isProven = true
-                    continue
-                }
-                guard isProven else {
-                    throw RPCError(
-                        code: .unauthenticated,
-                        message: "the address speaks before it has proved itself")
-                }
-                self.note(clock: message.clock)
-                switch message.content {
-                case .welcome: handle(.up)
-                case .answers(let batch):
-                    handle(
-                        .answers(
-                            batch.answers.map {
-                                (SubmissionToken(rawValue: $0.token), $0.forwardOutcome)
-                            }))
-                case .farewell: handle(.farewell)
-                case .challenge, nil: break
-                }
-            }
-            return "the sealer ended the stream"
+    // MARK: Life
+
+    private func begin(
+        _ handle: @escaping @Sendable (LinkEvent) -> Void,
+        _ running: CheckedContinuation<String, Never>
+    ) {
+        if outgoing.withLock({ $0.isClosed }) {
+            return running.resume(returning: "the connection was closed here")
         }
-    }
-
-    /// What is sent once the sealer has proved itself; nil where the connection ends before.
-    private func ownProof() async -> Ledger_Internal_Proof? {
-        await withTaskCancellationHandler {
-            await proof.value
-        } onCancel: {
-            proof.settle(nil)
-        }
-    }
-
-    /// Events, then what is recalled of them and of earlier ones.
-    private func messages(_ outgoing: [Outgoing]) -> [Ledger_Internal_ForwardRequest] {
-        var events: [Submission] = []
-        var recalled: [UInt64] = []
-        for item in outgoing {
-            switch item {
-            case .events(let more): events += more
-            case .recall(let tokens): recalled += tokens.map(\.rawValue)
-            }
-        }
-        let messages = messages(events)
-        if recalled.isEmpty { return messages }
-        return messages + [.with { $0.recalls = .with { $0.tokens = recalled } }]
-    }
-
-    /// The events in messages of a bounded size, in their order.
-    private func messages(_ submissions: [Submission]) -> [Ledger_Internal_ForwardRequest] {
-        let ahead = clockAhead.withLock { $0.value }
-        var messages: [Ledger_Internal_ForwardRequest] = []
-        var batch = Ledger_Internal_EventBatch()
-        var bytes = 0
-        for submission in submissions {
-            if bytes + submission.template.byteCount > Self.messageBytes, bytes > 0 {
-                messages.append(.with { $0.events = batch })
-                batch = .init()
-                bytes = 0
-            }
-            batch.events.append(.init(submission, clockAhead: ahead))
-            bytes += submission.template.byteCount
-        }
-        if bytes > 0 { messages.append(.with { $0.events = batch }) }
-        return messages
-    }
-
-    /// Under load the next message waits a little for company: one for each event would cost both processors more than
-    /// the event itself. An event after a quiet time goes at once.
-    private func pause(since lastWrite: ContinuousClock.Instant) async throws
-        -> ContinuousClock.Instant
-    {
-        let now = ContinuousClock.now
-        guard lastWrite.duration(to: now) < Self.writeInterval * 2 else { return now }
-        try await Task.sleep(for: Self.writeInterval)
-        return now.advanced(by: Self.writeInterval)
-    }
-
-    private func note(clock: Int64) {
-        let now = self.clock.now
-        clockAhead.withLock { $0.note(MonotonicInstant(nanoseconds: clock), at: now) }
-    }
-
-    private func makeTransport() throws -> HTTP2ClientTransport.Posix {
+        self.handle = handle
+        self.running = running
+        phase = .connecting(settings.secret.map { SealerProof(secret: $0, hint: hint) })
         guard let address = HostPort(hint.address) else {
-            throw RPCError(code: .unavailable, message: "the hint names no address")
+            return ended("the hint names no address")
         }
-        var config = HTTP2ClientTransport.Posix.Config.defaults
-        config.connection.keepalive = .init(
-            time: .seconds(10), timeout: .seconds(2), allowWithoutCalls: true)
-        if let peerName = settings.peerName { config.http2.authority = peerName }
-        return try HTTP2ClientTransport.Posix(
-            target: address.target, transportSecurity: settings.security, config: config,
-            eventLoopGroup: Reactor.group)
-    }
-}
-
-/// The `host:port` of a hint; an IPv6 address stands in brackets.
-struct HostPort {
-    let host: String
-    let port: Int
-
-    init?(_ text: String) {
-        guard let colon = text.lastIndex(of: ":"),
-            let port = Int(text[text.index(after: colon)...]),
-            (1...65_535).contains(port)
-        else { return nil }
-        let host = text[..<colon]
-        self.host =
-            host.hasPrefix("[") && host.hasSuffix("]")
-            ? String(host.dropFirst().dropLast()) : String(host)
-        self.port = port
-        if self.host.isEmpty { return nil }
+        do {
+            let target = ForwardConnection.Target(
+                address: address, tls: try settings.tls?(), peerName: settings.peerName,
+                maxMessageBytes: settings.maxMessageBytes)
+            ForwardConnection.connect(target, self).assumeIsolated().whenFailure {
+                self.ended("\($0)")
+            }
+        } catch {
+            ended("\(error)")
+        }
     }
 
-    init(host: String, port: Int) {
-        self.host = host
-        self.port = port
+    func ended(_ why: String) {
+        guard let running else { return }
+        self.running = nil
+        tellAnswers()
+        phase = .ended
+        handle = nil
+        connection = nil
+        events = []
+        next = 0
+        running.resume(returning: why)
     }
 
-    var text: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    // MARK: Showing who this is
 
-    var target: any ResolvableTarget {
-        if host.contains(":") { return .ipv6(address: host, port: port) }
-        let isAddress = host.allSatisfy { $0.isNumber || $0 == "." }
-        return isAddress ? .ipv4(address: host, port: port) : .dns(host: host, port: port)
+    func opened(_ connection: ForwardConnection) {
+        guard case .connecting(let sealer) = phase else { return connection.close() }
+        self.connection = connection
+        if let sealer {
+            send(.with { $0.hello = sealer.hello }, over: connection)
+        } else {
+            greet(connection)
+        }
+    }
+
+    private func greet(_ connection: ForwardConnection) {
+        send(.with { $0.greeting = greeting }, over: connection)
+        phase = .greeted(connection)
+        takeOutgoing()
+    }
+
+    private func send(
+        _ message: Ledger_Internal_ForwardRequest, over connection: ForwardConnection
+    ) {
+        var bytes = ByteBuffer()
+        message.writeFramed(to: &bytes)
+        connection.send(bytes)
+    }
+
+    // MARK: Receiving
+
+    func received(_ message: ByteBuffer) {
+        let bytes = Array(message.readableBytesView)
+        if case .greeted = phase, let regular = ForwardBatches.answers(bytes) {
+            clockAhead.note(regular.clock, at: clock.now)
+            answers += regular.answers
+            return
+        }
+        guard let connection,
+            let response = try? Ledger_Internal_ForwardResponse(serializedBytes: bytes)
+        else { return fail("the sealer's bytes are no answer") }
+        switch phase {
+        case .connecting(let sealer):
+            guard case .challenge(let challenge)? = response.content, let sealer else {
+                return fail("the address speaks before it has proved itself")
+            }
+            do throws(RPCError) {
+                let proof = try sealer.answer(to: challenge)
+                send(.with { $0.proof = proof }, over: connection)
+                greet(connection)
+            } catch {
+                fail("\(error.code): \(error.message)")
+            }
+        case .greeted: take(response)
+        case .idle, .ended: break
+        }
+    }
+
+    private func fail(_ why: String) {
+        let connection = connection
+        ended(why)
+        connection?.close()
+    }
+
+    private func take(_ response: Ledger_Internal_ForwardResponse) {
+        clockAhead.note(MonotonicInstant(nanoseconds: response.clock), at: clock.now)
+        switch response.content {
+        case .welcome: handle?(.up)
+        case .answers(let batch):
+            answers += batch.answers.map {
+                (SubmissionToken(rawValue: $0.token), $0.forwardOutcome)
+            }
+        case .farewell:
+            tellAnswers()
+            handle?(.farewell)
+        case .challenge, nil: break
+        }
+    }
+
+    func turnEnded() { tellAnswers() }
+
+    private func tellAnswers() {
+        guard !answers.isEmpty else { return }
+        let told = answers
+        answers = []
+        handle?(.answers(told))
+    }
+
+    // MARK: Sending
+
+    /// On the event loop, when all that comes together in this turn has come.
+    private func takeOutgoing() {
+        guard case .greeted = phase else { return }
+        let (more, recalled) = outgoing.withLock { outgoing in
+            defer { outgoing = Outgoing(isClosed: outgoing.isClosed) }
+            return (outgoing.events, outgoing.recalled)
+        }
+        if events.isEmpty { events = more } else { events += more }
+        self.recalled += recalled
+        write()
+    }
+
+    func becameWritable() { write() }
+
+    private func write() {
+        guard case .greeted(let connection) = phase, !isPausing,
+            next < events.count || !recalled.isEmpty
+        else { return }
+        let now = NIODeadline.now()
+        if let later = pace.holdUntil(now) {
+            isPausing = true
+            Reactor.loop.assumeIsolated().scheduleTask(deadline: later) {
+                self.isPausing = false
+                self.write()
+            }
+            return
+        }
+        let before = events.count - next
+        while connection.isWritable, let message = nextMessage() { connection.send(message) }
+        pace.wrote(before - (events.count - next), at: now)
+    }
+
+    /// Events, about as many as a message is to have; what is recalled when all are out.
+    private func nextMessage() -> ByteBuffer? {
+        var message = ByteBuffer()
+        if next < events.count {
+            ForwardBatches.write(takeBatch(), clockAhead: clockAhead.value, to: &message)
+        } else if !recalled.isEmpty {
+            let tokens = recalled.map(\.rawValue)
+            recalled = []
+            Ledger_Internal_ForwardRequest.with { $0.recalls = .with { $0.tokens = tokens } }
+                .writeFramed(to: &message)
+        } else {
+            return nil
+        }
+        return message
+    }
+
+    private func takeBatch() -> ArraySlice<Submission> {
+        let first = next
+        var bytes = 0
+        while next < events.count {
+            bytes += events[next].byteCount
+            if bytes > Self.messageBytes, next > first { break }
+            next += 1
+        }
+        let batch = events[first..<next]
+        if next == events.count {
+            events = []
+            next = 0
+        }
+        return batch
     }
 }

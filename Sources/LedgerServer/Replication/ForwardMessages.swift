@@ -1,22 +1,28 @@
 import Foundation
 import LedgerAPI
 import LedgerCore
+import NIOCore
 import SwiftProtobuf
 
-/// The messages between replicas and what they mean to the state machines.
-extension Ledger_Internal_ForwardedEvent {
-    /// - Parameter ahead: how far the receiver's clock is ahead of this one's.
-    init(_ submission: Submission, clockAhead ahead: Nanoseconds) {
-        self = .with {
-            $0.token = submission.token.rawValue
-            $0.stream = submission.stream?.rawValue ?? 0
-            $0.entry = Data(submission.template.unsealed)
-            $0.commitBy = (submission.commitBy + ahead).nanoseconds
-            $0.answerBy = (submission.answerBy + ahead).nanoseconds
+extension SwiftProtobuf.Message {
+    /// The encoded message.
+    var bytes: [UInt8] {
+        do {
+            return try serializedBytes()
+        } catch {
+            preconditionFailure("a message without required fields always has a serialized form")
         }
+    }
+
+    /// Appends the message as gRPC sends it.
+    func writeFramed(to buffer: inout ByteBuffer) {
+        let bytes = bytes
+        SealedEventBytes.writePrefix(bytes.count, to: &buffer)
+        buffer.writeBytes(bytes)
     }
 }
 
+/// The messages between replicas and what they mean to the state machines.
 extension Ledger_Internal_ForwardAnswer {
     init(_ token: UInt64, _ outcome: ForwardOutcome) {
         self = .with {

@@ -1,26 +1,43 @@
 import GRPCCore
-import GRPCProtobuf
 import LedgerAPI
 import LedgerCore
 import SwiftProtobuf
 
-/// A message of another replica as it came. A large one is decoded on the pool, where it holds up nobody.
-enum ForwardedInput: Sendable {
-    case message(Ledger_Internal_ForwardRequest)
-    case bytes([UInt8])
+/// A message of another replica, decoded, its events checked and made ready to be sealed.
+struct ForwardedInput: Sendable {
+    /// Where these are events, they are in `events` alone, if at all.
+    let content: Ledger_Internal_ForwardRequest.OneOf_Content?
+    private(set) var events: [ForwardedSubmission]
 
     /// Decoding so many bytes takes the event loop less time than a hop to another thread is worth.
     static let maxInlineBytes = 16 << 10
 
-    struct Deserializer: MessageDeserializer {
-        func deserialize<Bytes: GRPCContiguousBytes>(_ bytes: Bytes) throws -> ForwardedInput {
-            let count = bytes.withUnsafeBytes { $0.count }
-            guard count > ForwardedInput.maxInlineBytes else {
-                return .message(
-                    try ProtobufDeserializer<Ledger_Internal_ForwardRequest>().deserialize(bytes))
-            }
-            return .bytes(bytes.withUnsafeBytes { Array($0) })
+    init(_ bytes: [UInt8]) throws(RPCError) {
+        if let regular = try ForwardBatches.events(bytes) {
+            content = .events(.init())
+            events = regular
+            return
         }
+        self = try ForwardedInput(unproven: bytes)
+        guard case .events(let batch)? = content else { return }
+        var decoded: [ForwardedSubmission] = []
+        for event in batch.events {
+            decoded.append(
+                try ForwardedSubmission(
+                    token: event.token, stream: event.stream, entry: Array(event.entry)[...],
+                    commitBy: event.commitBy, answerBy: event.answerBy))
+        }
+        events = decoded
+    }
+
+    /// As long as the sender has not shown who it is: no event is looked at.
+    init(unproven bytes: [UInt8]) throws(RPCError) {
+        do {
+            content = try Ledger_Internal_ForwardRequest(serializedBytes: bytes).content
+        } catch {
+            throw RPCError(code: .invalidArgument, message: "the bytes are no message of a replica")
+        }
+        events = []
     }
 }
 
@@ -33,18 +50,22 @@ struct ForwardedSubmission: Sendable {
     let commitBy: MonotonicInstant
     let answerBy: MonotonicInstant
 
-    init(_ forwarded: Ledger_Internal_ForwardedEvent) throws(RPCError) {
+    /// - Parameters:
+    ///   - commitBy: in nanoseconds on this replica's clock, as `answerBy`.
+    init(
+        token: UInt64, stream: UInt64, entry: ArraySlice<UInt8>, commitBy: Int64, answerBy: Int64
+    ) throws(RPCError) {
         do throws(FormatError) {
-            let view = try EntryView(decoding: Array(forwarded.entry)[...])
+            let view = try EntryView(decoding: entry)
             event = Entry(view).event
             template = EntryTemplate(view)
         } catch {
             throw RPCError(
                 code: .invalidArgument, message: "a forwarded entry: \(error.message)")
         }
-        token = forwarded.token
-        stream = forwarded.stream
-        commitBy = MonotonicInstant(nanoseconds: forwarded.commitBy)
-        answerBy = MonotonicInstant(nanoseconds: forwarded.answerBy)
+        self.token = token
+        self.stream = stream
+        self.commitBy = MonotonicInstant(nanoseconds: commitBy)
+        self.answerBy = MonotonicInstant(nanoseconds: answerBy)
     }
 }

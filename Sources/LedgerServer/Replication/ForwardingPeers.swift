@@ -1,20 +1,18 @@
-import LedgerAPI
 import PrometheusExposition
 import Synchronization
-import TaskCoordination
 
-/// What goes back to a replica that forwards here.
-enum ForwardReply: Sendable {
-    case challenge(Ledger_Internal_Challenge)
-    case welcome
-    case answers([Ledger_Internal_ForwardAnswer])
-    case farewell
+/// A replica that forwards here, as others see it.
+protocol ForwardingPeer: AnyObject, Sendable {
+    /// Tells it that the hint was given back.
+    func sayFarewell()
+    /// Ends its stream once what was to be said is said.
+    func finish()
 }
 
 /// The replicas that forward here.
 final class ForwardingPeers: Sendable {
     private struct Peer {
-        let replies: Mailbox<ForwardReply>
+        let stream: any ForwardingPeer
         /// Whether it has shown that it is a replica of this ledger.
         var isAdmitted = false
     }
@@ -34,14 +32,20 @@ final class ForwardingPeers: Sendable {
         self.metrics = metrics
     }
 
-    func add(_ replies: Mailbox<ForwardReply>) -> UInt64 {
-        let (peer, isFinished) = state.withLock { state in
+    /// - Parameter make: makes the peer's stream, given its number.
+    /// - Returns: the stream.
+    func add<Stream: ForwardingPeer>(_ make: (UInt64) -> Stream) -> Stream {
+        let number = state.withLock { state in
             defer { state.next += 1 }
-            state.peers[state.next] = Peer(replies: replies)
-            return (state.next, state.isFinished)
+            return state.next
         }
-        if isFinished { replies.close() }
-        return peer
+        let stream = make(number)
+        let isFinished = state.withLock { state in
+            state.peers[number] = Peer(stream: stream)
+            return state.isFinished
+        }
+        if isFinished { stream.finish() }
+        return stream
     }
 
     /// A peer has shown what it is: from now on it is told of what happens here.
@@ -64,7 +68,7 @@ final class ForwardingPeers: Sendable {
     /// Tells every replica that forwards here that the hint was given back.
     func sayFarewell() {
         for peer in state.withLock({ $0.peers.values.filter(\.isAdmitted) }) {
-            peer.replies.put(.farewell)
+            peer.stream.sayFarewell()
         }
     }
 
@@ -74,6 +78,6 @@ final class ForwardingPeers: Sendable {
             state.isFinished = true
             return Array(state.peers.values)
         }
-        for peer in peers { peer.replies.close() }
+        for peer in peers { peer.stream.finish() }
     }
 }

@@ -16,20 +16,19 @@ struct InternalAccess: Sendable {
 
     /// Checks what a call shows at once.
     ///
+    /// - Parameter shown: the header `tokenKey`, where the call has it.
     /// - Returns: the secret that the caller has yet to prove it knows, nil where nothing is left to be shown.
     func check(
-        _ metadata: Metadata, _ context: ServerContext, _ logger: Logger
+        _ shown: String?, from caller: CallerIdentity, _ logger: Logger
     ) throws(RPCError) -> SharedSecret? {
         if let peerNames {
-            guard CallerIdentity(context).names.contains(where: peerNames.contains) else {
+            guard caller.names.contains(where: peerNames.contains) else {
                 throw RPCError(
                     code: .permissionDenied, message: "the certificate is not a replica's")
             }
         }
         guard let token else { return nil }
-        guard let shown = metadata[stringValues: Self.tokenKey].first(where: { _ in true }) else {
-            return SharedSecret(token: token)
-        }
+        guard let shown else { return SharedSecret(token: token) }
         guard Self.areEqual(shown, token) else {
             throw RPCError(
                 code: .unauthenticated, message: "LEDGER_INTERNAL_TOKEN is not the receiver's")

@@ -7,6 +7,7 @@ import LedgerCore
 import LedgerReplica
 import LedgerStore
 import Logging
+import NIOSSL
 import Synchronization
 
 /// Wires the replica, and what makes it one among several: the links to others, the internal port and its service.
@@ -37,8 +38,7 @@ struct Replication {
     let certificate: PortCertificate?
 
     init(
-        configuration: ServiceConfiguration, address: String, environment: Surroundings,
-        watch: CallWatch
+        configuration: ServiceConfiguration, address: String, environment: Surroundings
     ) throws {
         let (store, metrics, logger) = (environment.store, environment.metrics, environment.logger)
         let id = UUID().uuidString.lowercased()
@@ -51,7 +51,7 @@ struct Replication {
         self.certificate = certificate
         let links = ForwardLinks(
             settings: ForwardLink.Settings(
-                security: try certificate?.replicaSecurity() ?? .plaintext,
+                tls: certificate?.replicaContext,
                 peerName: configuration.internalTLS == nil ? nil : configuration.internalTLSName,
                 secret: configuration.internalToken.map { SharedSecret(token: $0) },
                 maxMessageBytes: Self.maxMessageBytes),
@@ -78,29 +78,24 @@ struct Replication {
             port = nil
             return
         }
+        let service = ForwardingService(
+            replica: replica, peers: peers,
+            greeter: Greeter(
+                id: id, prefix: store.keys.prefix, replica: replica, blocks: environment.blocks),
+            access: InternalAccess(
+                token: configuration.internalToken,
+                peerNames: configuration.internalTLS.map { _ in [configuration.internalTLSName] }),
+            metrics: metrics, logger: logger)
         let port = GRPCPort(
             name: "the internal port", setting: .internalPort, bindAddress: address,
             port: configuration.internalPort,
             security: try certificate?.security() ?? .plaintext,
             limits: Self.limits(configuration),
-            services: [
-                ForwardingService(
-                    replica: replica, peers: peers,
-                    greeter: Greeter(
-                        id: id, prefix: store.keys.prefix, replica: replica,
-                        blocks: environment.blocks),
-                    access: InternalAccess(
-                        token: configuration.internalToken,
-                        peerNames: configuration.internalTLS.map { _ in
-                            [configuration.internalTLSName]
-                        }),
-                    metrics: metrics, logger: logger)
-            ],
             methods: [
                 Ledger_Internal_Forwarding.Method.Forward.descriptor: CallShape(
                     isStreaming: true, maxMessageBytes: Self.maxMessageBytes)
-            ], headers: [InternalAccess.tokenKey],
-            interceptors: [CallInterceptor(watch)], logger: logger)
+            ], headers: [InternalAccess.tokenKey], direct: service.direct,
+            callEnded: { metrics.calls.ended($0) }, logger: logger)
         bound.set(port)
         self.port = port
     }

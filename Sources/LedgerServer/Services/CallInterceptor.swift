@@ -32,9 +32,7 @@ package struct CallInterceptor: ServerInterceptor {
             Ledger_ImmutableLedger.Method.GetReceipt.descriptor:
             .long
         case let method where ReflectionService.methods.contains(method): .long
-        case Grpc_Health_V1_Health.Method.Watch.descriptor,
-            Ledger_Internal_Forwarding.Method.Forward.descriptor:
-            .farewell
+        case Grpc_Health_V1_Health.Method.Watch.descriptor: .farewell
         default: .unary
         }
     }

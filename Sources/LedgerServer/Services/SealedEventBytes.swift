@@ -4,6 +4,8 @@ import NIOCore
 /// Writes a `SealedEvent` in protobuf's encoding straight from what was sealed: no object for a message that leaves at
 /// once, no text for hashes, one buffer.
 struct SealedEventBytes {
+    private typealias Fields = ProtobufFields
+
     private let event: CertifiedEvent
     private let seal: Seal
     private let commitLatencyMs: Int64
@@ -20,15 +22,16 @@ struct SealedEventBytes {
         self.seal = seal
         // At least 1, so that 0 always means a read.
         commitLatencyMs = max(1, latency.millisecondsRoundedUp)
-        var count = 2 * Self.bytesCount(Self.hashDigits)
-        count += Self.integerCount(seal.sequenceNumber.rawValue)
-        count += Self.integerCount(UInt64(bitPattern: seal.sealedTimestamp))
-        count += Self.integerCount(UInt64(bitPattern: commitLatencyMs))
-        count += Self.integerCount(UInt64(bitPattern: event.vepsTimestamp))
-        count += Self.bytesCount(event.eventID.utf8.count) + Self.bytesCount(event.payload.count)
-        count += Self.bytesCount(event.vepsSignature.count)
-        count += Self.bytesCount(event.submitter.count)
-        for entry in event.metadata { count += Self.bytesCount(Self.count(of: entry)) }
+        var count = 2 * Fields.bytesCount(Self.hashDigits)
+        count += Fields.integerCount(seal.sequenceNumber.rawValue)
+        count += Fields.integerCount(UInt64(bitPattern: seal.sealedTimestamp))
+        count += Fields.integerCount(UInt64(bitPattern: commitLatencyMs))
+        count += Fields.integerCount(UInt64(bitPattern: event.vepsTimestamp))
+        count += Fields.bytesCount(event.eventID.utf8.count)
+        count += Fields.bytesCount(event.payload.count)
+        count += Fields.bytesCount(event.vepsSignature.count)
+        count += Fields.bytesCount(event.submitter.count)
+        for entry in event.metadata { count += Fields.bytesCount(Self.count(of: entry)) }
         byteCount = count
     }
 
@@ -41,10 +44,10 @@ struct SealedEventBytes {
 
     /// Appends the event as the `sealed` of a `SubmitResult`, as a gRPC message.
     func writeResult(to buffer: inout ByteBuffer) {
-        let count = Self.bytesCount(byteCount)
+        let count = Fields.bytesCount(byteCount)
         buffer.reserveCapacity(minimumWritableBytes: Self.prefixBytes + count)
         Self.writePrefix(count, to: &buffer)
-        Self.writeTag(1, length: byteCount, to: &buffer)
+        Fields.writeTag(1, length: byteCount, to: &buffer)
         write(to: &buffer)
     }
 
@@ -58,39 +61,27 @@ struct SealedEventBytes {
 
     /// In the order of their numbers; those that have their default are left out.
     private func write(to buffer: inout ByteBuffer) {
-        Self.write(1, seal.sequenceNumber.rawValue, to: &buffer)
-        Self.write(2, event.eventID.utf8, to: &buffer)
-        Self.write(3, event.payload, to: &buffer)
+        Fields.write(1, seal.sequenceNumber.rawValue, to: &buffer)
+        Fields.write(2, event.eventID.utf8, to: &buffer)
+        Fields.write(3, event.payload, to: &buffer)
         Self.write(4, hexOf: seal.eventHash, to: &buffer)
         Self.write(5, hexOf: seal.previousHash, to: &buffer)
-        Self.write(6, UInt64(bitPattern: seal.sealedTimestamp), to: &buffer)
-        Self.write(7, UInt64(bitPattern: commitLatencyMs), to: &buffer)
-        Self.write(8, event.vepsSignature, to: &buffer)
-        Self.write(9, UInt64(bitPattern: event.vepsTimestamp), to: &buffer)
+        Fields.write(6, UInt64(bitPattern: seal.sealedTimestamp), to: &buffer)
+        Fields.write(7, UInt64(bitPattern: commitLatencyMs), to: &buffer)
+        Fields.write(8, event.vepsSignature, to: &buffer)
+        Fields.write(9, UInt64(bitPattern: event.vepsTimestamp), to: &buffer)
         for entry in event.metadata {
-            Self.writeTag(10, length: Self.count(of: entry), to: &buffer)
-            Self.writeTag(1, length: entry.key.count, to: &buffer)
+            Fields.writeTag(10, length: Self.count(of: entry), to: &buffer)
+            Fields.writeTag(1, length: entry.key.count, to: &buffer)
             buffer.writeBytes(entry.key)
-            Self.writeTag(2, length: entry.value.count, to: &buffer)
+            Fields.writeTag(2, length: entry.value.count, to: &buffer)
             buffer.writeBytes(entry.value)
         }
-        Self.write(11, event.submitter, to: &buffer)
-    }
-
-    private static func write(_ field: Int, _ value: UInt64, to buffer: inout ByteBuffer) {
-        guard value != 0 else { return }
-        buffer.writeInteger(UInt8(field << 3))
-        writeVarint(value, to: &buffer)
-    }
-
-    private static func write(_ field: Int, _ value: [UInt8], to buffer: inout ByteBuffer) {
-        guard !value.isEmpty else { return }
-        writeTag(field, length: value.count, to: &buffer)
-        buffer.writeBytes(value)
+        Fields.write(11, event.submitter, to: &buffer)
     }
 
     private static func write(_ field: Int, hexOf digest: Digest, to buffer: inout ByteBuffer) {
-        writeTag(field, length: hashDigits, to: &buffer)
+        Fields.writeTag(field, length: hashDigits, to: &buffer)
         digest.withUnsafeBytes { bytes in
             _ = buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: hashDigits) { digits in
                 Hex.encode(bytes, into: digits)
@@ -99,37 +90,9 @@ struct SealedEventBytes {
         }
     }
 
-    private static func writeTag(_ field: Int, length: Int, to buffer: inout ByteBuffer) {
-        buffer.writeInteger(UInt8(field << 3 | 2))
-        writeVarint(UInt64(length), to: &buffer)
-    }
-
-    private static func writeVarint(_ value: UInt64, to buffer: inout ByteBuffer) {
-        var rest = value
-        while rest >= 0x80 {
-            buffer.writeInteger(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        buffer.writeInteger(UInt8(rest))
-    }
-
-    // MARK: Lengths
-
-    private static func varintCount(_ value: UInt64) -> Int {
-        (64 - (value | 1).leadingZeroBitCount + 6) / 7
-    }
-
-    private static func integerCount(_ value: UInt64) -> Int {
-        value == 0 ? 0 : 1 + varintCount(value)
-    }
-
-    private static func bytesCount(_ length: Int) -> Int {
-        length == 0 ? 0 : 1 + varintCount(UInt64(length)) + length
-    }
-
     /// Of a map's entry, in which keys and values stand even where they are empty.
     private static func count(of entry: MetadataEntry) -> Int {
-        2 + varintCount(UInt64(entry.key.count)) + entry.key.count
-            + varintCount(UInt64(entry.value.count)) + entry.value.count
+        2 + Fields.varintCount(UInt64(entry.key.count)) + entry.key.count
+            + Fields.varintCount(UInt64(entry.value.count)) + entry.value.count
     }
 }

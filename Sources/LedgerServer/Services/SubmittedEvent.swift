@@ -24,7 +24,7 @@ package struct SubmittedEvent: Hashable, Sendable {
     /// - Returns: nil for whatever else there may be (unknown fields, other wire types, too many entries, bytes that are
     ///   no message): protobuf's own decoder says what that is.
     package init?(regular bytes: [UInt8]) {
-        var reader = Reader(bytes: bytes[...])
+        var reader = ProtobufReader(bytes: bytes[...])
         while let tag = reader.next() {
             switch tag {
             case Tag.eventID:
@@ -71,36 +71,11 @@ package struct SubmittedEvent: Hashable, Sendable {
         static let key: UInt8 = 0x0A
         static let value: UInt8 = 0x12
     }
-
-    fileprivate struct Reader {
-        var bytes: ArraySlice<UInt8>
-
-        mutating func next() -> UInt8? { bytes.popFirst() }
-
-        /// The bytes of a field with a length.
-        mutating func field() -> ArraySlice<UInt8>? {
-            guard let length = varint(), length <= UInt64(bytes.count) else { return nil }
-            defer { bytes = bytes.dropFirst(Int(length)) }
-            return bytes.prefix(Int(length))
-        }
-
-        mutating func varint() -> UInt64? {
-            var value: UInt64 = 0
-            for shift in stride(from: UInt64(0), to: 63, by: 7) {
-                guard let byte = bytes.popFirst() else { return nil }
-                value |= UInt64(byte & 0x7F) << shift
-                if byte < 0x80 { return value }
-            }
-            // The last bit of 64.
-            guard let byte = bytes.popFirst(), byte <= 1 else { return nil }
-            return value | UInt64(byte) << 63
-        }
-    }
 }
 
 extension MetadataEntry {
     fileprivate init?(regular bytes: ArraySlice<UInt8>) {
-        var reader = SubmittedEvent.Reader(bytes: bytes)
+        var reader = ProtobufReader(bytes: bytes)
         var key: ArraySlice<UInt8> = []
         var value: ArraySlice<UInt8> = []
         while let tag = reader.next() {

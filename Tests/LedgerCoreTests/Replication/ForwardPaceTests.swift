@@ -11,17 +11,23 @@ struct ForwardPaceTests {
         start + .milliseconds(milliseconds)
     }
 
+    /// An event that was sent at 0 is answered alone.
+    private func answered(_ pace: inout ForwardPace, _ milliseconds: Int64) {
+        pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(milliseconds))
+        pace.batchEnded()
+    }
+
     @Test("protocol.md 18: a silent sealer is given 20 ms at least, and twice the usual time")
     func patience() {
         var pace = pace
         #expect(pace.patience == .milliseconds(20))
-        for _ in 0..<100 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(30)) }
+        for _ in 0..<100 { answered(&pace, 30) }
         #expect(pace.patience > .milliseconds(58))
         #expect(pace.patience < .milliseconds(65))
         // One commit during an election counts for no more than four contracts.
-        pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(60_000))
+        answered(&pace, 60_000)
         #expect(pace.patience < .milliseconds(250))
-        for _ in 0..<100 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(2)) }
+        for _ in 0..<100 { answered(&pace, 2) }
         #expect(pace.patience == .milliseconds(20))
     }
 
@@ -32,10 +38,10 @@ struct ForwardPaceTests {
             pace.doubtedWrongly()
             #expect(pace.patience == .milliseconds(doubled))
         }
-        for _ in 0..<100 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(2)) }
+        for _ in 0..<100 { answered(&pace, 2) }
         #expect(pace.patience < .milliseconds(100))
         #expect(pace.patience > .milliseconds(90))
-        for _ in 0..<400 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(2)) }
+        for _ in 0..<400 { answered(&pace, 2) }
         #expect(pace.patience == .milliseconds(20))
     }
 
@@ -43,8 +49,30 @@ struct ForwardPaceTests {
     func firstCaution() {
         var pace = ForwardPace(ReplicaSettings(identity: nil, firstCaution: 8))
         #expect(pace.patience == .milliseconds(160))
-        for _ in 0..<500 { pace.answered(sentAt: at(0), isMoreUnderWay: false, at: at(2)) }
+        for _ in 0..<500 { answered(&pace, 2) }
         #expect(pace.patience == .milliseconds(20))
+    }
+
+    @Test("events that are answered together count once, as the slowest of them")
+    func together() {
+        var one = pace
+        var many = pace
+        for _ in 0..<20 {
+            answered(&one, 30)
+            for milliseconds in (5...30).reversed() as ReversedCollection<ClosedRange<Int64>> {
+                many.answered(sentAt: at(0), isMoreUnderWay: true, at: at(milliseconds))
+            }
+            many.batchEnded()
+        }
+        #expect(many.patience == one.patience)
+        // A fast commit or two do not make it forget that others took longer.
+        let before = many.patience
+        for _ in 0..<50 { many.answered(sentAt: at(0), isMoreUnderWay: true, at: at(5)) }
+        many.batchEnded()
+        #expect(many.patience > .milliseconds(40))
+        #expect(before > .milliseconds(58))
+        many.batchEnded()
+        #expect(many.patience > .milliseconds(40))
     }
 
     @Test("silence counts from the last sign of life, or from the first thing sent since")

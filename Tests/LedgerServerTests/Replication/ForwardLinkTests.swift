@@ -54,8 +54,7 @@ struct ForwardLinkTests {
                 to: SealerHint(address: "127.0.0.1:\(port)", id: "one"),
                 greeting: .with { $0.sealerID = "one" },
                 settings: .init(
-                    security: .plaintext, peerName: nil, secret: SharedSecret(token: Self.token),
-                    maxMessageBytes: 1 << 20),
+                    secret: SharedSecret(token: Self.token), maxMessageBytes: 1 << 20),
                 clock: SystemClock(maxSkewMilliseconds: 1, members: EtcdMembers(endpoints: [])))
             let reason = Mutex("")
             await link.run { event in
@@ -124,8 +123,7 @@ struct ForwardLinkTests {
             admission.withLock { $0 = PeerAdmission(secret: secret, own: hint) }
             let link = ForwardLink(
                 to: hint, greeting: .with { $0.sealerID = "one" },
-                settings: .init(
-                    security: .plaintext, peerName: nil, secret: secret, maxMessageBytes: 1 << 20),
+                settings: .init(secret: secret, maxMessageBytes: 1 << 20),
                 clock: SystemClock(maxSkewMilliseconds: 1, members: EtcdMembers(endpoints: [])))
             let wasUp = Mutex(false)
             await link.run { event in

@@ -139,16 +139,12 @@ struct SharedSecretTests {
     func olderReplica() throws {
         let access = InternalAccess(token: "the-token-of-both", peerNames: nil)
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        let context = ServerContext(
-            descriptor: Ledger_Internal_Forwarding.Method.Forward.descriptor, remotePeer: "",
-            localPeer: "", cancellation: .init())
-        #expect(try access.check([:], context, logger) != nil)
-        let right: Metadata = ["ledger-internal-token": "the-token-of-both"]
-        #expect(try access.check(right, context, logger) == nil)
+        let caller = CallerIdentity(names: [])
+        #expect(try access.check(nil, from: caller, logger) != nil)
+        #expect(try access.check("the-token-of-both", from: caller, logger) == nil)
         for wrong in ["", "the-token-of-bot", "the-token-of-both ", "another"] {
-            let shown: Metadata = ["ledger-internal-token": .string(wrong)]
             let error = #expect(throws: RPCError.self) {
-                _ = try access.check(shown, context, logger)
+                _ = try access.check(wrong, from: caller, logger)
             }
             #expect(error?.code == .unauthenticated)
         }
