@@ -1,3 +1,4 @@
+import Foundation
 import LedgerAPI
 import TestSupport
 import Testing

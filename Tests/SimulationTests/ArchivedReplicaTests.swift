@@ -91,7 +91,8 @@ private final class ConditionRecorder: ReplicaObserver {
 
     func changed(_ condition: ReplicaCondition) { told.withLock { $0.append(condition) } }
     func reported(_ report: ReplicaReport, part: String) {}
-    func sealing(events: Int) {}
+    func sealing(_ plan: BatchPlan) {}
+    func applied(after length: Nanoseconds) {}
     func forwarding(events: Int) {}
     func gaveHintBack() {}
 }
