@@ -47,6 +47,9 @@ struct LoadingBench: AsyncParsableCommand {
         let store = LedgerStore(
             store: RecordedKeys(recorded, location: folder.location),
             keys: LedgerKeys(prefix: "ledger/"), archived: FolderSegments(folder))
+        // As counter and head do, it shows that events have left etcd.
+        let archive = try await store.archive()
+        precondition(archive != nil, "there is a record")
         var index = IdIndex(seed: .random(in: 0...(.max)), expectedCount: size)
         let loading = try await time {
             _ = try await LedgerLoader(store).loadSegments(

@@ -47,20 +47,22 @@ extension LedgerLoader {
         return SequenceNumber(now.count * UInt64(IdSegment.width))
     }
 
-    /// What etcd has recorded of the segments that may have left it.
+    /// What etcd has recorded of the segments that may have left it: of none, and without asking, where nothing that was
+    /// read shows that any has. Counter and head are read together with the record, and what comes from the archive is
+    /// preceded by it.
     ///
     /// - Throws: `inconsistent` where more may have left it: what one transaction puts is not both there.
     private func recordedSegments() async throws(LedgerStoreError) -> SegmentsDigest {
-        // In this order: whatever the first shows, the second was put with it or later.
-        let trimmed = try await store.archive()?.record.trimmed ?? .zero
+        let trimmed = store.past.trimmed
+        if trimmed == .zero { return SegmentsDigest() }
         let recorded = try await store.archivedSegments().digest
-        guard recorded.count >= trimmed.rawValue / UInt64(IdSegment.width) else {
-            throw .inconsistent(
-                .malformed(
-                    "events up to \(trimmed) may be missing, but the digest covers only "
-                        + "\(recorded.count) ids segments"))
-        }
-        return recorded
+        if recorded.count >= trimmed.rawValue / UInt64(IdSegment.width) { return recorded }
+        // One member's copy can be behind what others have shown.
+        guard store.source == nil else { throw LedgerStoreError(.unavailable) }
+        throw .inconsistent(
+            .malformed(
+                "events up to \(trimmed) may be missing, but the digest covers only "
+                    + "\(recorded.count) ids segments"))
     }
 
     /// More has left etcd than the head that is loaded: a newer one has to be read.
@@ -68,10 +70,9 @@ extension LedgerLoader {
         .archive(.unavailable("more events were archived while the ledger was being loaded"))
     }
 
-    private func archive() async throws(LedgerStoreError) -> any ArchivedPast {
+    private func archive() throws(LedgerStoreError) -> any ArchivedPast {
         if let archived = store.archived { return archived }
-        let location = try await store.archive()?.record.location
-        throw .archive(.notConfigured(location: location ?? ""))
+        throw .archive(.notConfigured(location: store.past.location))
     }
 
     // MARK: From etcd

@@ -31,7 +31,8 @@ extension Integration {
                     let store = LedgerStore(
                         store: copy.client, keys: copy.keys, archived: folder)
                     func load() async throws(LedgerStoreError) -> LedgerState {
-                        try await LedgerLoader(store).load(upTo: head, indexSeed: 2)
+                        let head = try await store.observe().observation
+                        return try await LedgerLoader(store).load(upTo: head, indexSeed: 2)
                     }
                     func expectLoaded() async throws {
                         let loaded = try await load()
