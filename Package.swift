@@ -161,6 +161,15 @@ let package = Package(
         .executableTarget(
             name: "verify-bench", dependencies: ["LedgerCore", arguments],
             path: "Benchmarks/VerifyBench", swiftSettings: strict),
+        .executableTarget(
+            name: "index-bench", dependencies: ["LedgerCore", arguments],
+            path: "Benchmarks/IndexBench", swiftSettings: strict),
+        .executableTarget(
+            name: "loading-bench",
+            dependencies: [
+                "EtcdGateway", "LedgerCore", "LedgerStore", "ObjectStorage", arguments,
+            ],
+            path: "Benchmarks/LoadingBench", swiftSettings: strict),
         .target(
             name: "TestSupport",
             dependencies: [
@@ -229,8 +238,8 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: [
                 "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerArchive", "LedgerCore",
-                "LedgerReplica", "LedgerStore", "LedgerTransparency", grpcCore, grpcTransport,
-                grpcProtobuf, protobuf, logging,
+                "LedgerReplica", "LedgerStore", "LedgerTransparency", "ObjectStorage", grpcCore,
+                grpcTransport, grpcProtobuf, protobuf, logging,
             ],
             swiftSettings: strict),
         .testTarget(

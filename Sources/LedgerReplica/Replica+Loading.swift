@@ -24,7 +24,7 @@ extension Replica {
                 case .unavailable:
                     send(.headUnreadable(error.notSealedReason))
                     await loadProvisionally()
-                case .archive: break
+                case .archive(let trouble): loadingWaits(for: trouble)
                 case .unsupportedFormat:
                     throw error
                 case .inconsistent(let reason):
@@ -49,8 +49,10 @@ extension Replica {
         let observed = try await store.observe(timeout: Self.loadingTimeout)
         note(observed.member, since: begin)
         let known = try provisional(before: observed.observation)
+        let progress = beginLoading(observed.observation.head.sequence, from: known, at: begin)
         let loaded = try await LedgerLoader(store.urgent).load(
-            upTo: observed.observation, from: known, indexSeed: environment.random())
+            upTo: observed.observation, from: known, indexSeed: environment.random(),
+            progress: progress)
         environment.logger.notice(
             "the ledger was read",
             metadata: [
@@ -59,6 +61,9 @@ extension Replica {
             ])
         let fence = try await environment.checkPast(loaded, observed.fence)
         state.withLock { $0.storedFence = observed.fence }
-        send(.loaded(loaded, fence: fence)) { state, _ in state.provisional = nil }
+        send(.loaded(loaded, fence: fence)) { state, _ in
+            state.provisional = nil
+            state.loading = nil
+        }
     }
 }

@@ -16,9 +16,10 @@ extension Replica {
     }
 
     /// The newest number that can be read here: as `coveredNumber`, or as far as a single member's copy went where this
-    /// replica has started without a quorum. Nil until either was read.
+    /// replica has started without a quorum; or the head whose ids are being loaded, where that takes long. Nil until
+    /// one of them was read.
     package var readableNumber: SequenceNumber? {
-        state.withLock { $0.readable?.head.sequence }
+        state.withLock { $0.readableNumber }
     }
 
     /// What this replica knows of counter and head; nil until the ledger was read.

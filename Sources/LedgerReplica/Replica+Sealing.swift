@@ -67,7 +67,7 @@ extension Replica {
         after known: SequenceNumber, upTo observation: LedgerObservation
     ) async -> [ReplicaEffect] {
         let blocks = environment.blocks
-        let result: CatchUpResult<[BlockDigest]> = await Self.catchUp {
+        let result: CatchUpResult<[BlockDigest]> = await Self.catchUp(environment.logger) {
             () async throws(LedgerStoreError) in
             try await LedgerLoader(self.store.urgent).blocks(after: known, upTo: observation) {
                 blocks.keep(first: $0.first, bytes: $0.bytes, events: $1.leaves.count)
@@ -84,24 +84,27 @@ extension Replica {
             metadata: [
                 "known": "\(known.head.sequence)", "head": "\(observation.head.sequence)",
             ])
-        let result: CatchUpResult<(LedgerState, BlockDigest)> = await Self.catchUp {
+        let logger = environment.logger
+        let result: CatchUpResult<(LedgerState, BlockDigest)> = await Self.catchUp(logger) {
             () async throws(LedgerStoreError) in
-            let loader = LedgerLoader(self.store.urgent)
-            let first = try await loader.block(after: known.head.sequence)
-            // The known state has its index already.
-            return (try await loader.load(upTo: observation, from: known, indexSeed: 0), first)
+            try await LedgerLoader(self.store.urgent).load(upTo: observation, after: known)
         }
         return sendCollecting(.reloaded(result))
     }
 
     private static func catchUp<Value: Sendable>(
-        _ read: () async throws(LedgerStoreError) -> Value
+        _ logger: Logger, _ read: () async throws(LedgerStoreError) -> Value
     ) async -> CatchUpResult<Value> {
         do throws(LedgerStoreError) {
             return .success(try await read())
         } catch {
             switch error.code {
-            case .unavailable, .archive: return .unavailable
+            case .unavailable: return .unavailable
+            // It says nothing against the ledger: another attempt follows.
+            case .archive(let trouble):
+                logger.warning(
+                    "what others have sealed cannot be read yet", metadata: ["error": "\(trouble)"])
+                return .unavailable
             case .inconsistent(let reason): return .inconsistent(reason)
             case .unsupportedFormat(let found): return .inconsistent(.unknownFormat(found))
             }

@@ -30,6 +30,9 @@ package final class Replica: Service, Sendable {
         var fencedAt: Revision?
         /// One member's copy of the ledger, for reads alone, until it was read from the quorum.
         var provisional: LedgerState?
+        /// While the ledger is loaded from the quorum, how far that has come.
+        var loading: LoadingProgress?
+        var lastProgress = MonotonicInstant(nanoseconds: 0)
         var lastCondition: ReplicaCondition?
         /// Threads that have answers to tell.
         var telling = 0
@@ -38,6 +41,12 @@ package final class Replica: Service, Sendable {
 
         /// What reads go by.
         var readable: LedgerState? { core.state ?? provisional }
+
+        /// Up to where events can be read by number.
+        var readableNumber: SequenceNumber? {
+            if let readable { return readable.head.sequence }
+            return loading.flatMap { $0.servesReads ? $0.head : nil }
+        }
     }
 
     enum Ordered: Sendable {
@@ -356,11 +365,12 @@ package final class Replica: Service, Sendable {
 
     private func condition(_ state: State, at moment: Moment) -> ReplicaCondition {
         ReplicaCondition(
-            number: state.readable?.head.sequence ?? .zero,
+            number: state.readableNumber ?? .zero,
             obstacle: state.core.obstacle(at: moment), fence: state.core.fence,
             isUnreadable: state.core.isUnreadable, isLoading: state.core.isLoading,
             refusedRelease: state.refusedRelease, isForwarding: state.core.isForwarding,
-            isSealer: state.core.isSealer, provisional: state.provisional?.head.sequence)
+            isSealer: state.core.isSealer, provisional: state.provisional?.head.sequence,
+            loading: state.core.isLoading ? state.loading : nil)
     }
 
     /// Takes out the streams that may be read further now. Those that may not are not looked at one by one.

@@ -18,4 +18,6 @@ package struct ReplicaCondition: Equatable, Sendable {
     package var isSealer: Bool
     /// While loading: up to which number one member's copy is read.
     package var provisional: SequenceNumber?
+    /// While loading: how far that has come.
+    package var loading: LoadingProgress?
 }

@@ -3,7 +3,7 @@ package import LedgerCore
 /// Reads what a replica must know before it may seal, when it starts and when it has fallen behind
 /// (design.md, "Starting"; protocol.md 10, 11 and 23).
 package struct LedgerLoader: Sendable {
-    private let store: LedgerStore
+    let store: LedgerStore
 
     package init(_ store: LedgerStore) {
         self.store = store
@@ -30,18 +30,11 @@ package struct LedgerLoader: Sendable {
         }
     }
 
-    /// Reads the block that begins right after a number that ends one.
-    package func block(
-        after known: SequenceNumber
-    ) async throws(LedgerStoreError) -> BlockDigest {
-        let first = known.next
-        guard let bytes = try await store.block(first: first) else {
-            throw .inconsistent(.missingBlock(first))
-        }
-        return try digest(StoredBlock(first: first, bytes: bytes))
-    }
-
     /// Reads the ledger up to an observed head.
+    ///
+    /// What has left etcd comes from the archive, and is believed only where it leads to what etcd has recorded of it:
+    /// the ids segments by their digest, blocks and tiles by the head (protocol.md 26). Where it does not, that says
+    /// nothing against the ledger: it is trouble with the archive, not an inconsistency.
     ///
     /// - Parameters:
     ///   - known: a state to go on from; nil reads everything.
@@ -51,13 +44,81 @@ package struct LedgerLoader: Sendable {
         upTo observation: LedgerObservation, from known: LedgerState? = nil,
         indexSeed: UInt64, progress: @Sendable (UInt64) -> Void = { _ in }
     ) async throws(LedgerStoreError) -> LedgerState {
+        try await loaded(
+            upTo: observation, from: known, indexSeed: indexSeed, progress: progress
+        ).state
+    }
+
+    /// Goes on from a state that is far behind an observed head.
+    ///
+    /// - Returns: the state at that head, and the block right after the known one.
+    package func load(
+        upTo observation: LedgerObservation, after known: LedgerState,
+        progress: @Sendable (UInt64) -> Void = { _ in }
+    ) async throws(LedgerStoreError) -> (LedgerState, BlockDigest) {
+        let first = known.head.sequence.next
+        let bytes = try await store.asStored.block(first: first)
+        let loaded = try await loaded(
+            upTo: observation, from: known, indexSeed: 0, progress: progress)
+        let mayBeArchived = first <= loaded.trimmed
+        do throws(LedgerStoreError) {
+            guard let bytes else { throw .inconsistent(.missingBlock(first)) }
+            let block = try digest(StoredBlock(first: first, bytes: bytes))
+            // The leaves have led to the head: what has these is the ledger's.
+            guard !mayBeArchived || loaded.firstLeaves.starts(with: block.leaves) else {
+                throw .inconsistent(.brokenChain(first))
+            }
+            return (loaded.state, block)
+        } catch {
+            throw mayBeArchived ? Self.blamingArchive(error) : error
+        }
+    }
+
+    /// What was loaded.
+    private struct Loaded {
+        let state: LedgerState
+        /// The leaf hashes after the known ones: those of the longest block at least, where there are so many.
+        let firstLeaves: [Digest]
+        /// The last number that may have left etcd.
+        let trimmed: SequenceNumber
+    }
+
+    private func loaded(
+        upTo observation: LedgerObservation, from known: LedgerState?, indexSeed: UInt64,
+        progress: @Sendable (UInt64) -> Void
+    ) async throws(LedgerStoreError) -> Loaded {
         let size = observation.head.sequence.rawValue
-        var index = known?.index ?? IdIndex(seed: indexSeed)
-        try await loadSegments(into: &index, size: size, progress: progress)
+        var index = known?.index ?? IdIndex(seed: indexSeed, expectedCount: size)
+        let trimmed = try await loadSegments(into: &index, size: size, progress: progress)
         // The newest segment's last block can reach beyond the segment: begin with it, not after it.
         let tailStart = try tailStart(in: index, covered: SequenceNumber(index.count))
+        let usesArchive =
+            tailStart <= trimmed || readsTiles(size: size, known: known?.tiles, below: trimmed)
+        do throws(LedgerStoreError) {
+            let (state, firstLeaves) = try await loadTail(
+                upTo: observation, from: known, &index, tailStart: tailStart, progress: progress)
+            return Loaded(state: state, firstLeaves: firstLeaves, trimmed: trimmed)
+        } catch {
+            throw usesArchive ? Self.blamingArchive(error) : error
+        }
+    }
+
+    /// Something that the archive has answered does not lead to the head.
+    private static func blamingArchive(_ error: LedgerStoreError) -> LedgerStoreError {
+        guard case .inconsistent(let reason) = error.code else { return error }
+        return .archive(.contradicts("part (\(reason))"))
+    }
+
+    /// Reads the blocks from one on, and the tiles of the tree's edge.
+    ///
+    /// - Returns: the state, and the first leaf hashes after the known ones.
+    private func loadTail(
+        upTo observation: LedgerObservation, from known: LedgerState?, _ index: inout IdIndex,
+        tailStart: SequenceNumber, progress: @Sendable (UInt64) -> Void
+    ) async throws(LedgerStoreError) -> (LedgerState, [Digest]) {
+        let size = observation.head.sequence.rawValue
         var pages = BlockPages(
-            store, from: tailStart, through: observation.head.sequence)
+            store.asStored, from: tailStart, through: observation.head.sequence)
         var leaves: [Digest] = []
         var firstLeaf = tailStart.rawValue
         var lastEventHash: EventHash?
@@ -72,7 +133,7 @@ package struct LedgerLoader: Sendable {
                 guard lastEventHash == nil || block.previousHash == lastEventHash else {
                     throw .inconsistent(.brokenChain(block.first))
                 }
-                append(block, to: &index)
+                try append(block, to: &index)
                 leaves += block.leaves
                 lastEventHash = block.lastEventHash
                 next = block.last.next
@@ -84,11 +145,13 @@ package struct LedgerLoader: Sendable {
             firstLeaf += UInt64(surplus)
             progress(index.count)
         }
-        let tiles = try await loadTiles(size: size, from: known?.tiles, tail: leaves)
+        let (tiles, firstLeaves) = try await loadTiles(
+            size: size, from: known?.tiles, tail: leaves)
         do throws(LedgerInconsistency) {
-            return try LedgerState(
+            let state = try LedgerState(
                 observation: observation, index: index, tiles: tiles,
                 lastEventHash: lastEventHash)
+            return (state, firstLeaves)
         } catch {
             throw .inconsistent(error)
         }
@@ -106,146 +169,24 @@ package struct LedgerLoader: Sendable {
         return start
     }
 
-    private func append(_ block: BlockDigest, to index: inout IdIndex) {
+    private func append(
+        _ block: BlockDigest, to index: inout IdIndex
+    ) throws(LedgerStoreError) {
+        guard index.hasRoom(for: block.fingerprints.count) else {
+            throw .inconsistent(.malformed(IdIndex.isFull.message))
+        }
         for (offset, fingerprint) in block.fingerprints.enumerated()
         where block.first.rawValue + UInt64(offset) > index.count {
             index.append(fingerprint, startsBlock: offset == 0)
         }
     }
 
-    // MARK: Segments
-
-    private func loadSegments(
-        into index: inout IdIndex, size: UInt64, progress: @Sendable (UInt64) -> Void
-    ) async throws(LedgerStoreError) {
-        let width = UInt64(IdSegment.width)
-        let end = size / width
-        var next = index.count / width
-        var sizer = PageSizer(unitBytes: IdSegment.byteCount)
-        while next < end {
-            let first = next
-            let page = try await sizer.page(mostKeys: Int(end - first), bytes: \.bytes.count) {
-                limit async throws(LedgerStoreError) in
-                try await store.segments(from: first, end: end, limit: limit)
-            }
-            guard !page.isEmpty else { throw missingSegment(next) }
-            for stored in page {
-                guard stored.key == store.keys.ids(next) else { throw missingSegment(next) }
-                do throws(FormatError) {
-                    try append(IdSegment(number: next, decoding: stored.bytes), to: &index)
-                } catch {
-                    throw .inconsistent(.malformed("ids segment \(next): \(error.message)"))
-                }
-                next += 1
-            }
-            progress(index.count)
-        }
-    }
-
-    /// Appends what an index that may end inside this segment lacks of it.
-    private func append(_ segment: IdSegment, to index: inout IdIndex) throws(FormatError) {
-        guard index.hasRoom(for: IdSegment.width) else {
-            throw FormatError(.outOfBounds, "the id index holds at most 2^32-1 events")
-        }
-        for position in index.openSegment.count..<IdSegment.width {
-            index.append(
-                segment.fingerprint(at: position), startsBlock: segment.startsBlock(at: position))
-        }
-    }
-
-    private func missingSegment(_ number: UInt64) -> LedgerStoreError {
-        .inconsistent(.malformed("ids segment \(number) is missing"))
-    }
-
-    // MARK: Tiles
-
-    private func loadTiles(
-        size: UInt64, from known: TileStack?, tail: [Digest]
-    ) async throws(LedgerStoreError) -> TileStack {
-        if var tiles = known {
-            let width = UInt64(TileID.width)
-            var next = tiles.size / width
-            let end = size / width
-            var sizer = PageSizer(unitBytes: Tile.byteCount)
-            while next < end {
-                let page = try await self.tiles(level: 0, from: next, end: end, &sizer)
-                guard !page.isEmpty else { throw missingTile(level: 0, next) }
-                for tile in page {
-                    let skipped = Int(tiles.size - tile.index * width)
-                    for leaf in tile.hashes.dropFirst(skipped) { _ = tiles.append(leaf) }
-                }
-                next += UInt64(page.count)
-            }
-            let missing = Int(size - tiles.size)
-            for leaf in tail.suffix(missing) { _ = tiles.append(leaf) }
-            return tiles
-        }
-        return try await tileStack(size: size, tail: tail)
-    }
-
-    /// Reads the edge of the tree: for each level the full tiles that are not yet under a full one.
-    ///
-    /// - Parameter tail: the hashes of the leaves after the last full tile.
-    package func tileStack(
-        size: UInt64, tail: [Digest]
-    ) async throws(LedgerStoreError) -> TileStack {
-        var loaded: [Tile] = []
-        var sizer = PageSizer(unitBytes: Tile.byteCount)
-        for run in TileRun.covering(TileStack.tilesToLoad(size: size)) {
-            var next = run.first
-            while next < run.end {
-                let page = try await tiles(
-                    level: run.level, from: next, end: run.end, &sizer)
-                guard !page.isEmpty else { throw missingTile(level: run.level, next) }
-                loaded += page
-                next += UInt64(page.count)
-            }
-        }
-        do throws(FormatError) {
-            return try TileStack(size: size, tiles: loaded, tail: tail)
-        } catch {
-            throw .inconsistent(.malformed("tiles: \(error.message)"))
-        }
-    }
-
-    private func tiles(
-        level: Int, from first: UInt64, end: UInt64, _ sizer: inout PageSizer
-    ) async throws(LedgerStoreError) -> [Tile] {
-        try await sizer.page(mostKeys: Int(end - first), bytes: \.bytes.count) {
-            limit async throws(LedgerStoreError) in
-            try await store.tiles(level: level, from: first, end: end, limit: limit)
-        }
-    }
-
-    private func missingTile(level: Int, _ index: UInt64) -> LedgerStoreError {
-        .inconsistent(.malformed("tile \(level)/\(index) is missing"))
-    }
-
-    private func digest(_ block: StoredBlock) throws(LedgerStoreError) -> BlockDigest {
+    func digest(_ block: StoredBlock) throws(LedgerStoreError) -> BlockDigest {
         do throws(FormatError) {
             return try BlockDigest(first: block.first, bytes: block.bytes)
         } catch {
             throw .inconsistent(
                 .malformed("the block at number \(block.first): \(error.message)"))
         }
-    }
-}
-
-/// Consecutive tiles of one level, which one range reads.
-private struct TileRun {
-    let level: Int
-    let first: UInt64
-    var end: UInt64
-
-    static func covering(_ tiles: [TileID]) -> [TileRun] {
-        var runs: [TileRun] = []
-        for tile in tiles.sorted(by: { ($0.level, $0.index) < ($1.level, $1.index) }) {
-            if let last = runs.last, last.level == tile.level, last.end == tile.index {
-                runs[runs.count - 1].end += 1
-            } else {
-                runs.append(TileRun(level: tile.level, first: tile.index, end: tile.index + 1))
-            }
-        }
-        return runs
     }
 }

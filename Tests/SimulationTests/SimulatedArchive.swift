@@ -96,6 +96,16 @@ extension SimulatedEtcd {
     ) throws {
         let record = try ArchiveRecord(
             location: SimulatedArchive.location, through: through, trimmed: trimmed)
+        var segments = SegmentsDigest()
+        if let known = snapshot.keys[keys.archivedIds]?.value {
+            segments = try SegmentsDigest(decodingJSON: known)
+        }
+        while segments.count < trimmed.rawValue / 4_096,
+            let bytes = snapshot.keys[keys.ids(segments.count)]?.value
+        {
+            segments.append(SegmentsDigest.ofSegment(bytes))
+        }
+        put(keys.archivedIds, segments.encodedJSON())
         put(keys.archive, record.encodedJSON())
         put(keys.format, LedgerFormat.two.value)
         guard deleting else { return }

@@ -14,6 +14,9 @@ import Synchronization
 package final class ArchiveReader: ArchivedPast {
     /// Objects that are read at a time: of at most 16 MiB, mostly 100 KiB.
     package static let mostReads = 4
+    /// Ids segments that are read at a time, 33,280 bytes each: a replica that starts reads all of them, and what it
+    /// waits for is mostly the way there.
+    package static let mostSegmentReads = 32
     /// Reads that wait for their turn, each for five seconds at most.
     static let mostWaiting = 4_096
     static let longestWait = Duration.seconds(5)
@@ -51,6 +54,8 @@ package final class ArchiveReader: ArchivedPast {
     private let cache: ReadCache<Key, [UInt8]>
     private let places = Places(
         count: mostReads, maxWaiting: mostWaiting, longestWait: longestWait)
+    private let segmentPlaces = Places(
+        count: mostSegmentReads, maxWaiting: mostWaiting, longestWait: longestWait)
     private let reading = SharedReads<Key, [UInt8], LedgerStoreError>(
         cancelled: .archive(.unavailable("the read was cancelled")))
     private let tiles = SharedReads<TileID, [UInt8], LedgerStoreError>(
@@ -236,8 +241,9 @@ package final class ArchiveReader: ArchivedPast {
 
     private func read(_ object: ArchiveObject) async throws(LedgerStoreError) -> [UInt8]? {
         let result: Result<[UInt8]?, LedgerStoreError>
+        let turns = if case .segment = object { segmentPlaces } else { places }
         do throws(Places.Refusal) {
-            result = try await places.withPlace(refused: Self.refusal) {
+            result = try await turns.withPlace(refused: Self.refusal) {
                 () async throws(Places.Refusal) in
                 do throws(ObjectStoreError) {
                     return .success(

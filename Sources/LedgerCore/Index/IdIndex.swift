@@ -1,15 +1,20 @@
 /// Which sequence numbers an event id may have, for all events 1...count, and where their blocks
 /// begin.
 ///
-/// A fingerprint that is not found proves that no event of the ledger has the id; a hit proves
-/// nothing, for different ids can have equal fingerprints (formats.md, "Keys in etcd"). Holds about 16 bytes
-/// an event: 8 for the fingerprint, 8 for its place in the table. The table consists of 4,096
-/// shards that grow one by one at different times, so that no single append waits for more than one
-/// shard.
+/// Nothing that was appended can be overlooked: a fingerprint that is not found proves that no event of the ledger has
+/// the id (formats.md, "Keys in etcd"). A hit proves nothing: what is compared are 44 bits of a keyed hash, 12 that
+/// choose a shard and 32 that the shard keeps. Among n events a fingerprint that none of them has finds one with a
+/// probability of n / 2^44, which is 6 in a million searches at 100 million events and 240 at 4 billion; such a hit costs
+/// the reading of one block. Who does not know the seed cannot prepare ids that hit more often, unless their whole
+/// fingerprints are equal.
 ///
-/// The work for one id is bounded whatever the ids are. The table holds one position for a fingerprint, the first, and
-/// looks at so many slots at most. What has no place there, because its fingerprint has one already or the way is full,
-/// is kept in `elsewhere`; every search asks both, so that nothing that was appended can be overlooked.
+/// Holds about 10 bytes an event: 8 for hash and position in a table that is nine tenths full at most, and one bit for
+/// where blocks begin. The fingerprints themselves are kept only of the segment that is not full, from which `ids/<n>`
+/// will be written. The table consists of 4,096 shards that grow one by one at different times, so that no single append
+/// waits for more than one shard.
+///
+/// The work for one id is bounded whatever the ids are: a shard looks at so many slots at most. What has no place there is
+/// kept in `elsewhere`; every search asks both.
 ///
 /// Copying shares storage; changing a copy that shares it copies what it touches. Keep one owner.
 package struct IdIndex: Sendable {
@@ -17,12 +22,18 @@ package struct IdIndex: Sendable {
     /// new format.
     package static let maxCount: UInt64 = 1 << 32 - 1
 
-    private var segments: [IdSegment]
+    /// The segment that takes the next event; never full.
+    package private(set) var openSegment = IdSegment(number: 0)
+    /// Of all segments that are full: what they were, for whoever reads the next ones out of an archive.
+    package private(set) var fullSegments = SegmentsDigest()
+    /// What makes the hashes of this index, for batches.
+    package let hashing: IdIndexHashing
+
+    private let mostEvents: UInt64
+    private var starts = BlockStartBitmap()
     private var shards: [IdIndexShard]
-    /// The positions, ascending, of what has no place in the table.
-    private var elsewhere: [Fingerprint: [UInt32]] = [:]
-    private let key: IdIndexHash.Key
-    private let shardBits: Int
+    /// The positions, ascending, of what has no place in the table, by shard and tag.
+    private var elsewhere: [UInt64: [UInt32]] = [:]
 
     /// An index without events.
     ///
@@ -32,166 +43,138 @@ package struct IdIndex: Sendable {
     ///   - expectedCount: how many events will be loaded at once, so that the table does not grow
     ///     meanwhile.
     ///   - shardBits: the binary logarithm of the number of shards; 12 but in tests.
-    package init(seed: UInt64, expectedCount: UInt64 = 0, shardBits: Int = 12) {
-        key = IdIndexHash.Key(seed: seed)
-        self.shardBits = shardBits
-        segments = [IdSegment(number: 0)]
-        let count = 1 << shardBits
+    ///   - mostEvents: how many events it takes; `maxCount` but in tests.
+    package init(
+        seed: UInt64, expectedCount: UInt64 = 0, shardBits: Int = 12,
+        mostEvents: UInt64 = IdIndex.maxCount
+    ) {
+        self.mostEvents = mostEvents
+        hashing = IdIndexHashing(seed: seed, shardBits: shardBits)
+        let count = hashing.shardCount
         let share = Int(min(expectedCount, Self.maxCount)) / count
-        // What is equal and empty shares its storage until something is put into it.
-        var empty: [Int: IdIndexShard] = [:]
         shards = (0..<count).map { number in
-            let capacity = IdIndexShard.capacity(of: number, among: count, expected: share)
-            let shard = empty[capacity] ?? IdIndexShard(capacity: capacity)
-            if share == 0 { empty[capacity] = shard }
-            return shard
+            IdIndexShard(
+                homes: IdIndexShard.homes(of: number, among: count, expected: share))
         }
     }
 
     /// The number of events: the index covers 1...count.
-    package var count: UInt64 {
-        UInt64(segments.count - 1) * UInt64(IdSegment.width) + UInt64(openSegment.count)
-    }
+    package var count: UInt64 { starts.count }
 
-    /// The segment that takes the next event; never full.
-    package var openSegment: IdSegment { segments[segments.count - 1] }
+    /// The places that the table has no room for, for tests.
+    var crowdedOut: Int { elsewhere.count }
 
-    /// The bytes that segments and table take in memory, roughly.
+    /// The slots of the table.
+    var capacity: Int { shards.reduce(0) { $0 + $1.capacity } }
+
+    /// The bytes that table and bitmap take in memory, roughly.
     package var memoryBytes: Int {
-        segments.count * IdSegment.byteCount + shards.reduce(0) { $0 + $1.memoryBytes }
+        capacity * MemoryLayout<UInt64>.size + Int(count / 8) + IdSegment.byteCount
             + elsewhere.count * Self.elsewhereBytes
     }
 
-    /// What one fingerprint takes that has no place in the table, roughly.
+    /// What one place takes for which there is no room in the table, roughly.
     private static let elsewhereBytes = 64
-
-    /// The fingerprints that have no place in the table, for tests.
-    var crowdedOut: Int { elsewhere.count }
 
     /// Whether the index can take so many more events.
     package func hasRoom(for events: Int) -> Bool {
-        count + UInt64(events) <= Self.maxCount
+        count + UInt64(events) <= mostEvents
     }
 
     /// Appends the event count+1, for which there must be room.
     package mutating func append(_ fingerprint: Fingerprint, startsBlock: Bool) {
         precondition(hasRoom(for: 1), "the id index is full")
-        let position = UInt32(count + 1)
-        segments[segments.count - 1].append(fingerprint, startsBlock: startsBlock)
-        insert(fingerprint, position: position)
-        if segments[segments.count - 1].isFull {
-            segments.append(IdSegment(number: UInt64(segments.count)))
-        }
+        openSegment.append(fingerprint, startsBlock: startsBlock)
+        starts.append(startsBlock)
+        insert(hashing.hash(of: fingerprint), position: UInt32(count))
+        guard openSegment.isFull else { return }
+        fullSegments.append(SegmentsDigest.ofSegment(openSegment.bytes))
+        openSegment = IdSegment(number: openSegment.number + 1)
     }
 
-    /// Appends the 4,096 events of a stored segment, which must be the next one after full
-    /// segments.
-    package mutating func load(segment value: [UInt8], number: UInt64) throws(FormatError) {
-        guard openSegment.count == 0, openSegment.number == number else {
+    /// Appends segments that follow directly on full ones.
+    ///
+    /// - Throws: `FormatError` where they do not, or are more than the index can hold.
+    package mutating func append(_ batch: IdIndexBatch) throws(FormatError) {
+        precondition(batch.hashing == hashing, "a batch for another index")
+        guard hasRoom(for: batch.digests.count * IdSegment.width) else { throw Self.isFull }
+        guard openSegment.count == 0, openSegment.number == batch.first else {
             throw FormatError(
-                .inconsistent, "ids segment \(number) does not follow event \(count)")
+                .inconsistent, "ids segment \(batch.first) does not follow event \(count)")
         }
-        guard hasRoom(for: IdSegment.width) else {
-            throw FormatError(.outOfBounds, "the id index holds at most 2^32-1 events")
+        starts.append(words: batch.starts)
+        var next = 0
+        for (shard, end) in batch.ends.enumerated() {
+            for entry in batch.entries[next..<end] {
+                insert(
+                    IdIndexHash(shard: shard, tag: UInt32(truncatingIfNeeded: entry >> 32)),
+                    position: UInt32(truncatingIfNeeded: entry))
+            }
+            next = end
         }
-        let segment = try IdSegment(number: number, decoding: value)
-        segments[segments.count - 1] = segment
-        for position in 0..<IdSegment.width {
-            insert(
-                segment.fingerprint(at: position),
-                position: UInt32(segment.first.rawValue + UInt64(position)))
-        }
-        segments.append(IdSegment(number: number + 1))
+        for digest in batch.digests { fullSegments.append(digest) }
+        openSegment = IdSegment(number: batch.first + UInt64(batch.digests.count))
     }
 
-    /// The value of `ids/<number>`; nil for a segment that is not full.
-    package func segmentBytes(_ number: UInt64) -> [UInt8]? {
-        number < UInt64(segments.count - 1) ? segments[Int(number)].bytes : nil
-    }
-
-    /// The fingerprint of an event; nil for numbers outside 1...count.
-    package func fingerprint(of number: SequenceNumber) -> Fingerprint? {
-        guard covers(number) else { return nil }
-        let index = Int(number.leafIndex)
-        return segments[index / IdSegment.width].fingerprint(at: index % IdSegment.width)
-    }
-
-    /// Whether an event with this fingerprint exists.
+    /// Whether an event with this fingerprint may exist.
     package func contains(_ fingerprint: Fingerprint) -> Bool {
         firstCandidate(for: fingerprint) != nil
     }
 
-    /// The first event with this fingerprint; nil proves that there is none. Allocates nothing.
+    /// The first event that may have this fingerprint; nil proves that there is none. Allocates nothing.
     package func firstCandidate(for fingerprint: Fingerprint) -> SequenceNumber? {
-        let hash = hash(of: fingerprint)
-        if case .found(let position) = look(hash, fingerprint) {
-            return SequenceNumber(UInt64(position))
-        }
-        if elsewhere.isEmpty { return nil }
-        return elsewhere[fingerprint]?.first.map { SequenceNumber(UInt64($0)) }
+        let hash = hashing.hash(of: fingerprint)
+        let found = shards[hash.shard].firstPosition(hash.tag)
+        let further = elsewhere.isEmpty ? nil : elsewhere[hash.place]?.first
+        guard let first = found.map({ min($0, further ?? $0) }) ?? further else { return nil }
+        return SequenceNumber(UInt64(first))
     }
 
-    /// The numbers of all events with this fingerprint, ascending.
+    /// The numbers of all events that may have this fingerprint, ascending.
     package func candidates(for fingerprint: Fingerprint) -> [SequenceNumber] {
-        var numbers: [SequenceNumber] = []
-        if case .found(let first) = look(hash(of: fingerprint), fingerprint) {
-            numbers.append(SequenceNumber(UInt64(first)))
+        let hash = hashing.hash(of: fingerprint)
+        var positions = shards[hash.shard].positions(hash.tag)
+        if !elsewhere.isEmpty, let further = elsewhere[hash.place] {
+            positions += further
+            // What stands elsewhere can be older than what found a place after the shard had grown.
+            positions.sort()
         }
-        guard !elsewhere.isEmpty, let further = elsewhere[fingerprint] else { return numbers }
-        return numbers + further.map { SequenceNumber(UInt64($0)) }
+        return positions.map { SequenceNumber(UInt64($0)) }
     }
 
-    /// How many events have this fingerprint.
+    /// How many events may have this fingerprint.
     package func candidateCount(for fingerprint: Fingerprint) -> Int {
-        let further = elsewhere.isEmpty ? 0 : elsewhere[fingerprint]?.count ?? 0
-        if case .found = look(hash(of: fingerprint), fingerprint) { return further + 1 }
-        return further
+        let hash = hashing.hash(of: fingerprint)
+        let further = elsewhere.isEmpty ? 0 : elsewhere[hash.place]?.count ?? 0
+        return shards[hash.shard].positionCount(hash.tag) + further
     }
 
-    private func covers(_ number: SequenceNumber) -> Bool {
-        number >= .first && number.rawValue <= count
+    /// What is thrown where events are too many for the index.
+    package static var isFull: FormatError {
+        FormatError(.outOfBounds, "the id index holds at most 2^32-1 events")
     }
 
-    private func value(at position: UInt32) -> UInt64 {
-        let index = Int(position) - 1
-        return segments[index / IdSegment.width].value(at: index % IdSegment.width)
-    }
-
-    private mutating func insert(_ fingerprint: Fingerprint, position: UInt32) {
-        let hash = hash(of: fingerprint)
+    private mutating func insert(_ hash: IdIndexHash, position: UInt32) {
         if shards[hash.shard].isCrowded { growShard(hash.shard) }
-        // What was put elsewhere once stays there, also when its shard has grown since: the order of a fingerprint's
-        // positions rests on it.
-        guard elsewhere.isEmpty || elsewhere[fingerprint] == nil,
-            case .empty(let slot) = look(hash, fingerprint)
-        else {
-            elsewhere[fingerprint, default: []].append(position)
-            return
+        if shards[hash.shard].insert(hash.tag, position) { return }
+        if shards[hash.shard].mayGrow {
+            growShard(hash.shard)
+            if shards[hash.shard].insert(hash.tag, position) { return }
         }
-        shards[hash.shard].put(position, hash, in: slot)
+        putElsewhere(hash.place, position)
     }
 
     private mutating func growShard(_ number: Int) {
-        var grown = shards[number].emptyLarger()
-        for position in shards[number].positions {
-            let fingerprint = Fingerprint(value: value(at: position))
-            let hash = hash(of: fingerprint)
-            // No two of a shard's positions have one fingerprint.
-            if case .empty(let slot) = grown.look(hash, where: { _ in false }) {
-                grown.put(position, hash, in: slot)
-            } else {
-                elsewhere[fingerprint, default: []].insert(position, at: 0)
-            }
+        for (tag, position) in shards[number].grow() {
+            putElsewhere(IdIndexHash(shard: number, tag: tag).place, position)
         }
-        shards[number] = grown
     }
 
-    private func look(_ hash: IdIndexHash, _ fingerprint: Fingerprint) -> IdIndexShard.Way {
-        shards[hash.shard].look(hash) { value(at: $0) == fingerprint.value }
-    }
-
-    private func hash(of fingerprint: Fingerprint) -> IdIndexHash {
-        IdIndexHash(fingerprint, key: key, shardBits: shardBits)
+    private mutating func putElsewhere(_ place: UInt64, _ position: UInt32) {
+        var positions = elsewhere.removeValue(forKey: place) ?? []
+        let index = positions.lastIndex { $0 < position }.map { $0 + 1 } ?? 0
+        positions.insert(position, at: index)
+        elsewhere[place] = positions
     }
 }
 
@@ -201,36 +184,18 @@ extension IdIndex {
     /// The first number of the block that holds a number; nil for numbers outside 1...count, or
     /// where the bitmap shows no beginning within the longest block.
     package func blockStart(containing number: SequenceNumber) -> SequenceNumber? {
-        guard covers(number) else { return nil }
-        var candidate = number
-        for _ in 0..<Block.maxEntries {
-            if startsBlock(candidate) { return candidate }
-            guard candidate > .first else { return nil }
-            candidate = candidate.previous
-        }
-        return nil
+        starts.last(through: number.rawValue).map { SequenceNumber($0) }
     }
 
     /// The first number after a number that begins a block; nil where the index knows of none
     /// within the longest block.
     package func blockStart(after number: SequenceNumber) -> SequenceNumber? {
-        var candidate = number.next
-        for _ in 0..<Block.maxEntries {
-            guard covers(candidate) else { return nil }
-            if startsBlock(candidate) { return candidate }
-            candidate = candidate.next
-        }
-        return nil
+        starts.first(after: number.rawValue).map { SequenceNumber($0) }
     }
 
     /// The last number of the block that holds a number; nil for numbers outside 1...count.
     package func blockEnd(containing number: SequenceNumber) -> SequenceNumber? {
-        guard covers(number) else { return nil }
+        guard number >= .first && number.rawValue <= count else { return nil }
         return blockStart(after: number)?.previous ?? SequenceNumber(count)
-    }
-
-    private func startsBlock(_ number: SequenceNumber) -> Bool {
-        let index = Int(number.leafIndex)
-        return segments[index / IdSegment.width].startsBlock(at: index % IdSegment.width)
     }
 }

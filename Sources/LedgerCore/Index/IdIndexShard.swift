@@ -1,133 +1,237 @@
-/// One part of the id index's table: open addressing with linear probing over positions of events.
+/// One part of the id index's table: open addressing with linear probing, in the order of the tags.
 ///
-/// A slot holds a position, which is a sequence number and so never 0; 0 is an empty slot. The fingerprint that belongs
-/// to a position is kept by the segments. Beside each slot stands a tag, eight bits of the hash, so that hardly any
-/// other segment than the one that is wanted has to be looked at.
+/// A slot holds a tag, 32 bits of the keyed hash, and below it a position, which is a sequence number and so never 0; a
+/// slot that is 0 is empty. A tag's way begins at the slot that it has when all tags are spread evenly, and what is on
+/// it is sorted: tags ascend along the whole shard, and positions within a tag. So a larger shard is made from the tags
+/// alone, in one pass, and a search ends at the first larger tag.
 ///
-/// A search ends after `longestWay` slots, whatever is in them: what found no slot on that way is kept elsewhere, by
-/// whoever owns the shard.
+/// A way has `longestWay` slots at most. What finds no slot on its way has no place here: whoever owns the shard keeps
+/// it elsewhere.
+///
+/// Slots stand in pieces of 4 KiB, and growing adds pieces: none is ever given back, so that memory is not left in
+/// holes, and a copy shares all pieces that were not changed since.
 struct IdIndexShard: Sendable {
-    /// So many slots are looked at for one hash.
+    /// So many slots are looked at for one tag.
     static let longestWay = 128
 
-    /// What looking along a hash's way has come to.
-    enum Way: Hashable, Sendable {
-        /// A position that matches.
-        case found(UInt32)
-        /// None matches; the first empty slot.
-        case empty(Int)
-        /// None matches, and there is no room.
-        case full
-    }
+    /// Slots of a piece. A shard that needs fewer has one smaller piece.
+    private static let pieceSlots = 1 << pieceBits
+    private static let pieceBits = 9
 
-    private var slots: [UInt32]
-    private var tags: [UInt8]
-    private var count = 0
+    private var pieces: [[UInt64]] = []
+    /// The slots at which ways begin; those behind them take what is pushed over the end.
+    private var homes: UInt32
+    private var count: UInt32 = 0
 
-    /// How many slots a shard has in the beginning that has room for `expected` positions.
+    /// How many homes a shard has in the beginning that has room for `expected` positions.
     ///
-    /// The first capacities of the shards lie between 16 and 24 and each growth is by half, so that
-    /// the shards of an index grow at evenly spread times instead of all at once.
-    static func capacity(of number: Int, among shards: Int, expected: Int) -> Int {
-        var capacity = 16 + number * 8 / shards
-        while capacity / 5 * 4 < expected { capacity += capacity / 2 }
-        return capacity
+    /// The first numbers of homes lie between 32 and 36 and each growth is by an eighth, so that the shards of an index
+    /// grow at evenly spread times instead of all at once.
+    static func homes(of number: Int, among shards: Int, expected: Int) -> Int {
+        let first = 32 + number * 4 / shards
+        guard expected > 0 else { return first }
+        // Four standard deviations more than a shard's share: hardly any grows while what was expected comes.
+        let spread = Int(4 * Double(expected).squareRoot())
+        return max(first, (expected + spread) * 10 / 9 + 1)
     }
 
-    /// An empty shard.
-    init(capacity: Int) {
-        slots = Array(repeating: 0, count: capacity)
-        tags = Array(repeating: 0, count: capacity)
+    /// An empty shard; it takes no memory before something is put into it.
+    init(homes: Int) {
+        self.homes = UInt32(homes)
     }
 
-    /// Whether the next insertion should go into a larger shard: four fifths of the slots are
+    /// Whether the next insertion should go into a larger shard: nine tenths of the homes are
     /// taken.
-    var isCrowded: Bool { count * 5 >= slots.count * 4 }
+    var isCrowded: Bool { UInt64(count) * 10 >= UInt64(homes) * 9 }
 
-    /// The bytes of slots and tags.
-    var memoryBytes: Int { slots.count * (MemoryLayout<UInt32>.size + 1) }
+    /// Whether growing would leave it reasonably full: tags that were made to share a way must not make it grow on and
+    /// on.
+    var mayGrow: Bool { count >= homes / 2 }
 
-    /// An empty shard, larger by half.
-    func emptyLarger() -> IdIndexShard { IdIndexShard(capacity: slots.count + slots.count / 2) }
+    /// The slots that there are.
+    var capacity: Int {
+        pieces.count > 1 ? pieces.count << Self.pieceBits : pieces.first?.count ?? 0
+    }
 
-    /// The positions of all events of the shard.
-    var positions: some Sequence<UInt32> { slots.lazy.filter { $0 != 0 } }
-
-    /// Looks for a position that matches; there is one at most.
-    func look(_ hash: IdIndexHash, where matches: (UInt32) -> Bool) -> Way {
-        var slot = home(of: hash)
-        for _ in 0..<min(Self.longestWay, slots.count) {
-            let position = slots[slot]
-            if position == 0 { return .empty(slot) }
-            if tags[slot] == hash.tag, matches(position) { return .found(position) }
-            slot = next(slot)
+    /// The positions under a tag, ascending.
+    func positions(_ tag: UInt32) -> [UInt32] {
+        var found: [UInt32] = []
+        var slot = firstSlot(of: tag)
+        while let position = position(at: slot, tag) {
+            found.append(position)
+            slot += 1
         }
-        return .full
+        return found
     }
 
-    /// Puts a position into a slot that a look on its hash's way found to be empty.
-    mutating func put(_ position: UInt32, _ hash: IdIndexHash, in slot: Int) {
-        slots[slot] = position
-        tags[slot] = hash.tag
-        count += 1
+    /// The lowest position under a tag; nil where there is none. Allocates nothing.
+    func firstPosition(_ tag: UInt32) -> UInt32? {
+        position(at: firstSlot(of: tag), tag)
     }
 
-    private func home(of hash: IdIndexHash) -> Int {
-        Int((UInt64(hash.place) * UInt64(slots.count)) >> 32)
+    /// How many positions stand under a tag.
+    func positionCount(_ tag: UInt32) -> Int {
+        let first = firstSlot(of: tag)
+        var slot = first
+        while position(at: slot, tag) != nil { slot += 1 }
+        return slot - first
     }
 
-    private func next(_ slot: Int) -> Int {
-        slot + 1 == slots.count ? 0 : slot + 1
-    }
-}
-
-/// Where a fingerprint is looked for: its shard, its way through the shard, and its tag.
-///
-/// Fingerprints are uniform unless made on purpose. Two rounds of a multiplication of 128 bits with a secret on either
-/// side take the purpose away: who does not know the seed cannot prepare ids that share a way.
-struct IdIndexHash: Hashable, Sendable {
-    let shard: Int
-    let place: UInt32
-    let tag: UInt8
-
-    init(shard: Int, place: UInt32, tag: UInt8) {
-        self.shard = shard
-        self.place = place
-        self.tag = tag
-    }
-
-    /// - Parameter shardBits: the binary logarithm of the number of shards.
-    init(_ fingerprint: Fingerprint, key: Key, shardBits: Int) {
-        let mixed = Self.fold(
-            Self.fold(fingerprint.value ^ key.first, key.second) ^ key.third, key.fourth)
-        shard = Int(truncatingIfNeeded: mixed >> UInt64(64 - shardBits))
-        place = UInt32(truncatingIfNeeded: mixed >> UInt64(32 - shardBits))
-        tag = UInt8(truncatingIfNeeded: mixed)
-    }
-
-    /// Four secret numbers, made of one random one.
-    struct Key: Hashable, Sendable {
-        let first, second, third, fourth: UInt64
-
-        init(seed: UInt64) {
-            var state = seed
-            // SplitMix64; the factors are odd, so that none of them wipes out what it is multiplied with.
-            func next() -> UInt64 {
-                state &+= 0x9E37_79B9_7F4A_7C15
-                var mixed = state
-                mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-                mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-                return mixed ^ (mixed >> 31)
+    /// Puts a position under a tag, in order.
+    ///
+    /// - Returns: false where there is no slot on its way, or something else would be pushed off its own; nothing is
+    ///   changed then.
+    mutating func insert(_ tag: UInt32, _ position: UInt32) -> Bool {
+        if pieces.isEmpty { makePieces() }
+        let entry = Self.entry(tag, position)
+        let home = home(of: entry)
+        let capacity = capacity
+        let end = min(home + Self.longestWay, capacity)
+        var place = home
+        while place < end {
+            let found = self[place]
+            if found == 0 {
+                self[place] = entry
+                count += 1
+                return true
             }
-            first = next()
-            second = next() | 1
-            third = next()
-            fourth = next() | 1
+            if found > entry { break }
+            place += 1
+        }
+        if place == end { return false }
+        // From here to the next empty slot everything moves by one.
+        var empty = place
+        while empty < capacity {
+            let found = self[empty]
+            if found == 0 { break }
+            empty += 1
+            guard empty < self.home(of: found) + Self.longestWay else { return false }
+        }
+        if empty == capacity { return false }
+        shift(entry, from: place, to: empty)
+        count += 1
+        return true
+    }
+
+    /// Makes the shard larger by an eighth.
+    ///
+    /// - Returns: tag and position of what has no place any more, which is next to never anything.
+    mutating func grow() -> [(tag: UInt32, position: UInt32)] {
+        var entries: [UInt64] = []
+        entries.reserveCapacity(Int(count))
+        for piece in pieces {
+            for entry in piece where entry != 0 { entries.append(entry) }
+        }
+        homes += max(homes / 8, 4)
+        makePieces()
+        return spread(entries).map { (Self.tag(of: $0), Self.position(of: $0)) }
+    }
+
+    // MARK: Slots
+
+    private static func entry(_ tag: UInt32, _ position: UInt32) -> UInt64 {
+        UInt64(tag) << 32 | UInt64(position)
+    }
+
+    private static func tag(of entry: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: entry >> 32)
+    }
+
+    private static func position(of entry: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: entry)
+    }
+
+    private func home(of entry: UInt64) -> Int { Self.home(of: entry, among: homes) }
+
+    private static func home(of entry: UInt64, among homes: UInt32) -> Int {
+        Int(truncatingIfNeeded: ((entry >> 32) &* UInt64(homes)) >> 32)
+    }
+
+    private subscript(slot: Int) -> UInt64 {
+        get { pieces[slot >> Self.pieceBits][slot & (Self.pieceSlots - 1)] }
+        set { pieces[slot >> Self.pieceBits][slot & (Self.pieceSlots - 1)] = newValue }
+    }
+
+    /// The first slot on a tag's way that holds the tag, or where the way ends without.
+    private func firstSlot(of tag: UInt32) -> Int {
+        let wanted = Self.entry(tag, 0)
+        var slot = home(of: wanted)
+        let end = min(slot + Self.longestWay, capacity)
+        while slot < end {
+            let found = self[slot]
+            if found == 0 || found > wanted { break }
+            slot += 1
+        }
+        return slot
+    }
+
+    private func position(at slot: Int, _ tag: UInt32) -> UInt32? {
+        guard slot < capacity else { return nil }
+        let found = self[slot]
+        return found != 0 && Self.tag(of: found) == tag ? Self.position(of: found) : nil
+    }
+
+    /// Puts an entry into a slot and moves what stands there, and behind it, by one, up to an empty slot.
+    private mutating func shift(_ entry: UInt64, from place: Int, to empty: Int) {
+        var carried = entry
+        var slot = place
+        while slot <= empty {
+            let number = slot >> Self.pieceBits
+            let start = number << Self.pieceBits
+            let end = min(empty + 1, start + Self.pieceSlots)
+            pieces[number].withUnsafeMutableBufferPointer { slots in
+                for index in (slot - start)..<(end - start) {
+                    swap(&slots[index], &carried)
+                }
+            }
+            slot = end
         }
     }
 
-    private static func fold(_ left: UInt64, _ right: UInt64) -> UInt64 {
-        let (high, low) = left.multipliedFullWidth(by: right)
-        return high ^ low
+    /// Adds the pieces that so many homes need.
+    private mutating func makePieces() {
+        let homes = Int(homes)
+        let wanted = homes + min(Self.longestWay, max(8, homes / 8))
+        if wanted <= Self.pieceSlots {
+            pieces = [Array(repeating: 0, count: wanted)]
+            return
+        }
+        if pieces.count == 1, pieces[0].count < Self.pieceSlots { pieces = [] }
+        while pieces.count << Self.pieceBits < wanted {
+            pieces.append(Array(repeating: 0, count: Self.pieceSlots))
+        }
+    }
+
+    /// Puts ascending entries, and nothing else, into the slots.
+    ///
+    /// - Returns: those that have no place.
+    private mutating func spread(_ entries: [UInt64]) -> [UInt64] {
+        var left: [UInt64] = []
+        var taken = 0
+        var free = 0
+        let homes = homes
+        for number in pieces.indices {
+            let start = number << Self.pieceBits
+            pieces[number].withUnsafeMutableBufferPointer { slots in
+                slots.update(repeating: 0)
+                while taken < entries.count {
+                    let entry = entries[taken]
+                    let home = Self.home(of: entry, among: homes)
+                    let slot = max(home, free)
+                    if slot >= home + Self.longestWay {
+                        left.append(entry)
+                    } else if slot - start < slots.count {
+                        slots[slot - start] = entry
+                        free = slot + 1
+                    } else {
+                        break
+                    }
+                    taken += 1
+                }
+            }
+        }
+        left += entries[taken...]
+        count = UInt32(entries.count - left.count)
+        return left
     }
 }

@@ -30,9 +30,7 @@ package struct IdSegment: Hashable, Sendable {
     /// Reads a stored segment, which is always full.
     package init(number: UInt64, decoding value: [UInt8]) throws(FormatError) {
         guard value.count == Self.byteCount else {
-            throw FormatError(
-                .outOfBounds,
-                "ids segment \(number) has \(value.count) bytes instead of \(Self.byteCount)")
+            throw Self.wrongLength(value.count, number: number)
         }
         self.number = number
         count = Self.width
@@ -95,6 +93,9 @@ package struct IdSegment: Hashable, Sendable {
         }
     }
 
-    /// The fingerprint's value at a position, for the index's probing.
-    func value(at position: Int) -> UInt64 { words[Self.bitmapWords + position] }
+    /// What is thrown where a stored segment has not the bytes of a full one.
+    static func wrongLength(_ count: Int, number: UInt64) -> FormatError {
+        FormatError(
+            .outOfBounds, "ids segment \(number) has \(count) bytes instead of \(byteCount)")
+    }
 }

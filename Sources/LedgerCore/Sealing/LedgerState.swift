@@ -96,6 +96,9 @@ package struct LedgerState: Sendable {
         guard number == reached.sequence.rawValue, hash == reached.eventHash,
             timestamp == reached.sealedTimestamp, tiles.frontier == reached.tree
         else { throw .doesNotLeadToHead(reached.sequence) }
+        guard index.hasRoom(for: Int(reached.sequence.rawValue - index.count)) else {
+            throw .malformed(IdIndex.isFull.message)
+        }
         for block in blocks.prefix(taken) {
             for (offset, fingerprint) in block.fingerprints.enumerated() {
                 index.append(fingerprint, startsBlock: offset == 0)

@@ -1,6 +1,7 @@
 extension SealingStateMachine {
-    /// More events with one fingerprint than these are not read for one submission: it is rejected. Even one pair is
-    /// work to make; so many would take all computers there are.
+    /// More events that may have one fingerprint than these are not read for one submission: it is rejected. The index
+    /// compares 44 bits with a secret, so that only equal fingerprints meet there on purpose. Even one pair is work to
+    /// make; so many would take all computers there are.
     private static var mostCandidates: Int { 64 }
 
     /// A submission that is not refused waits for the next batch, and for an answer where its id may be sealed already.

@@ -115,6 +115,8 @@ struct SealingStateMachine: Sendable {
     /// Why no batch may be built at present.
     func hindrance(at moment: Moment) -> NotSealedReason? {
         if releaseIsRefused { return .releaseRefused }
+        // The id index has no positions for another batch: nothing more can be sealed by this version.
+        if let state, !state.index.hasRoom(for: Block.maxEntries) { return .storageFull }
         // An untrusted clock would spoil sealed_timestamp for ever (protocol.md 22).
         switch moment.wall {
         case .trusted: return unreadable

@@ -17,7 +17,7 @@ struct HealthAnswer {
     /// HEALTHY: events can be sealed and all dependencies are well. DEGRADED: reads are served, but
     /// sealing or a dependency is not well. UNHEALTHY: reads are not served.
     var overall: Ledger_ServiceStatus {
-        guard status.isReady, status.state != .starting else { return .unhealthy }
+        guard status.isReady else { return .unhealthy }
         guard status.state == .serving else { return .degraded }
         return dependencies.allSatisfy { $0.status == .healthy } ? .healthy : .degraded
     }

@@ -6,13 +6,18 @@ extension ReplicaCondition {
     var status: (state: ServingState, readsServed: Bool, message: String) {
         switch obstacle {
         case .stopping:
-            (.stopping, !isLoading || provisional != nil, "the replica is stopping")
+            (
+                .stopping, !isLoading || provisional != nil || loading?.servesReads == true,
+                "the replica is stopping"
+            )
         case .starting where provisional != nil:
             (
                 .readOnly, true,
                 "etcd has no quorum; events up to number \(provisional ?? .zero) are read from one "
                     + "member"
             )
+        case .starting where loading?.trouble != nil || loading?.servesReads == true:
+            (.starting, loading?.servesReads == true, loading?.description ?? "")
         case .starting:
             (
                 .starting, false,
@@ -60,5 +65,15 @@ extension ReplicaCondition {
             "this replica's clock could not be compared with those of most members of etcd lately"
         default: "a transaction of this replica is not answered"
         }
+    }
+}
+
+extension LoadingProgress {
+    /// What health says of it.
+    fileprivate var description: String {
+        let reads = servesReads ? "; events can be read by number" : ""
+        if let trouble { return "the ledger cannot be loaded yet: \(trouble)\(reads)" }
+        return "the ids of events are being loaded: \(percent) % of \(head), "
+            + "\(eventsPerSecond) events a second\(reads)"
     }
 }

@@ -21,19 +21,30 @@ package final class BlockReader: SealedBlocks {
         cache = ReadCache(maxBytes: cacheBytes)
     }
 
-    /// The event with a number, in the block that begins at `first`.
+    /// The event with a number, in the block that begins at `first`; nil where the index does not cover it.
     ///
     /// - Throws: `CORRUPT` when what is stored is not that event, `UNAVAILABLE` when etcd does not answer.
     package func event(
         _ number: SequenceNumber, startedBy first: SequenceNumber?
     ) async throws(LedgerRPCError) -> SealedEntry {
-        guard let first else { throw .unavailable("number \(number) is not indexed yet") }
+        // Without an index, or beyond it, the keys tell.
+        let first = if let first { first } else { try await start(of: number) }
         let events = try await events(of: first)
         let offset = Int(first.distance(to: number))
         guard events.indices.contains(offset) else {
             throw .corrupt("the block that should hold number \(number) ends before it")
         }
         return events[offset]
+    }
+
+    /// Where the block begins that holds a number which is sealed, as the keys tell.
+    func start(of number: SequenceNumber) async throws(LedgerRPCError) -> SequenceNumber {
+        do throws(LedgerStoreError) {
+            if let first = try await store.newestBlockStart(atOrBelow: number) { return first }
+        } catch {
+            throw error.asRPCError
+        }
+        throw .unavailable("number \(number) is not indexed yet")
     }
 
     /// All events of the block that begins at a number.

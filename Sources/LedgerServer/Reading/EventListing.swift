@@ -55,9 +55,10 @@ package final class EventListing {
     package func nextEvents() async throws -> [SealedEntry]? {
         guard next <= last else { return nil }
         try Task.checkCancellation()
-        guard let start = blockStart ?? source.replica.blockStart(of: next) else {
-            throw EventReader.starting
-        }
+        let start =
+            if let known = blockStart ?? source.replica.blockStart(of: next) { known } else {
+                try await source.blocks.start(of: next)
+            }
         let events = try await events(of: start)
         let offset = Int(start.distance(to: next))
         guard events.indices.contains(offset) else {

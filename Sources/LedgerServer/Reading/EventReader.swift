@@ -135,6 +135,11 @@ package struct EventReader: Sendable {
 
     /// Why a question about the present cannot be answered by a replica that has not read the ledger from the quorum.
     private var notCovering: LedgerRPCError {
+        if let loading = replica.loading {
+            return .unavailable(
+                "the ids of events are still being loaded: only events up to number \(loading.head) "
+                    + "can be read, by number; try again", retryAfter: .seconds(1))
+        }
         guard let found = replica.readableNumber else { return Self.starting }
         return .unavailable(
             "etcd has no quorum: only events up to number \(found) can be read; try again",

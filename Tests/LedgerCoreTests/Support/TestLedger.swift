@@ -40,7 +40,7 @@ struct TestLedger {
     /// Writes blocks, tiles, segments and head from the entries.
     private mutating func store() {
         var stack = TileStack()
-        var index = IdIndex(seed: 7)
+        var segment = IdSegment(number: 0)
         var position = 0
         for size in sizes {
             var value: [UInt8] = []
@@ -51,14 +51,15 @@ struct TestLedger {
                 leaves.append(leaf)
                 for tile in stack.append(leaf) { tiles[tile.id] = tile.bytes }
                 if let view = try? EntryView(decoding: entry[...]) {
-                    index.append(view.fingerprint, startsBlock: offset == 0)
+                    segment.append(view.fingerprint, startsBlock: offset == 0)
+                    if segment.isFull {
+                        segments[segment.number] = segment.bytes
+                        segment = IdSegment(number: segment.number + 1)
+                    }
                 }
             }
             blocks[UInt64(position) + 1] = value
             position += size
-        }
-        for number in 0..<UInt64(entries.count / IdSegment.width) {
-            segments[number] = index.segmentBytes(number)
         }
         let last = entries.last.flatMap { try? EntryView(decoding: $0[...]) }
         head = Head(

@@ -38,7 +38,7 @@ struct HealthAnswerTests {
             (.serving, true, false, .degraded), (.readOnly, true, true, .degraded),
             (.fenced, true, true, .degraded), (.readOnly, false, true, .unhealthy),
             (.fenced, false, true, .unhealthy), (.serving, false, true, .unhealthy),
-            (.starting, false, true, .unhealthy), (.starting, true, true, .unhealthy),
+            (.starting, false, true, .unhealthy), (.starting, true, true, .degraded),
             (.stopping, true, true, .unhealthy),
         ])
     func overall(

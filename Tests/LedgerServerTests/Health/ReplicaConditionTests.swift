@@ -10,12 +10,13 @@ import Testing
 struct ReplicaConditionTests {
     private func condition(
         _ obstacle: NotSealedReason?, fence: LedgerInconsistency? = nil,
-        isUnreadable: Bool = false, isForwarding: Bool = false, provisional: SequenceNumber? = nil
+        isUnreadable: Bool = false, isForwarding: Bool = false, provisional: SequenceNumber? = nil,
+        loading: LoadingProgress? = nil
     ) -> ReplicaCondition {
         ReplicaCondition(
             number: 9, obstacle: obstacle, fence: fence, isUnreadable: isUnreadable,
             isLoading: obstacle == .starting, refusedRelease: "3.5.1", isForwarding: isForwarding,
-            isSealer: !isForwarding, provisional: provisional)
+            isSealer: !isForwarding, provisional: provisional, loading: loading)
     }
 
     @Test("it follows from what a submission would be told, for every reason")
@@ -67,6 +68,35 @@ struct ReplicaConditionTests {
         let status = condition(.starting, provisional: 7).status
         #expect(status.state == .readOnly && status.readsServed)
         #expect(status.message.contains("up to number 7"))
+    }
+
+    @Test("while many ids are loaded it is said how far that is, and reads by number are served")
+    func loading() {
+        var progress = LoadingProgress(
+            head: 200_000_000, events: 86_000_000, eventsPerSecond: 1_234_567)
+        #expect(condition(.starting, loading: progress).status.message.contains("being loaded"))
+        #expect(!condition(.starting, loading: progress).status.readsServed)
+        progress.servesReads = true
+        let status = condition(.starting, loading: progress).status
+        #expect(status.state == .starting && status.readsServed)
+        #expect(status.message.contains("43 % of 200000000, 1234567 events a second"))
+        #expect(status.message.contains("read by number"))
+        #expect(condition(.stopping, loading: progress).status.readsServed)
+    }
+
+    @Test("an archive that cannot be read keeps the replica starting, and it is said why")
+    func loadingWaits() {
+        var progress = LoadingProgress(
+            head: 200_000_000, trouble: "the archive cannot be read: no answer", servesReads: true)
+        var status = condition(.starting, loading: progress).status
+        #expect(status.state == .starting && status.readsServed)
+        #expect(status.message.contains("cannot be read: no answer"))
+        progress.servesReads = false
+        progress.trouble = "set LEDGER_ARCHIVE to it"
+        status = condition(.starting, loading: progress).status
+        #expect(status.state == .starting && !status.readsServed)
+        #expect(status.message.contains("set LEDGER_ARCHIVE"))
+        #expect(!status.message.contains("by number"))
     }
 
     @Test("every reason has a message of its own, for the event was not sealed")
