@@ -26,6 +26,8 @@ struct S3SettingsTests {
         }.address()
         #expect(path.hostField == "s3.us-east-1.amazonaws.com")
         #expect(path.root == "/bucket/" && path.keyPrefix == "")
+        let dotted = try settings { $0.bucket = "a.b.c" }.address()
+        #expect(dotted.hostField == "s3.us-east-1.amazonaws.com" && dotted.root == "/a.b.c/")
         let other = try settings { $0.endpoint = "https://store.example:8443" }.address()
         #expect(other.hostField == "store.example:8443" && other.root == "/bucket/")
         let v6 = try settings { $0.endpoint = "https://[::1]" }.address()
@@ -57,7 +59,13 @@ struct S3SettingsTests {
                     $0.addressing = .virtualHost
                 }
             ),
-            ("path", { $0.bucket = "a.b.c" }), ("request", { $0.requestTimeout = .zero }),
+            (
+                "path",
+                {
+                    $0.bucket = "a.b.c"
+                    $0.addressing = .virtualHost
+                }
+            ), ("request", { $0.requestTimeout = .zero }),
             ("attempts", { $0.retries.maxAttempts = 0 }),
             ("time-out", { $0.totalTimeout = .seconds(1) }),
             ("connections", { $0.maxConnections = 0 }), ("object", { $0.maxObjectBytes = 0 }),

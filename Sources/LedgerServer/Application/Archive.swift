@@ -17,6 +17,7 @@ final class Archive: Sendable {
     let reader: ArchiveReader
 
     private let objects: any ObjectStore
+    private let connection: (any Service)?
     private let checkpoint: ArchivedCheckpoint
     private let settings: Archiver.Settings
     private let trimming: TrimSettings
@@ -26,9 +27,11 @@ final class Archive: Sendable {
 
     /// Nothing is asked of the storage yet.
     private init(
-        _ objects: any ObjectStore, configuration: ServiceConfiguration, logger: Logger
+        _ objects: any ObjectStore, connection: (any Service)?,
+        configuration: ServiceConfiguration, logger: Logger
     ) {
         self.objects = objects
+        self.connection = connection
         self.logger = logger
         reader = ArchiveReader(
             objects, cacheBytes: configuration.archiveCacheBytes, logger: logger)
@@ -47,9 +50,10 @@ final class Archive: Sendable {
         configuration: ServiceConfiguration, metrics: LedgerMetrics, logger: Logger
     ) throws -> Archive? {
         let observer = metrics.archiveObserver()
-        let archive = try configuration.archive.map {
-            Archive(
-                try $0.makeStore(observer: observer), configuration: configuration, logger: logger)
+        let archive = try configuration.archive.map { settings in
+            let (objects, connection) = try settings.makeStore(observer: observer)
+            return Archive(
+                objects, connection: connection, configuration: configuration, logger: logger)
         }
         metrics.observe(
             archiver: { [weak archive] in archive?.status },
@@ -94,8 +98,14 @@ final class Archive: Sendable {
         return status
     }
 
-    /// All that runs as long as the service does.
-    var services: [any Service] { parts.withLock { $0 }.map { [$0.archiver, $0.trimmer] } ?? [] }
+    /// All that runs as long as the service does, stopped from the last to the first.
+    var services: [any Service] {
+        [connection].compactMap { $0 } + working
+    }
+
+    private var working: [any Service] {
+        parts.withLock { $0 }.map { [$0.archiver, $0.trimmer] } ?? []
+    }
 
     /// How it is, for the detailed view of health.
     var dependencies: [Ledger_DependencyHealth] {
@@ -144,15 +154,50 @@ final class Archive: Sendable {
 }
 
 extension ArchiveSettings {
-    /// Opens nothing yet.
-    func makeStore(observer: @escaping ObjectRequestObserver) throws -> any ObjectStore {
+    /// Makes the storage; connects to nobody yet.
+    ///
+    /// - Returns: it, and what runs as long as the service does so that its connections end with it.
+    func makeStore(
+        observer: @escaping ObjectRequestObserver
+    ) throws -> (store: any ObjectStore, connection: (any Service)?) {
         switch location {
-        case .folder(let path): FolderStore(path: path, observer: observer)
-        case .s3:
-            throw ConfigurationError(
-                SettingName.archive.rawValue, value: "\(location)",
-                accepted: "file:///folder")
+        case .folder(let path): return (FolderStore(path: path, observer: observer), nil)
+        case .s3(let bucket, let prefix):
+            var settings = S3Settings(bucket: bucket, prefix: prefix, credentials: credentials)
+            settings.region = region
+            settings.endpoint = endpoint.map { "\($0)" }
+            do throws(ObjectStoreError) {
+                let store = try S3Store(settings, observer: observer)
+                return (store, StorageConnection { await store.shutDown() })
+            } catch {
+                throw ConfigurationError(
+                    SettingName.archive.rawValue, value: "\(location)", accepted: error.message)
+            }
         }
+    }
+
+    /// What the configuration has checked: a key and its secret, both themselves or both in files.
+    private var credentials: S3CredentialSource {
+        switch (accessKey, secretKey) {
+        case (.file(let accessKey), .file(let secretKey)):
+            .files(
+                accessKey: accessKey, secretKey: secretKey, sessionToken: sessionToken?.path)
+        default:
+            .fixed(
+                S3Credentials(
+                    accessKey: accessKey?.value ?? "", secretKey: secretKey?.value ?? "",
+                    sessionToken: sessionToken?.value))
+        }
+    }
+}
+
+/// Ends the connections to the object storage when the service stops, after all that use them.
+private struct StorageConnection: Service {
+    let shutDown: @Sendable () async -> Void
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        await shutDown()
     }
 }
 

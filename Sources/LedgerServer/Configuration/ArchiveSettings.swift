@@ -58,6 +58,11 @@ extension ArchiveSettings.Secret {
         if case .file(let path) = self { path } else { nil }
     }
 
+    /// The value, where it is given itself.
+    var value: String? {
+        if case .value(let value) = self { value } else { nil }
+    }
+
     /// Whether the value itself is given.
     var isValue: Bool { path == nil }
 }

@@ -28,7 +28,7 @@ package struct S3Settings: Sendable {
     package var region = "us-east-1"
     /// `https://host` or `https://host:port`; nil is AWS's endpoint of the region.
     package var endpoint: String?
-    /// Nil is the virtual host for AWS's own endpoint, and the path for others.
+    /// Nil is the virtual host for AWS's own endpoint, and the path for others and for a bucket with dots in its name.
     package var addressing: Addressing?
     /// Whether an endpoint of `http` is accepted that is not this machine's: everybody on the way sees the objects and
     /// can change answers.
@@ -89,8 +89,9 @@ extension S3Settings {
                 "the region has 1 to 64 letters, digits and '-', such as eu-central-1")
         }
         let endpoint = try endpointOrigin()
-        let isVirtual =
-            (addressing ?? (self.endpoint == nil ? .virtualHost : .path)) == .virtualHost
+        let hasDots = bucket.utf8.contains(UInt8(ascii: "."))
+        let usual = self.endpoint == nil && !hasDots ? Addressing.virtualHost : .path
+        let isVirtual = (addressing ?? usual) == .virtualHost
         if isVirtual { try validateVirtualHost(endpoint) }
         let origin =
             isVirtual
