@@ -226,7 +226,8 @@ let package = Package(
             dependencies: [
                 "LedgerServer", "GRPCReflection", "PrometheusExposition", "TestSupport",
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
-                "EtcdGateway", "EventLoopTasks", nioCore, grpcCore, grpcTransport, grpcProtobuf,
+                "EtcdGateway", "EventLoopTasks", "GRPCEdge", nioCore, grpcCore, grpcTransport,
+                grpcProtobuf,
                 protobuf, lifecycle, logging,
             ],
             swiftSettings: strict),
