@@ -50,6 +50,7 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	.local/venv/bin/python -B Tests/python/witness_test.py --bin "$$(swift build --show-bin-path)"
 	python3 -B Tests/docs/citations_test.py
 	.local/venv/bin/python -B Tests/docs/verification_test.py
+	python3 -B Tests/docs/env_example_test.py --service "$$(swift build --show-bin-path)/ledger-service"
 	scripts/test-local.sh --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/stopping_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/export_test.py --bin "$$(swift build --show-bin-path)"
@@ -156,6 +157,7 @@ format-check: ## fail where a Swift source is not formatted
 .PHONY: lint
 lint: format-check $(LINT) ## format-check; check scripts, Dockerfiles, compose.yaml, citations and rules
 	scripts/check-citations.py
+	scripts/env-example.py --check
 	shellcheck --external-sources $(SHELL_SCRIPTS)
 	$(dir $(LINT))bin/hadolint --failure-threshold style Dockerfile .devcontainer/Dockerfile
 	$(dir $(LINT))bin/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
@@ -166,6 +168,10 @@ $(LINT): scripts/lint-requirements.txt
 	python3 -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
+
+.PHONY: env-example
+env-example: ## write .env.example anew from the table of settings in README.md
+	scripts/env-example.py
 
 .PHONY: proto
 proto: ## generate the Swift code of protos/ anew

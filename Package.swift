@@ -65,6 +65,9 @@ let package = Package(
         .target(
             name: "HTTPTransport", dependencies: ["CCurlShims"], swiftSettings: strictMemory),
         .target(
+            name: "ObjectStorage", dependencies: ["HTTPTransport", crypto],
+            swiftSettings: strictMemory),
+        .target(
             name: "EtcdGateway", dependencies: ["HTTPTransport", "TextFormats", logging],
             swiftSettings: strictMemory),
         .target(name: "EventLoopTasks", dependencies: [nioCore, nioPosix], swiftSettings: strict),
@@ -153,8 +156,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "EtcdGateway", "LedgerAPI", "LedgerCore", grpcCore, grpcTransport, grpcProtobuf,
-                protobuf, logging,
+                "EtcdGateway", "LedgerAPI", "LedgerCore", "ObjectStorage", grpcCore, grpcTransport,
+                grpcProtobuf, protobuf, logging,
             ],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(
@@ -168,6 +171,10 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "HTTPTransportTests", dependencies: ["HTTPTransport", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ObjectStorageTests",
+            dependencies: ["HTTPTransport", "ObjectStorage", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
             name: "EtcdGatewayTests",

@@ -54,7 +54,7 @@ extension Replica {
             switch error.code {
             case .inconsistent(let reason): send(.noticedMalformed(reason))
             case .unsupportedFormat(let found): send(.contradicted(.unknownFormat(found)))
-            case .unavailable: break
+            case .unavailable, .archive: break
             }
             return sendCollecting(.hintRead(.unavailable))
         }

@@ -24,6 +24,7 @@ extension Replica {
                 case .unavailable:
                     send(.headUnreadable(error.notSealedReason))
                     await loadProvisionally()
+                case .archive: break
                 case .unsupportedFormat:
                     throw error
                 case .inconsistent(let reason):

@@ -58,6 +58,15 @@ extension Replica {
         state.withLock { $0.readable?.index.blockStart(containing: number) }
     }
 
+    /// What the index of ids holds: events, and bytes of memory.
+    package var index: (events: UInt64, bytes: Int) {
+        // Under the lock: a copy of the index would have the next batch copy what it touches.
+        state.withLock { state in
+            guard let ledger = state.core.state else { return (0, 0) }
+            return (ledger.index.count, ledger.index.memoryBytes)
+        }
+    }
+
     /// The numbers of the events that may have this id; empty where there are none up to the covered number.
     private func candidates(for fingerprint: Fingerprint) -> [SequenceNumber] {
         state.withLock { $0.readable?.index.candidates(for: fingerprint) ?? [] }
@@ -106,7 +115,7 @@ extension Replica {
             switch error.code {
             // While the ledger is being loaded, loading ends with this.
             case .unsupportedFormat(let found): send(.contradicted(.unknownFormat(found)))
-            case .unavailable: send(.headUnreadable(error.notSealedReason))
+            case .unavailable, .archive: send(.headUnreadable(error.notSealedReason))
             case .inconsistent(let reason): send(.noticedMalformed(reason))
             }
             environment.logger.debug(

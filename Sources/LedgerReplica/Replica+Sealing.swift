@@ -10,7 +10,7 @@ extension Replica {
 
     func propose(_ plan: BatchPlan) -> [ReplicaEffect] {
         let proposal = Proposal(plan)
-        environment.observer.sealing(events: proposal.records.count)
+        environment.observer.sealing(plan)
         return sendCollecting(.proposed(proposal))
     }
 
@@ -20,6 +20,7 @@ extension Replica {
         let result = transmitted.result
         if let member = transmitted.member { note(member, since: begin) }
         if case .applied = result {
+            environment.observer.applied(after: clock.now - begin)
             // Who follows the ledger, or asks for what was just sealed, finds it here.
             environment.blocks.keep(
                 first: proposal.first, bytes: proposal.block, events: proposal.records.count)
@@ -52,7 +53,7 @@ extension Replica {
             result = .success(observed.observation)
         } catch {
             switch error.code {
-            case .unavailable: result = .unavailable
+            case .unavailable, .archive: result = .unavailable
             case .inconsistent(let reason): result = .malformed(reason)
             case .unsupportedFormat(let found): result = .unknownFormat(found)
             }
@@ -100,7 +101,7 @@ extension Replica {
             return .success(try await read())
         } catch {
             switch error.code {
-            case .unavailable: return .unavailable
+            case .unavailable, .archive: return .unavailable
             case .inconsistent(let reason): return .inconsistent(reason)
             case .unsupportedFormat(let found): return .inconsistent(.unknownFormat(found))
             }

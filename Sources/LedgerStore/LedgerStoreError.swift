@@ -10,6 +10,8 @@ package struct LedgerStoreError: Error, Sendable, CustomStringConvertible {
         case inconsistent(LedgerInconsistency)
         /// The `format` key says that another version wrote this ledger.
         case unsupportedFormat(String)
+        /// What is wanted has left etcd, and the archive did not answer with it.
+        case archive(ArchiveTrouble)
     }
 
     package var code: Code
@@ -28,6 +30,10 @@ package struct LedgerStoreError: Error, Sendable, CustomStringConvertible {
         Self(.inconsistent(reason))
     }
 
+    package static func archive(_ trouble: ArchiveTrouble) -> Self {
+        Self(.archive(trouble))
+    }
+
     package var description: String {
         switch code {
         case .unavailable:
@@ -36,6 +42,7 @@ package struct LedgerStoreError: Error, Sendable, CustomStringConvertible {
             "the stored ledger is inconsistent: \(reason)"
         case .unsupportedFormat(let found):
             "\(LedgerInconsistency.unknownFormat(found))"
+        case .archive(let trouble): "\(trouble)"
         }
     }
 }

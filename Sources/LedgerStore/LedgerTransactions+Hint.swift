@@ -4,7 +4,7 @@ package import LedgerCore
 /// The key `sealer`: read with every head, and taken by compare-and-swap.
 extension LedgerTransactions {
     /// Puts the own hint under a lease, if the hint still has the revision that was seen, and the counter too where
-    /// one is named (protocol.md 18). Either way counter, head and hint are in the answer: who takes over has to
+    /// one is named (protocol.md 18). Either way counter, head, hint and format are in the answer: who takes over has to
     /// catch up, and who lost has to follow the winner.
     package func takingHint(
         _ hint: SealerHint, lease: Int64, hintRevision: Int64, counter: Revision?
@@ -13,7 +13,7 @@ extension LedgerTransactions {
         if let counter {
             compares.append(.modRevision(key: keys.counter, equals: counter.rawValue))
         }
-        let reads = [keys.counter, keys.head, keys.sealer].map {
+        let reads = [keys.counter, keys.head, keys.sealer, keys.format].map {
             EtcdOperation.range(EtcdRangeRequest(key: $0))
         }
         return EtcdTransaction(
@@ -29,7 +29,8 @@ extension LedgerTransactions {
         let first = response.succeeded ? 1 : 0
         guard let counter = response.range(first), let head = response.range(first + 1),
             let hint = hint(at: first + 2, of: response),
-            let observation = try? observation(counter: counter, head: head)
+            let format = response.range(first + 3),
+            let observation = try? observation(counter: counter, head: head, format: format)
         else { return nil }
         return (observation, hint)
     }

@@ -16,7 +16,7 @@ package struct LedgerTransactions: Sendable {
     ///
     /// It compares the counter's revision, the head's bytes, and that every key which is written for ever does
     /// not exist: the revision alone would match again after a restore (protocol.md 8). It compares the format as well:
-    /// once a newer version has written another one, this version seals nothing more. Its failure branch returns what a
+    /// once a newer version has written one that is not known here, this version seals nothing more. Its failure branch returns what a
     /// lost race has to know, so that losing costs no round trip.
     package func sealing(_ proposal: Proposal) -> EtcdTransaction {
         let base = proposal.base
@@ -37,7 +37,7 @@ package struct LedgerTransactions: Sendable {
                 : .value(key: keys.head, equals: base.headBytes),
             isFirst
                 ? .createRevision(key: keys.format, equals: 0)
-                : .value(key: keys.format, equals: LedgerKeys.formatValue),
+                : .value(key: keys.format, equals: base.format.value),
         ]
         compares += immutable.map { .createRevision(key: $0.key, equals: 0) }
         var puts: [EtcdOperation] = [
@@ -45,7 +45,7 @@ package struct LedgerTransactions: Sendable {
             .put(key: keys.head, value: proposal.headBytes),
         ]
         puts += immutable.map { .put(key: $0.key, value: $0.value) }
-        if isFirst { puts.append(.put(key: keys.format, value: LedgerKeys.formatValue)) }
+        if isFirst { puts.append(.put(key: keys.format, value: base.format.value)) }
         return EtcdTransaction(
             compares: compares, success: puts,
             failure: [keys.counter, keys.head, keys.sealer, keys.format].map {
@@ -116,41 +116,40 @@ package struct LedgerTransactions: Sendable {
             counter: response.range(0), head: response.range(1), format: response.range(2))
     }
 
-    private func observation(
+    func observation(
         counter: EtcdRangeResponse?, head: EtcdRangeResponse?, format: EtcdRangeResponse?
     ) throws(LedgerStoreError) -> LedgerObservation {
         guard let counter, let head, let format else {
             throw .inconsistent(.malformed("an answer without counter, head and format"))
         }
-        let found = format.kvs.first?.value
-        if let found, found != LedgerKeys.formatValue {
-            throw LedgerStoreError(.unsupportedFormat(String(decoding: found, as: UTF8.self)))
+        var known: LedgerFormat?
+        if let found = format.kvs.first?.value {
+            known = LedgerFormat(value: found)
+            if known == nil {
+                throw LedgerStoreError(.unsupportedFormat(String(decoding: found, as: UTF8.self)))
+            }
         }
-        let observation: LedgerObservation
         do throws(LedgerInconsistency) {
-            observation = try self.observation(counter: counter, head: head)
+            return try observation(counter: counter, head: head, format: known)
         } catch {
             throw .inconsistent(error)
         }
-        switch (found, observation.head.sequence) {
-        case (nil, SequenceNumber.first...):
-            throw .inconsistent(.malformed("a ledger with events has no format key"))
-        case (.some, .zero):
-            throw .inconsistent(.malformed("a ledger without events has a format key"))
-        default: return observation
-        }
     }
 
-    /// Counter and head of one answer, which must agree (protocol.md 9).
-    func observation(
-        counter: EtcdRangeResponse, head: EtcdRangeResponse
+    /// Counter, head and format of one answer, which must agree (protocol.md 9).
+    private func observation(
+        counter: EtcdRangeResponse, head: EtcdRangeResponse, format: LedgerFormat?
     ) throws(LedgerInconsistency) -> LedgerObservation {
         guard let counter = counter.kvs.first, let head = head.kvs.first else {
             guard counter.kvs.isEmpty, head.kvs.isEmpty else {
                 throw .malformed("only one of counter and head exists")
             }
+            guard format == nil else {
+                throw .malformed("a ledger without events has a format key")
+            }
             return .empty
         }
+        guard let format else { throw .malformed("a ledger with events has no format key") }
         do throws(FormatError) {
             let number = try SequenceNumber(canonicalDecimal: counter.value)
             let decoded = try Head(decodingJSON: head.value)
@@ -159,7 +158,7 @@ package struct LedgerTransactions: Sendable {
             }
             return LedgerObservation(
                 revision: Revision(rawValue: counter.modRevision), head: decoded,
-                headBytes: head.value)
+                headBytes: head.value, format: format)
         } catch {
             throw .malformed(error.message)
         }

@@ -26,6 +26,24 @@ package enum ProcessMetrics {
         registry.sampled(
             "process_open_fds", .gauge, help: "Number of open file descriptors."
         ) { openFileDescriptors() }
+        registry.sampled(
+            "process_max_fds", .gauge, help: "Maximum number of open file descriptors."
+        ) { maxFileDescriptors() }
+        registry.sampled(
+            "process_virtual_memory_bytes", .gauge, help: "Virtual memory size in bytes."
+        ) { statFields()?[23] }
+        registry.sampled(
+            "process_threads", .gauge, help: "Number of OS threads in the process."
+        ) { statFields()?[20] }
+    }
+
+    /// The soft limit; nothing where there is none.
+    static func maxFileDescriptors() -> Double? {
+        guard let text = read("/proc/self/limits") else { return nil }
+        let name = "Max open files"
+        let line = text.split(separator: "\n").first { $0.hasPrefix(name) }
+        return line?.dropFirst(name.count).split(whereSeparator: \.isWhitespace).first
+            .flatMap { Double($0) }
     }
 
     /// The second field of statm, in pages.

@@ -42,6 +42,19 @@ package final class PrometheusHistogram: Sendable {
         }
     }
 
+    /// Observes several values at once; those that are no numbers are dropped.
+    package func observe(contentsOf values: some Sequence<Double>) {
+        let values = values.filter(\.isFinite)
+        let buckets = values.map { value in bounds.firstIndex { value <= $0 } }
+        state.withLock { state in
+            for (value, bucket) in zip(values, buckets) {
+                if let bucket { state.counts[bucket] += 1 }
+                state.sum += value
+            }
+            state.count += UInt64(values.count)
+        }
+    }
+
     /// Observes a duration in seconds.
     package func observe(_ duration: Duration) {
         observe(duration / .seconds(1))

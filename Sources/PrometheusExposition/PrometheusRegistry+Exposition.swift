@@ -1,22 +1,55 @@
 import Synchronization
 
 extension PrometheusRegistry {
-    /// The content type of `exposition()`.
-    package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+    /// How metrics are written.
+    package enum Format: Sendable {
+        /// Prometheus' text format 0.0.4.
+        case text
+        /// OpenMetrics 1.0.
+        case openMetrics
 
-    /// Every metric in Prometheus' text format 0.0.4, ascending by name and labels.
-    package func exposition() -> String {
+        /// The content type of what `exposition` writes.
+        package var contentType: String {
+            switch self {
+            case .text: "text/plain; version=0.0.4; charset=utf-8"
+            case .openMetrics: "\(Self.openMetricsType); version=1.0.0; charset=utf-8"
+            }
+        }
+
+        /// What an asker names who takes OpenMetrics.
+        package static let openMetricsType = "application/openmetrics-text"
+
+        /// What HELP and TYPE call a metric: in OpenMetrics a counter's samples alone have the suffix.
+        fileprivate func family(_ name: String, _ type: PrometheusType) -> String {
+            let suffix = "_total"
+            guard self == .openMetrics, type == .counter, name.hasSuffix(suffix) else {
+                return name
+            }
+            return String(name.dropLast(suffix.count))
+        }
+
+        /// A bucket's bound: OpenMetrics writes whole ones as `1.0`.
+        fileprivate func bound(_ bound: Double) -> String {
+            let text = PrometheusRegistry.format(bound)
+            return self == .openMetrics && text.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 })
+                ? text + ".0" : text
+        }
+    }
+
+    /// Every metric, ascending by name and labels.
+    package func exposition(_ format: Format = .text) -> String {
         // Sampled values are asked for outside the lock: they read files and take other locks.
         let families = families.withLock { $0 }
         var text = ""
         for (name, family) in families.sorted(by: { $0.key < $1.key }) {
-            Self.append(family, named: name, to: &text)
+            Self.append(family, named: name, as: format, to: &text)
         }
+        if format == .openMetrics { text += "# EOF\n" }
         return text
     }
 
     private static func append(
-        _ family: PrometheusFamily, named name: String, to text: inout String
+        _ family: PrometheusFamily, named name: String, as written: Format, to text: inout String
     ) {
         let series = family.series.sorted { Self.order($0.key) < Self.order($1.key) }
         var lines = ""
@@ -30,22 +63,25 @@ extension PrometheusRegistry {
                 guard let value = value() else { continue }
                 lines += "\(name)\(format(labels)) \(format(value))\n"
             case .histogram(let handle):
-                append(handle, named: name, labels: labels, to: &lines)
+                append(handle, named: name, labels: labels, as: written, to: &lines)
             }
         }
         guard !lines.isEmpty else { return }
-        text += "# HELP \(name) \(escapedHelp(family.help))\n"
-        text += "# TYPE \(name) \(family.type.rawValue)\n"
+        let title = written.family(name, family.type)
+        // OpenMetrics escapes quotes there too.
+        let help = escape(family.help, quotes: written == .openMetrics)
+        text += "# HELP \(title) \(help)\n"
+        text += "# TYPE \(title) \(family.type.rawValue)\n"
         text += lines
     }
 
     private static func append(
         _ histogram: PrometheusHistogram, named name: String, labels: [PrometheusLabel],
-        to text: inout String
+        as written: Format, to text: inout String
     ) {
         let snapshot = histogram.snapshot
         for (bound, count) in zip(histogram.bounds, snapshot.cumulativeCounts) {
-            text += "\(name)_bucket\(format(labels, le: format(bound))) \(count)\n"
+            text += "\(name)_bucket\(format(labels, le: written.bound(bound))) \(count)\n"
         }
         text += "\(name)_bucket\(format(labels, le: "+Inf")) \(snapshot.count)\n"
         text += "\(name)_sum\(format(labels)) \(format(snapshot.sum))\n"
@@ -74,10 +110,6 @@ extension PrometheusRegistry {
 
     private static func escapedLabel(_ value: String) -> String {
         escape(value, quotes: true)
-    }
-
-    private static func escapedHelp(_ help: String) -> String {
-        escape(help, quotes: false)
     }
 
     /// Scalar by scalar: a line feed after a carriage return is no character of its own.

@@ -2,6 +2,7 @@ import NIOCore
 import NIOEmbedded
 import NIOHPACK
 import NIOHTTP2
+import Synchronization
 
 @testable import GRPCEdge
 
@@ -15,6 +16,9 @@ struct GuardBench {
     let table: ConnectionTable
     let connection: ConnectionGuard
     let channel: EmbeddedChannel
+
+    /// How the call ended, once it has.
+    let ends = CallEnds()
 
     /// The connection that the call belongs to.
     private let parent: EmbeddedChannel
@@ -33,7 +37,7 @@ struct GuardBench {
                         isStreaming: true, takesMarkers: true, isSubmission: true,
                         maxMessageBytes: 100),
                 ],
-                direct: direct,
+                direct: direct, callEnded: { [ends] in ends.note($0) },
                 acceptsTimeout: { $0 == "1S" },
                 status: { refusal, _ in
                     RefusalStatus(code: 13, message: "\(refusal)", details: "AAAA")
@@ -108,4 +112,13 @@ struct GuardBench {
         case headers(HPACKHeaders, end: Bool)
         case data([UInt8], end: Bool)
     }
+}
+
+/// What was told of calls that ended.
+final class CallEnds: Sendable {
+    private let ends = Mutex<[CallEnd]>([])
+
+    var all: [CallEnd] { ends.withLock { $0 } }
+
+    func note(_ end: CallEnd) { ends.withLock { $0.append(end) } }
 }

@@ -46,6 +46,46 @@ struct PrometheusExpositionTests {
                 """)
     }
 
+    @Test(
+        "OpenMetrics names counters without their suffix, writes whole bounds as 1.0, and ends in EOF"
+    )
+    func openMetrics() {
+        registry.counter("a_total", help: "A \"counter\".").increment()
+        registry.gauge("b", help: "B.").set(2)
+        registry.histogram("h", help: "H.", bounds: [0.05, 1, 10]).observe(0.5)
+        #expect(
+            registry.exposition(.openMetrics) == """
+                # HELP a A \\"counter\\".
+                # TYPE a counter
+                a_total 1
+                # HELP b B.
+                # TYPE b gauge
+                b 2
+                # HELP h H.
+                # TYPE h histogram
+                h_bucket{le="0.05"} 0
+                h_bucket{le="1.0"} 1
+                h_bucket{le="10.0"} 1
+                h_bucket{le="+Inf"} 1
+                h_sum 0.5
+                h_count 1
+                # EOF
+
+                """)
+        #expect(!registry.exposition().contains("EOF"))
+    }
+
+    @Test("Several values at once count like one after another, without those that are no numbers")
+    func several() {
+        let values = [0.05, 0.06, 0.5, 7, .nan, .infinity]
+        let one = PrometheusHistogram(bounds: [0.05, 1])
+        let other = PrometheusHistogram(bounds: [0.05, 1])
+        for value in values { one.observe(value) }
+        other.observe(contentsOf: values)
+        #expect(one.snapshot == other.snapshot)
+        #expect(one.snapshot.count == 4)
+    }
+
     @Test("Label values, help texts and names are escaped")
     func escaping() {
         registry.counter(

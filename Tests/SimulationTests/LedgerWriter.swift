@@ -28,6 +28,12 @@ struct LedgerWriter {
         return true
     }
 
+    /// Reads the ledger as it is now.
+    mutating func reload() async throws {
+        let observation = try await ledger.observe().observation
+        state = try await LedgerLoader(ledger).load(upTo: observation, indexSeed: 7)
+    }
+
     /// Seals numbered events until the ledger has so many, in blocks of the given sizes in turn.
     mutating func fill(to count: UInt64, blocks sizes: [Int]) throws {
         var round = 0

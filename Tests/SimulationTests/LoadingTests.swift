@@ -97,12 +97,12 @@ struct LoadingTests {
     func formats() async throws {
         var writer = LedgerWriter()
         try writer.seal(["a"])
-        writer.store.put(writer.ledger.keys.format, Array("2".utf8))
+        writer.store.put(writer.ledger.keys.format, Array("3".utf8))
         do {
             _ = try await writer.ledger.observe()
-            Issue.record("format 2 was read")
+            Issue.record("format 3 was read")
         } catch {
-            guard case .unsupportedFormat("2") = error.code else {
+            guard case .unsupportedFormat("3") = error.code else {
                 Issue.record("\(error)")
                 return
             }

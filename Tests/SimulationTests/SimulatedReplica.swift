@@ -300,7 +300,9 @@ private struct Observer: ReplicaObserver {
         if case .lostRace = report { replica.lostRaces += 1 }
     }
 
-    func sealing(events: Int) {}
+    func sealing(_ plan: BatchPlan) {}
+
+    func applied(after length: Nanoseconds) {}
 
     func forwarding(events: Int) { replica.forwards += events }
 

@@ -1,4 +1,5 @@
 import LedgerCore
+import LedgerStore
 import Testing
 
 /// Random worlds: any operation of the store can fail before or after it applied, be delayed, duplicated or
@@ -22,13 +23,29 @@ struct SimulationTests {
         try await check(seed: seed, replicas: 3, idPool: 12)
     }
 
-    private func check(seed: UInt64, replicas: Int, idPool: Int64) async throws {
+    @Test(
+        "the format changes at any moment: whatever is built, in flight or in doubt is sealed once, and nobody is fenced",
+        arguments: Seeds.of(30))
+    func formatChange(seed: UInt64) async throws {
+        try await check(seed: seed, replicas: 3, idPool: 400) { world in
+            world.schedule(after: world.delay(500_000_000, Self.horizon / 2)) {
+                let key = world.ledger.keys.format
+                guard world.store.snapshot.keys[key] != nil else { return }
+                world.store.put(key, LedgerFormat.two.value)
+            }
+        }
+    }
+
+    private func check(
+        seed: UInt64, replicas: Int, idPool: Int64, plan: (World) -> Void = { _ in }
+    ) async throws {
         var settings = World.Settings()
         settings.replicas = replicas
         let world = World(settings, chooser: SeededChooser(seed: seed))
         for replica in world.replicas { replica.start() }
         scheduleCallers(in: world, idPool: idPool)
         scheduleTrouble(in: world)
+        plan(world)
         try world.run(until: Self.horizon)
         // Everything that was put off comes to an end in a store that works again.
         world.chooser.faults = false

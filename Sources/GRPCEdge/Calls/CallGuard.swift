@@ -59,6 +59,7 @@ final class CallGuard: ChannelDuplexHandler {
     var directStream: DirectStream?
     /// Whether the channel would have read on.
     var isReadHeldBack = false
+    private var measure = CallMeasure()
     private var hasSentHeaders = false
     private var hasSentEnd = false
     /// Whether the library was told that the request is whole.
@@ -91,6 +92,7 @@ final class CallGuard: ChannelDuplexHandler {
         account(for: 0)
         direct?.cancel()
         connection.closed(self)
+        measure.cancelled(table.configuration)
     }
 
     /// Looks whether something takes too long.
@@ -161,6 +163,7 @@ final class CallGuard: ChannelDuplexHandler {
         _ frame: HTTP2Frame.FramePayload.Headers, _ context: ChannelHandlerContext
     ) {
         hasReceivedEnd = frame.endStream
+        measure.begin(frame.headers, at: Reactor.arrival, table.configuration)
         let verdict = RequestHead.check(
             frame.headers, arrival: Reactor.arrival, table.configuration)
         switch verdict {
@@ -343,6 +346,7 @@ final class CallGuard: ChannelDuplexHandler {
             trailers.add(name: "grpc-accept-encoding", value: RequestHead.acceptedEncodings)
         }
         hasSentEnd = true
+        measure.end(trailers, table.configuration)
         context.writeAndFlush(
             wrapOutboundOut(.headers(.init(headers: trailers, endStream: true))), promise: nil)
     }
@@ -364,6 +368,7 @@ final class CallGuard: ChannelDuplexHandler {
         hasSentHeaders = true
         guard frame.endStream else { return }
         hasSentEnd = true
+        measure.end(frame.headers, table.configuration)
         if !hasReceivedEnd { answeredAt = .now() }
     }
 
@@ -392,9 +397,4 @@ final class CallGuard: ChannelDuplexHandler {
         }
         context.close(mode: mode, promise: promise)
     }
-}
-
-/// What the library is told of a call that was answered in front of it.
-struct RefusedCall: Error {
-    let refusal: Refusal
 }

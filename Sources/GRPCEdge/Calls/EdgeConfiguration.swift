@@ -16,6 +16,9 @@ package struct EdgeConfiguration: Sendable {
     /// The methods that are served without the gRPC library, where there are any.
     package var direct: Direct?
 
+    /// Told of every call when it has ended, on its event loop; nil where nobody counts them.
+    package var callEnded: (@Sendable (CallEnd) -> Void)?
+
     /// Methods and who serves them.
     package struct Direct: Sendable {
         /// Some of `shapes`: a unary one, where there is one, and one with streams in both directions.
@@ -38,7 +41,7 @@ package struct EdgeConfiguration: Sendable {
 
     package init(
         limits: EdgeLimits, shapes: [String: CallShape], furtherHeaders: Set<String> = [],
-        direct: Direct? = nil,
+        direct: Direct? = nil, callEnded: (@Sendable (CallEnd) -> Void)? = nil,
         acceptsTimeout: @escaping @Sendable (String) -> Bool,
         status: @escaping @Sendable (Refusal, CallShape?) -> RefusalStatus
     ) {
@@ -46,6 +49,7 @@ package struct EdgeConfiguration: Sendable {
         self.shapes = shapes
         self.furtherHeaders = furtherHeaders
         self.direct = direct
+        self.callEnded = callEnded
         self.acceptsTimeout = acceptsTimeout
         self.status = status
     }

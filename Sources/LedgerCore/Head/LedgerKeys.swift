@@ -20,13 +20,12 @@ package struct LedgerKeys: Hashable, Sendable {
     package let sealer: [UInt8]
     package let checkpoint: [UInt8]
     package let fence: [UInt8]
+    package let archive: [UInt8]
+    package let archivedIds: [UInt8]
 
     private let blocks: [UInt8]
     private let segments: [UInt8]
     private let tiles: [UInt8]
-
-    /// The value of `format` that this code writes and accepts.
-    package static let formatValue = Array("1".utf8)
 
     package init(prefix: String) {
         let prefix = Array(prefix.utf8)
@@ -37,6 +36,8 @@ package struct LedgerKeys: Hashable, Sendable {
         sealer = prefix + Array("sealer".utf8)
         checkpoint = prefix + Array("checkpoint".utf8)
         fence = prefix + Array("fence".utf8)
+        archive = prefix + Array("archive".utf8)
+        archivedIds = prefix + Array("archived_ids".utf8)
         blocks = prefix + Array("events/".utf8)
         segments = prefix + Array("ids/".utf8)
         tiles = prefix + Array("tiles/".utf8)

@@ -56,6 +56,15 @@ package struct IdIndex: Sendable {
     /// The segment that takes the next event; never full.
     package var openSegment: IdSegment { segments[segments.count - 1] }
 
+    /// The bytes that segments and table take in memory, roughly.
+    package var memoryBytes: Int {
+        segments.count * IdSegment.byteCount + shards.reduce(0) { $0 + $1.memoryBytes }
+            + elsewhere.count * Self.elsewhereBytes
+    }
+
+    /// What one fingerprint takes that has no place in the table, roughly.
+    private static let elsewhereBytes = 64
+
     /// The fingerprints that have no place in the table, for tests.
     var crowdedOut: Int { elsewhere.count }
 

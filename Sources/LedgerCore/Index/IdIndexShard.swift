@@ -44,6 +44,9 @@ struct IdIndexShard: Sendable {
     /// taken.
     var isCrowded: Bool { count * 5 >= slots.count * 4 }
 
+    /// The bytes of slots and tags.
+    var memoryBytes: Int { slots.count * (MemoryLayout<UInt32>.size + 1) }
+
     /// An empty shard, larger by half.
     func emptyLarger() -> IdIndexShard { IdIndexShard(capacity: slots.count + slots.count / 2) }
 

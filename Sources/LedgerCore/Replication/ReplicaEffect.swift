@@ -55,6 +55,8 @@ package enum ReplicaReport: Hashable, Sendable {
     case fenced(LedgerInconsistency)
     /// Another replica sealed first; the batch is built again.
     case lostRace
+    /// It is known what became of a transaction whose fate was open for a while: whether it is sealed.
+    case doubtResolved(isSealed: Bool)
     /// The hint is this replica's; `after` is how long nobody could be forwarded to.
     case becameSealer(after: Nanoseconds)
     /// Another replica holds the hint now.

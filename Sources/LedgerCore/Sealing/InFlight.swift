@@ -52,6 +52,17 @@ struct InFlight: Sendable {
         }
     }
 
+    /// Whether no answer told at once what became of the transaction.
+    var isInDoubt: Bool {
+        if case .awaitingAnswer = resolution { return mayStillApply || resent > 0 }
+        return true
+    }
+
+    /// What is told once it is known whether the transaction is sealed; nothing where that was never in doubt.
+    func resolved(isSealed: Bool) -> [ReplicaEffect] {
+        isInDoubt ? [.report(.doubtResolved(isSealed: isSealed))] : []
+    }
+
     /// Whether no transmission can be applied any more, but for what "no space" may hide.
     var everyTransmissionEnded: Bool {
         openTransmissions == 0 && !mayStillApply

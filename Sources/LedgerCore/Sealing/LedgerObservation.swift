@@ -13,7 +13,7 @@ package struct Revision: Hashable, Comparable, Sendable {
     }
 }
 
-/// Counter and head as one answer of etcd showed them (protocol.md 9).
+/// Counter, head and format as one answer of etcd showed them (protocol.md 9).
 ///
 /// Whoever makes one has checked that the two agree: two reads could give an old head with a new revision.
 package struct LedgerObservation: Hashable, Sendable {
@@ -21,11 +21,17 @@ package struct LedgerObservation: Hashable, Sendable {
     package let head: Head
     /// The stored bytes of `head`, which the next transaction compares; empty while the ledger is empty.
     package let headBytes: [UInt8]
+    /// The ledger's format, which the next transaction compares; while the ledger is empty, the one that is put with the
+    /// first event.
+    package let format: LedgerFormat
 
-    package init(revision: Revision, head: Head, headBytes: [UInt8]) {
+    package init(
+        revision: Revision, head: Head, headBytes: [UInt8], format: LedgerFormat = .one
+    ) {
         self.revision = revision
         self.head = head
         self.headBytes = headBytes
+        self.format = format
     }
 
     /// An empty ledger.

@@ -1,12 +1,13 @@
 /// What a replica knows of the ledger up to one head: enough to seal the next event and to find any sealed one.
 ///
-/// Invariant: the id index and the tiles cover exactly the numbers 1 to `head.sequence`, and `revision` and
-/// `headBytes` were read in one answer with that head. formats.md, "Why a duplicate cannot slip in", rests on
+/// Invariant: the id index and the tiles cover exactly the numbers 1 to `head.sequence`, and `revision`,
+/// `headBytes` and `format` were read in one answer with that head. formats.md, "Why a duplicate cannot slip in", rests on
 /// it: a transaction that compares this head proves that no event exists which the index has not seen.
 package struct LedgerState: Sendable {
     package private(set) var revision: Revision
     package private(set) var head: Head
     package private(set) var headBytes: [UInt8]
+    package private(set) var format: LedgerFormat
     package private(set) var index: IdIndex
     package private(set) var tiles: TileStack
 
@@ -17,6 +18,7 @@ package struct LedgerState: Sendable {
         revision = .absent
         head = .empty
         headBytes = []
+        format = .one
         index = IdIndex(seed: indexSeed)
         tiles = TileStack()
     }
@@ -32,6 +34,7 @@ package struct LedgerState: Sendable {
         revision = observation.revision
         head = observation.head
         headBytes = observation.headBytes
+        format = observation.format
         self.index = index
         self.tiles = tiles
         try checkCovers(observation.head, lastEventHash: lastEventHash ?? .zero)
@@ -39,7 +42,8 @@ package struct LedgerState: Sendable {
 
     /// The observation under which this state was reached.
     package var observation: LedgerObservation {
-        LedgerObservation(revision: revision, head: head, headBytes: headBytes)
+        LedgerObservation(
+            revision: revision, head: head, headBytes: headBytes, format: format)
     }
 
     /// Takes over a batch that this replica sealed in the transaction of `revision`.
@@ -52,6 +56,12 @@ package struct LedgerState: Sendable {
         head = proposal.head
         headBytes = proposal.headBytes
         self.revision = revision
+    }
+
+    /// The ledger was given a later format, and nothing else: there is nothing to read.
+    mutating func adopt(_ format: LedgerFormat) {
+        precondition(format > self.format, "a ledger's format never goes back")
+        self.format = format
     }
 
     /// Follows blocks that others sealed, up to an observed head.
@@ -94,6 +104,7 @@ package struct LedgerState: Sendable {
         self.tiles = tiles
         head = reached
         headBytes = observation.headBytes
+        format = observation.format
         revision = observation.revision
     }
 
@@ -148,8 +159,9 @@ package enum LedgerInconsistency: Error, Hashable, Sendable, CustomStringConvert
         case .fenced(let reason):
             reason
         case .unknownFormat(let found):
-            "the ledger has format \"\(found)\", and this version knows format \"1\" alone: a newer "
-                + "version writes it, to which this replica must be upgraded"
+            "the ledger has format \"\(found)\", and this version knows formats up to "
+                + "\"\(LedgerFormat.allCases.count)\": a newer version writes it, to which this replica "
+                + "must be upgraded"
         }
     }
 }

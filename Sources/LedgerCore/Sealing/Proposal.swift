@@ -25,6 +25,7 @@ package struct BatchBase: Sendable {
     package let revision: Revision
     package let head: Head
     package let headBytes: [UInt8]
+    package let format: LedgerFormat
     package let tiles: TileStack
     package let openSegment: IdSegment
 
@@ -32,6 +33,7 @@ package struct BatchBase: Sendable {
         revision = state.revision
         head = state.head
         headBytes = state.headBytes
+        format = state.format
         tiles = state.tiles
         openSegment = state.index.openSegment
     }

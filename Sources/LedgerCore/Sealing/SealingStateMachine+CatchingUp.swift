@@ -8,6 +8,8 @@ extension SealingStateMachine {
     /// What an observation says about the state that this replica knows.
     private enum Comparison {
         case unchanged
+        /// The same, but for a later format: old events may leave etcd from now on.
+        case reformatted
         /// More was sealed; whether it continues what is known, the blocks will tell.
         case ahead
         /// The same head under a later revision of the counter.
@@ -23,9 +25,11 @@ extension SealingStateMachine {
     /// The revision alone does not tell: after a restore, others may have sealed up to the same revision again
     /// (protocol.md 8).
     private func compare(_ observation: LedgerObservation) -> Comparison {
-        guard let state else { return .rolledBack }
+        // A format never goes back: what shows an earlier one is older than what is known.
+        guard let state, observation.format >= state.format else { return .rolledBack }
         if observation.revision == state.revision {
-            return observation.headBytes == state.headBytes ? .unchanged : .rolledBack
+            if observation.headBytes != state.headBytes { return .rolledBack }
+            return observation.format == state.format ? .unchanged : .reformatted
         }
         if observation.revision < state.revision { return .rolledBack }
         if observation.head.sequence > state.head.sequence { return .ahead }
@@ -44,12 +48,18 @@ extension SealingStateMachine {
         guard case .idle = phase else { return [] }
         if observation.revision < known.revision
             || observation.head.sequence < known.head.sequence
+            || observation.format < known.format
         {
             return fence(rolledBack(to: observation), &book, at: now)
         }
-        guard let state, observation.revision >= state.revision else { return [] }
+        guard let state, observation.revision >= state.revision,
+            observation.format >= state.format
+        else { return [] }
         switch compare(observation) {
         case .unchanged:
+            return []
+        case .reformatted:
+            self.state?.adopt(observation.format)
             return []
         case .ahead, .rewritten:
             return catchUp(to: observation, inDoubt: nil, &book, at: now)
@@ -91,6 +101,14 @@ extension SealingStateMachine {
             // Unchanged only comes from a failed comparison: a key that the transaction was to create exists
             // although the counter has not reached it.
             return fence(rolledBack(to: observation), &book, at: now)
+        case .reformatted:
+            // Nothing was sealed until the format changed, and on the new one its comparison never holds: it is
+            // certainly not sealed, and its events are built into a transaction that compares the new format.
+            state?.adopt(observation.format)
+            storeAnswered()
+            phase = .idle
+            book.requeue(inFlight.submissions)
+            return []
         case .ahead, .rewritten:
             // The comparison can never succeed any more. The blocks tell whether it did.
             return catchUp(to: observation, inDoubt: inFlight, &book, at: now)
@@ -189,13 +207,13 @@ extension SealingStateMachine {
                 now - inDoubt.sentAt, events: inDoubt.submissions.count,
                 bytes: inDoubt.proposal.block.count, at: now)
             answerSealed(inDoubt, &book, at: now)
-            return []
+            return inDoubt.resolved(isSealed: true)
         }
         // It can never apply. Each event is looked up again by id when the next batch is built: sealed by another
         // replica meanwhile, it is a duplicate (protocol.md 2).
         book.requeue(inDoubt.submissions)
         backOff(at: now)
-        return [.report(.lostRace)]
+        return [.report(.lostRace)] + inDoubt.resolved(isSealed: false)
     }
 
     /// Without the hint, a replica that loses races waits a random time that grows with each: otherwise many that

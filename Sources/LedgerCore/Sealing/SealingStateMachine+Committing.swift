@@ -101,7 +101,7 @@ extension SealingStateMachine {
                 catchUp.inDoubt = nil
                 phase = .catchingUp(catchUp)
                 answerSealed(inDoubt, &book, at: now)
-                return []
+                return inDoubt.resolved(isSealed: true)
             case .unknownFormat(let found):
                 return fence(.unknownFormat(found), &book, at: now)
             case .superseded, .refused, .noSpace, .unknown:
@@ -122,7 +122,7 @@ extension SealingStateMachine {
         switch result {
         case .applied(let revision):
             settleSealed(inFlight, revision: revision, &book, at: now)
-            return []
+            return inFlight.resolved(isSealed: true)
         case .superseded(let observation):
             return observed(observation, by: inFlight, &book, at: now)
         case .unknownFormat(let found):
@@ -140,7 +140,7 @@ extension SealingStateMachine {
             storeIsUnavailable = true
             if inFlight.everyTransmissionEnded, !inFlight.sawNoSpace {
                 settleNotSealed(inFlight, because: nil, &book, at: now)
-                return []
+                return inFlight.resolved(isSealed: false)
             }
         case .noSpace:
             inFlight.sawNoSpace = true
@@ -210,7 +210,7 @@ extension SealingStateMachine {
             if settles {
                 let reason: NotSealedReason? = inFlight.sawNoSpace ? .storageFull : nil
                 settleNotSealed(inFlight, because: reason, &book, at: now)
-                return []
+                return inFlight.resolved(isSealed: false)
             }
             return sendAgain(inFlight, at: now)
         case .success(let observation):

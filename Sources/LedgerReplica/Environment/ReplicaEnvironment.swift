@@ -136,7 +136,9 @@ package protocol ReplicaObserver: Sendable {
     /// - Parameter part: what the replica does now, in one word.
     func reported(_ report: ReplicaReport, part: String)
     /// A batch is sent.
-    func sealing(events: Int)
+    func sealing(_ plan: BatchPlan)
+    /// A sealing transaction was answered as applied, so long after it was sent.
+    func applied(after length: Nanoseconds)
     /// Events go to the replica that seals.
     func forwarding(events: Int)
     /// The hint was given back: replicas that forward here are told.

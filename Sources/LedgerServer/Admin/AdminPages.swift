@@ -23,7 +23,9 @@ package struct AdminPages: Sendable {
     }
 
     /// The answer to GET of a path without its query.
-    package func get(_ path: String) async -> Page {
+    ///
+    /// - Parameter accept: the request's header of that name.
+    package func get(_ path: String, accept: String? = nil) async -> Page {
         switch path {
         case "/livez":
             return Page(line: "alive")
@@ -36,9 +38,12 @@ package struct AdminPages: Sendable {
                 contentType: "application/json",
                 body: Array((HealthJSON.encode(health) + "\n").utf8))
         case "/metrics":
+            let media = AcceptedMedia(accept)
+            let format: PrometheusRegistry.Format =
+                media.prefers(PrometheusRegistry.Format.openMetricsType, to: "text/plain")
+                ? .openMetrics : .text
             return Page(
-                contentType: PrometheusRegistry.contentType,
-                body: Array(registry.exposition().utf8))
+                contentType: format.contentType, body: Array(registry.exposition(format).utf8))
         default:
             return await further(path)
                 ?? Page(status: 404, line: "not found; there are \(Self.paths)")

@@ -29,6 +29,8 @@ package final class GRPCPort: Service, Sendable {
 
     /// What the port holds and has refused, for metrics.
     package let statistics: EdgeStatistics
+    /// The paths of the methods that are served.
+    package var paths: [String] { Array(table.configuration.shapes.keys) }
     private let table: ConnectionTable
     private let server: GRPCServer<HTTP2ServerTransport.Posix>
     private let transport: HTTP2ServerTransport.Posix
@@ -45,12 +47,14 @@ package final class GRPCPort: Service, Sendable {
     ///   - port: 0 picks a free one, see `boundPort()`.
     ///   - methods: those whose requests are not just one short message, and those that no service but `direct` has.
     ///   - headers: request headers that the services read.
+    ///   - callEnded: told of every call when it has ended, on the event loop.
     package init(
         name: String, setting: SettingName, bindAddress: String, port: Int,
         security: HTTP2ServerTransport.Posix.TransportSecurity = .plaintext,
         limits: Limits = Limits(), services: [any RegistrableRPCService] = [],
         methods: [MethodDescriptor: CallShape] = [:], headers: Set<String> = [],
         direct: EdgeConfiguration.Direct? = nil,
+        callEnded: (@Sendable (CallEnd) -> Void)? = nil,
         interceptors: [any ServerInterceptor] = [], logger: Logger
     ) {
         self.name = name
@@ -63,7 +67,7 @@ package final class GRPCPort: Service, Sendable {
             EdgeConfiguration(
                 limits: edge,
                 shapes: Self.shapes(of: services, methods, longest: limits.maxRequestBytes),
-                furtherHeaders: headers, direct: direct,
+                furtherHeaders: headers, direct: direct, callEnded: callEnded,
                 acceptsTimeout: { GRPCTimeout.parse($0.utf8) != .malformed },
                 status: { RefusalStatus($0, of: $1, limits: edge) }),
             on: Reactor.loop)

@@ -87,6 +87,10 @@ package struct LedgerApplication: Sendable {
         self.replica = replica
         rounds.set(replica)
         metrics.observe(replica)
+        metrics.observe(board, of: replica, forwards: configuration.isForwarding)
+        metrics.observe(clock)
+        metrics.observe(monitor)
+        metrics.observe(CertificateExpiries(configuration))
         let transparency = Transparency(
             configuration: configuration, past: past, outside: outside, replica: replica,
             store: store, clock: clock, metrics: metrics, logger: logger)
@@ -114,7 +118,8 @@ package struct LedgerApplication: Sendable {
             reporter: reporter, registry: metrics.registry, further: makeTilesPages().page)
         admin = HTTPPort(
             name: "the admin port", setting: .adminPort, bindAddress: address,
-            port: configuration.adminPort, logger: logger, pages: adminPages.get)
+            port: configuration.adminPort, logger: logger,
+            pages: { await adminPages.get($0, accept: $1) })
         tiles = configuration.tilesPort.map { port in
             .tiles(
                 makeTilesPages(), bindAddress: address, port: port, registry: metrics.registry,
@@ -160,12 +165,14 @@ package struct LedgerApplication: Sendable {
             ],
             methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
             direct: configuration.servesDirectly ? ImmutableLedgerService.direct(direct) : nil,
+            callEnded: { metrics.calls.ended($0) },
             interceptors: [
                 CallInterceptor(watch),
                 ErrorInfoInterceptor(submitting: Set(ImmutableLedgerService.shapes.keys)),
             ], logger: logger)
         metrics.observe(grpc.statistics, ofPort: "public")
         if let internalPort { metrics.observe(internalPort.statistics, ofPort: "internal") }
+        metrics.calls.expect(grpc.paths + (internalPort?.paths ?? []))
         // Stopped from the last to the first.
         services = [
             EtcdConnection {

@@ -7,8 +7,8 @@ import Synchronization
 
 /// A plaintext port for HTTP/1.1 as a service: GET and HEAD of pages, with bounds for everything that a caller decides.
 package final class HTTPPort: Service, Sendable {
-    /// The page of a path, which comes without its query.
-    package typealias Pages = @Sendable (_ path: String) async -> Page
+    /// The page of a path, which comes without its query, for an asker with this header `accept`.
+    package typealias Pages = @Sendable (_ path: String, _ accept: String?) async -> Page
     /// Told the status of every answer.
     package typealias Answered = @Sendable (_ status: Int) -> Void
 

@@ -34,7 +34,7 @@ struct PageResponder: HTTPResponder {
         guard path.utf8.count <= Self.maxPathBytes else {
             return closing(Page(status: 414, line: "the path is too long"))
         }
-        let page = await pages(path)
+        let page = await pages(path, request.headers[.accept])
         if page.status == 200, let tag = page.entityTag, Self.has(request, tag) {
             return unchanged(page)
         }

@@ -60,6 +60,12 @@ package final class LedgerMetrics: Sendable {
     /// `ledger_findings_total`: contradictions that verification found.
     package let findings: PrometheusCounter
 
+    /// `ledger_commit_stage_seconds`: where the time of commits goes.
+    package let stages: CommitStages
+    /// `rpc_server_call_duration_seconds`: calls by method and code.
+    package let calls: CallMetrics
+
+    private let doubts: [DoubtLabel: PrometheusCounter]
     private let elections: [ElectionLabel: PrometheusCounter]
     private let submissions: [SubmissionOutcomeLabel: PrometheusCounter]
     private let etcdRequests: [String: [String: PrometheusCounter]]
@@ -101,6 +107,12 @@ package final class LedgerMetrics: Sendable {
             "ledger_handover_seconds",
             help: "Seconds in which events could neither be forwarded nor sealed under the hint.",
             bounds: Self.handoverBounds)
+        stages = CommitStages(registry: registry)
+        calls = CallMetrics(registry: registry)
+        doubts = Self.counters(
+            "ledger_doubts_resolved_total",
+            help: "Sealing transactions that were not answered, by what became of them.",
+            by: "fate", in: registry)
         elections = Self.counters(
             "ledger_elections_total", help: "Changes of which replica this one takes to seal.",
             by: "event", in: registry)
@@ -133,6 +145,11 @@ package final class LedgerMetrics: Sendable {
     package func countElection(_ event: ElectionLabel, outage: Double? = nil) {
         elections[event]?.increment()
         if let outage { handoverSeconds.observe(outage) }
+    }
+
+    /// Counts what became of a transaction whose fate was open: `ledger_doubts_resolved_total`.
+    package func countDoubt(isSealed: Bool) {
+        doubts[isSealed ? .sealed : .notSealed]?.increment()
     }
 
     /// Names the source of `ledger_etcd_connections`, once the client exists.

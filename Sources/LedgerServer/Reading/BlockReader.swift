@@ -107,7 +107,8 @@ extension LedgerStoreError {
             .unavailable(
                 "etcd did not answer; try again", retryAfter: .milliseconds(100))
         case .inconsistent(let reason): .corrupt("\(reason)")
-        case .unsupportedFormat: .unavailable("\(self)", retryAfter: .milliseconds(500))
+        case .unsupportedFormat, .archive:
+            .unavailable("\(self)", retryAfter: .milliseconds(500))
         }
     }
 }

@@ -28,7 +28,13 @@ struct ReplicaMonitor: ReplicaObserver {
             ])
     }
 
-    func sealing(events: Int) { metrics.batchEvents.observe(Double(events)) }
+    func sealing(_ plan: BatchPlan) {
+        metrics.batchEvents.observe(Double(plan.submissions.count))
+        metrics.stages.queue.observe(
+            contentsOf: plan.submissions.lazy.map { (plan.plannedAt - $0.receivedAt).seconds })
+    }
+
+    func applied(after length: Nanoseconds) { metrics.stages.commit.observe(length.seconds) }
 
     func forwarding(events: Int) { metrics.forwardedEvents.increment(by: Int64(events)) }
 
@@ -41,6 +47,8 @@ struct ReplicaMonitor: ReplicaObserver {
             logger.critical("sealing has stopped", metadata: ["reason": "\(reason)"])
         case .lostRace:
             metrics.lostRaces.increment()
+        case .doubtResolved(let isSealed):
+            metrics.countDoubt(isSealed: isSealed)
         case .becameSealer(let outage):
             metrics.countElection(.became, outage: outage.seconds)
             metadata["outage_ms"] = "\(outage.millisecondsRoundedUp)"

@@ -94,7 +94,8 @@ struct Replication {
             methods: [
                 Ledger_Internal_Forwarding.Method.Forward.descriptor: CallShape(
                     isStreaming: true, maxMessageBytes: Self.maxMessageBytes)
-            ], headers: [InternalAccess.tokenKey], direct: service.direct, logger: logger)
+            ], headers: [InternalAccess.tokenKey], direct: service.direct,
+            callEnded: { metrics.calls.ended($0) }, logger: logger)
         bound.set(port)
         self.port = port
     }

@@ -11,7 +11,7 @@ extension HTTPPort {
         let port = HTTPPort(
             name: "the tiles port", setting: .tilesPort, bindAddress: bindAddress, port: port,
             limits: TilesPages.portLimits, logger: logger, answered: metrics.count(status:),
-            pages: pages.pageOfOwnPort)
+            pages: { path, _ in await pages.pageOfOwnPort(path) })
         TilesMetrics.observe(port.connections, in: registry)
         return port
     }

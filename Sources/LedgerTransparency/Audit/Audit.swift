@@ -100,7 +100,7 @@ package final class Audit: Service {
         switch error.code {
         case .inconsistent(let reason):
             machine.withLock { $0.contradicted(reason, at: clock.now) }
-        case .unavailable, .unsupportedFormat:
+        case .unavailable, .unsupportedFormat, .archive:
             logger.debug("the audit could not read", metadata: ["error": "\(error)"])
             machine.withLock { $0.failed(at: clock.now) }
         }

@@ -27,7 +27,8 @@ package struct TreeError: Error, Sendable, CustomStringConvertible {
 
     init(_ cause: LedgerStoreError) {
         switch cause.code {
-        case .unavailable, .unsupportedFormat: self.init(.unavailable, "\(cause)", cause: cause)
+        case .unavailable, .unsupportedFormat, .archive:
+            self.init(.unavailable, "\(cause)", cause: cause)
         case .inconsistent(let reason): self.init(.corrupt, "\(reason)", cause: cause)
         }
     }

@@ -321,7 +321,8 @@ extension Proposal {
     /// Counter and head as the store shows them once it was applied.
     func observed(at revision: Int64) -> LedgerObservation {
         LedgerObservation(
-            revision: Revision(rawValue: revision), head: head, headBytes: headBytes)
+            revision: Revision(rawValue: revision), head: head, headBytes: headBytes,
+            format: base.format)
     }
 }
 

@@ -61,6 +61,24 @@ struct AdminPagesTests {
         #expect(text(answer).contains("# TYPE ledger_commit_seconds histogram\n"))
     }
 
+    @Test(
+        "/metrics is OpenMetrics for who names it and likes it no less",
+        arguments: [
+            (
+                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;"
+                    + "version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1", true
+            ),
+            ("application/openmetrics-text", true), ("APPLICATION/OpenMetrics-Text ; q=0.3", true),
+            ("text/plain, application/openmetrics-text;q=0.9", false),
+            ("application/openmetrics-text;q=0", false),
+            ("application/openmetrics-text;q=x", false), ("*/*", false), ("", false),
+        ])
+    func negotiation(_ accept: String, _ isOpen: Bool) async {
+        let answer = await pages().get("/metrics", accept: accept)
+        #expect(answer.contentType.hasPrefix("application/openmetrics-text") == isOpen)
+        #expect(text(answer).hasSuffix("# EOF\n") == isOpen)
+    }
+
     @Test("Other paths are asked elsewhere, else 404 with a line that tells the paths")
     func further() async {
         let pages = pages { path in

@@ -52,7 +52,7 @@ struct ListenTests {
         HTTPPort(
             name: "the admin port", setting: .adminPort, bindAddress: address, port: port,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        ) { _ in Page(line: "alive") }
+        ) { _, _ in Page(line: "alive") }
     }
 
     @Test("An admin port that is taken, or an address of another machine, is said so")

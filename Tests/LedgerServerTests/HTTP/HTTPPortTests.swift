@@ -56,7 +56,7 @@ struct HTTPPortTests {
         let server = HTTPPort(
             name: "the port", setting: .adminPort, bindAddress: "127.0.0.1", port: 0,
             limits: limits, logger: Self.quiet, answered: answered,
-            pages: { Self.page($0) })
+            pages: { path, _ in Self.page(path) })
         let group = ServiceGroup(
             configuration: .init(services: [server], logger: Self.quiet))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -241,7 +241,7 @@ struct HTTPPortTests {
         // An address of another machine cannot be bound.
         let server = HTTPPort(
             name: "the port", setting: .adminPort, bindAddress: "192.0.2.1", port: 0,
-            logger: Self.quiet, pages: { Self.page($0) })
+            logger: Self.quiet, pages: { path, _ in Self.page(path) })
         await #expect(throws: (any Error).self) { try await server.run() }
         #expect(await server.boundPort() == nil)
     }

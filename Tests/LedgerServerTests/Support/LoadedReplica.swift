@@ -102,7 +102,8 @@ private struct NoLinks: ReplicaLinks {
 private struct NoObserver: ReplicaObserver {
     func changed(_ condition: ReplicaCondition) {}
     func reported(_ report: ReplicaReport, part: String) {}
-    func sealing(events: Int) {}
+    func sealing(_ plan: BatchPlan) {}
+    func applied(after length: Nanoseconds) {}
     func forwarding(events: Int) {}
     func gaveHintBack() {}
 }
