@@ -194,6 +194,7 @@ struct ForwardLinkTests {
                         }
                     }
                 }
+            case .recalls: .with { $0.farewell = .init() }
             default: nil
             }
         }
@@ -205,12 +206,9 @@ struct ForwardLinkTests {
                 link.send(large)
                 link.recall(large.map(\.token))
             case .answers(let answers):
-                let count = answered.withLock { answered in
-                    answered += answers.map(\.0.rawValue)
-                    return answered.count
-                }
-                if count == 3_100 { link.close() }
-            case .farewell, .down: break
+                answered.withLock { $0 += answers.map(\.0.rawValue) }
+            case .farewell: link.close()
+            case .down: break
             }
         }
         #expect(answered.withLock { $0 } == Array(1...3_100))
@@ -219,6 +217,7 @@ struct ForwardLinkTests {
             if case .events(let batch)? = message.content { batch.events.map(\.token) } else { nil }
         }
         #expect(batches.flatMap { $0 } == Array(1...3_100))
+        #expect(received.last?.recalls.tokens == large.map(\.token.rawValue))
         // What was handed over in one turn went together, in messages of a bounded size.
         #expect(batches.count < 200, "\(batches.count)")
         for message in received { #expect(message.bytes.count < 128 << 10) }
