@@ -155,7 +155,8 @@ struct ForwardingStreamTests {
                 to: SealerHint(address: "127.0.0.1:\(served.port)", id: "one"),
                 greeting: served.greeting, settings: .init(maxMessageBytes: 4 << 20),
                 clock: SystemClock(maxSkewMilliseconds: 1, members: EtcdMembers(endpoints: [])))
-            let submissions = try (1...1_000).map { number in
+            let numbers: ClosedRange<UInt64> = 1...1_000
+            let submissions = try numbers.map { number in
                 let event = try Self.event(number, payload: 100)
                 return Submission(
                     token: SubmissionToken(rawValue: number), stream: nil, origin: .caller,
