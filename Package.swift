@@ -107,7 +107,7 @@ let package = Package(
             dependencies: [
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
                 "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection", "HTTPTransport",
-                "PrometheusExposition", "TaskCoordination", "TextFormats", crypto, nioCore,
+                "PrometheusExposition", "TextFormats", crypto, nioCore,
                 nioPosix, nioHTTP2, nioHPACK,
                 grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
