@@ -1,5 +1,5 @@
 # Two images: the ledger itself (the default target), and `ops`, which the cluster's jobs use to set up, back up
-# and defragment etcd.
+# and defragment etcd, and its members to come back when they lost their data.
 #
 #   docker build -t immutable-ledger .
 #   docker build -t immutable-ledger-ops --target ops .
@@ -49,9 +49,9 @@ FROM ${DEBIAN_IMAGE} AS ops
 ARG VERSION=unknown
 ARG REVISION=unknown
 RUN apt-get update \
-    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends bash ca-certificates \
+    && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends bash ca-certificates curl openssl \
     && rm -rf /var/lib/apt/lists/*
-COPY --from=etcd /usr/local/bin/etcdctl /usr/local/bin/etcdutl /usr/local/bin/
+COPY --from=etcd /usr/local/bin/etcd /usr/local/bin/etcdctl /usr/local/bin/etcdutl /usr/local/bin/
 COPY --chmod=0755 k8s/ops/*.sh /usr/local/bin/
 USER 65532:65532
 LABEL org.opencontainers.image.title="immutable-ledger-ops" \

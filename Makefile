@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 LINT := .local/lint/.installed
 # Suites of EtcdGatewayTests that start clusters of etcd.
 ETCD_SUITES := EtcdClientTests|EtcdFailoverTests|EtcdAuthorizationTests
+# One pass of a service with a cluster that loses members.
+ETCD_PASS := MemberFailureTests
 # Tests that hash trees of thousands of leaves, or start witnesses.
 HASHING_TESTS := LedgerTransparencyTests|LedgerVerifyTests|WitnessServerTests
 # Tests with deadlines of a second, against peers of the test's own.
@@ -55,7 +57,9 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	.local/venv/bin/python -B Tests/python/stopping_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/export_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/monitor_test.py --bin "$$(swift build --show-bin-path)"
-	@$(MAKE) test-deploy test-backup test-clients test-fuzz
+	.local/venv/bin/python -B Tests/projection/projection_test.py --bin "$$(swift build --show-bin-path)"
+	.local/venv/bin/python -B Tests/python/archive_test.py --bin "$$(swift build --show-bin-path)"
+	@$(MAKE) test-deploy test-backup test-clients test-fuzz test-monitoring test-logs
 	@# One process after another: simulations and starting clusters keep every processor busy, and tests with
 	@# real deadlines beside them would measure that.
 	scripts/swift-test.sh --filter 'LedgerCoreTests|SimulationTests'
@@ -64,6 +68,17 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	scripts/swift-test.sh --filter '$(DEADLINE_TESTS)' --skip '$(ETCD_SUITES)'
 	scripts/swift-test.sh --filter '$(ETCD_SUITES)'
 	scripts/swift-test.sh --filter IntegrationTests
+
+.PHONY: test-etcd
+test-etcd: ## the gateway's suites and one pass with all parts on etcd 3.5; ETCD_BIN names another etcd's folder
+	@[[ -n "$(ETCD_BIN)" ]] || scripts/get-etcd.sh
+	@export PATH="$${ETCD_BIN:-$(CURDIR)/.local/etcd-3.5/usr/bin}:$$PATH"; \
+	etcd --version | head -n 1; \
+	scripts/swift-test.sh --filter '$(ETCD_SUITES)'; \
+	scripts/swift-test.sh --filter '$(ETCD_PASS)'; \
+	cd k8s/checks && PYTHONDONTWRITEBYTECODE=1 ../../.local/venv-k8s/bin/python -m unittest --quiet \
+		test_rejoin.Rejoin.test_a_member_that_lost_its_data_comes_back \
+		test_rejoin.Rejoin.test_members_without_data_begin_a_cluster_together
 
 .PHONY: health-check
 health-check: ## ask the ledger that make run started how it is
@@ -99,10 +114,25 @@ restore: ## restore the local ledger from its newest snapshot; OPTIONS="--help" 
 test-backup: ## back up, destroy and restore a local ledger
 	python3 -B Tests/backup/backup_test.py --bin "$$(swift build --show-bin-path)"
 
+.PHONY: rehearse-recovery
+rehearse-recovery: setup ## lose etcd under load and recover it from the archive, into a snapshot and into nothing
+	@swift build -c release --product ledger-service
+	@swift build -c release --product ledgerctl
+	.local/venv/bin/python -B scripts/rehearse-recovery.py $(OPTIONS)
+
 .PHONY: test-clients
 test-clients: ## let clients in Go, Java and Python with default settings try a service
 	.local/venv/bin/python -B Tests/clients/clients_test.py \
 		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
+
+.PHONY: test-monitoring
+test-monitoring: ## check metrics, alerts, dashboard and runbook against running services
+	.local/venv/bin/python -B Tests/monitoring/monitoring_test.py \
+		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
+
+.PHONY: test-logs
+test-logs: ## check what running services write: per call, in the audit log, without a quorum
+	.local/venv/bin/python -B Tests/logs/logs_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)
 
 .PHONY: test-fuzz
 test-fuzz: ## attack every port of a service for 20 s; OPTIONS="--help" tells of more
@@ -129,6 +159,12 @@ bench: setup ## measure throughput and latency beside two baselines, with a loca
 .PHONY: bench-replicas
 bench-replicas: setup ## the same with 1, 2, 3, 5 and 10 replicas of the service on one ledger
 	scripts/bench.sh --replicas 1,2,3,5,10
+
+.PHONY: bench-archive
+bench-archive: setup ## seal for minutes under a small quota, with and without an archive
+	@swift build -c release --product ledger-service
+	@swift build -c release --product ledgerctl
+	.local/venv/bin/python -B scripts/bench-archive.py $(OPTIONS)
 
 .PHONY: bench-verify
 bench-verify: setup ## measure verification, and what audit, checkpoints, proofs and receipts cost

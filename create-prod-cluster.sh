@@ -9,7 +9,9 @@ Usage: ./create-prod-cluster.sh --project PROJECT --region REGION [OPTION...]
 Makes, where they are missing: a service account for the nodes that may write logs and metrics and
 read images, and nothing else; a NAT, through which nodes without public addresses fetch images; a
 GKE Standard cluster over three zones with SSDs, network policies (Dataplane V2), Workload Identity,
-shielded nodes and a release channel. Then it fetches the credentials and installs cert-manager.
+shielded nodes and a release channel; a bucket for the ledger's archive, which keeps former versions of
+objects, and deleted ones for 90 days, with a service account that may use that bucket and nothing
+else. Then it fetches the credentials and installs cert-manager.
 It may be run again: what exists is left as it is.
 
   --project PROJECT      the Google Cloud project; billing must be on
@@ -93,6 +95,22 @@ make_nat() {
     fi
 }
 
+# The archive outlives the cluster, so its name does not promise that of one. A retention policy of the
+# bucket would keep the newest checkpoint from being replaced, and Google has no versioning beside it: what
+# is replaced or deleted stays as a version, and for 90 days whatever happens to that.
+make_archive() {
+    if missing gcloud --project "$project" iam service-accounts describe "$store_account"; then
+        cloud iam service-accounts create "$name-store" --display-name "Archive of $name"
+    fi
+    if missing gcloud --project "$project" storage buckets describe "$bucket"; then
+        cloud storage buckets create "$bucket" --location "$region" \
+            --uniform-bucket-level-access --public-access-prevention --soft-delete-duration 90d
+    fi
+    cloud storage buckets update "$bucket" --versioning
+    cloud storage buckets add-iam-policy-binding "$bucket" \
+        --member "serviceAccount:$store_account" --role roles/storage.objectUser
+}
+
 make_cluster() {
     local options=()
     if ! missing gcloud --project "$project" container clusters describe "$name" \
@@ -140,10 +158,20 @@ Now:
 where REGISTRY is a folder that the nodes can read and you can write, for example
 $region-docker.pkg.dev/$project/REPOSITORY
 
+The archive: in k8s/components/archive-bucket/kustomization.yaml
+      - url=s3://${bucket#gs://}/prod
+      - endpoint=https://storage.googleapis.com
+      - region=auto
+and a key for the account, which Google shows once:
+  gcloud storage hmac create $store_account --project $project
+  kubectl --context gke_${project}_${region}_${name} --namespace immutable-ledger create secret generic \\
+    ledger-archive-key --from-file=access-key-id=FILE --from-file=secret-access-key=FILE
+
 To remove what was made (disks of volumes are kept, see gcloud compute disks list):
   gcloud container clusters delete $name $in_project
   gcloud compute routers delete $name $in_project
   gcloud iam service-accounts delete $node_account --project $project
+The bucket $bucket and its account stay: sealed events may be nowhere else.
 TEXT
 }
 
@@ -179,6 +207,8 @@ done
 [[ "$name" =~ ^[a-z][a-z0-9-]{0,22}[a-z0-9]$ ]] ||
     wrong_usage "--name must have 2 to 24 characters: lower-case letters, digits and dashes"
 node_account="$name-nodes@$project.iam.gserviceaccount.com"
+store_account="$name-store@$project.iam.gserviceaccount.com"
+bucket=gs://$project-$name-archive
 
 if [[ $dry_run == no ]]; then
     for tool in gcloud kubectl gke-gcloud-auth-plugin; do
@@ -189,9 +219,10 @@ if [[ $dry_run == no ]]; then
         die "nobody is logged in; run: gcloud auth login"
 fi
 cloud services enable container.googleapis.com compute.googleapis.com \
-    artifactregistry.googleapis.com
+    artifactregistry.googleapis.com storage.googleapis.com
 make_node_account
 make_nat
+make_archive
 make_cluster
 cloud container clusters get-credentials "$name" --region "$region"
 install_cert_manager

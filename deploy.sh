@@ -9,11 +9,12 @@ Usage: ./deploy.sh dev|prod [OPTION...]       deploy, or bring up to date
        ./deploy.sh destroy dev|prod [OPTION...]
        ./deploy.sh local [OPTION...]          run it on this machine, without Kubernetes
 
-dev and prod deploy k8s/overlays/<environment> to the namespace immutable-ledger, step by step:
-build the images (or take those given), let the server check everything without keeping it, make the
-secrets that are missing, apply, wait until etcd, its users and the ledger are ready, and seal one
-event as a caller would. What was rolled out and does not work is rolled back. It may be run again
-at any time.
+dev and prod deploy k8s/overlays/<environment>, and before it what outlives a deployment
+(k8s/persistent), to the namespace that k8s/namespace names, step by step: build the images (or take
+those given), let the server check everything without keeping it, make the secrets that are missing,
+try the tools' image, apply, wait until etcd, its users and all replicas are ready, take a backup, and
+in dev seal one event as a caller would. What was rolled out and does not work is rolled back. It may
+be run again at any time.
 
   --context NAME         the kubectl context (default: the current one). One whose name does not
                          look like the environment is asked about first
@@ -23,18 +24,22 @@ at any time.
   --ops-image REFERENCE  and this one of its tools; both or none
   --engine NAME          build with docker, podman or buildah (default: the first that works)
   --timeout SECONDS      for each of etcd, its users and the ledger (default 300)
-  --no-seal              seal no event at the end; for a ledger that takes only signed events, or
-                         callers with certificates
+  --seal, --no-seal      seal one event at the end, or none (default: one in dev, none in prod: it
+                         stays for ever). Not for a ledger that takes only signed events, or callers
+                         with certificates
+  --no-secrets           make no secret, and stop where one is missing: where they come from elsewhere
   --yes                  ask nothing. A context that does not look right is then refused unless
                          --context names it
-  --dry-run              say what would be done, and change nothing
+  --dry-run              say what would be done, let the server check it, and change nothing
   --delete-data          destroy: volumes and secrets too, for ever; asks once more
   --help
 
 destroy removes everything but the volumes and the secrets that open them, and has the environment's
 name typed first, --yes or not. local takes the options of scripts/run-local.sh.
 
-Exit status: 0 when all is well, 1 when not, 2 for a wrong command line.
+Exit status: 0 when all is well, 1 when not, 2 for a wrong command line. Of status, 0 means: the ledger
+is HEALTHY, every member and replica that there should be is ready, every certificate is valid, and
+the last backup is less than an hour old.
 TEXT
 }
 
@@ -72,15 +77,15 @@ deploy() {
     provide_images
     render
     check_storage
-    provide_namespace
-    retire_bootstrap
+    provide_persistent
     try_manifests
     provide_secrets
+    try_tools
     remember_revisions
     apply
     wait_for_all
     prove
-    [[ $dry_run == yes ]] || show_status
+    [[ $dry_run == yes ]] || show_status || die "deployed, but not all is well: see above"
 }
 
 command=${1:-}
@@ -117,7 +122,9 @@ while (($# > 0)); do
         --yes) assume_yes=yes ;;
         --dry-run) dry_run=yes ;;
         --delete-data) delete_data=yes ;;
+        --seal) seal=yes ;;
         --no-seal) seal=no ;;
+        --no-secrets) make_secrets=no ;;
         --context | --registry | --image | --ops-image | --engine | --timeout)
             [[ -n "${2:-}" ]] || wrong_usage "$1 needs a value"
             case $1 in

@@ -6,11 +6,12 @@ usage() {
     cat <<'TEXT'
 Usage: scripts/check-manifests.sh [--static]
 
-Renders every overlay of k8s/overlays to .local/manifests/<overlay>.yaml, and prod with every other
-storage of k8s/storage, with `kubectl kustomize`. Then, on all of them: Kubernetes' own schemas
+Renders every overlay of k8s/overlays, with what k8s/persistent has for it, to
+.local/manifests/<overlay>.yaml; once more in another namespace, and prod with every other storage of
+k8s/storage, with `kubectl kustomize`. Then, on all of them: Kubernetes' own schemas
 (kubernetes-validate, strict), the project's checks (k8s/checks/check.py, and the tests of these),
 and checkov, whose exceptions k8s/checks/checkov.yaml explains. Last, this machine's etcd is run with
-the manifests' flags, and the scripts of k8s/ops on it.
+the manifests' flags, the scripts of k8s/ops on it, and members lose their data.
 
 Needs kubectl 1.27 or later, or kustomize 5, and etcd. The Python tools are installed into
 .local/venv-k8s when that is not done yet.
@@ -71,23 +72,61 @@ prepare_python() {
     echo "$stamp" >"$venv/.requirements"
 }
 
-# render OVERLAY: as it is and, where it names a storage, once more with each that it does not name.
+# whole FOLDER OVERLAY: what is there after both have been applied.
+whole() {
+    "${renderer[@]}" "$1/persistent/$2"
+    echo ---
+    "${renderer[@]}" "$1/overlays/$2"
+}
+
+# changed NAME FILE EXPRESSION: the overlay once more, from a copy in which sed changed one line of a file.
+# kustomize reads only inside the project.
+changed() {
+    cp -R "$root/k8s" "$work/k8s"
+    sed -i "$3" "$work/k8s/$2"
+    whole "$work/k8s" "$overlay" >"$rendered/$overlay-$1.yaml"
+    rm -rf "$work/k8s"
+}
+
+setting_names=Sources/LedgerServer/Configuration/SettingName.swift
+readonly setting_names
+
+# Writes the list of components for an overlay.
+list_components() {
+    local component other=bucket
+    [[ $1 == dev ]] || other=folder
+    for component in "$root"/k8s/components/*/; do
+        component=$(basename "$component")
+        [[ $component != "archive-$other" ]] || continue
+        # Only what this service has the settings for.
+        [[ $component != archive-* ]] || grep -q '"LEDGER_ARCHIVE"' "$root/$setting_names" || continue
+        echo "  - ../../components/$component"
+    done >"$work/components"
+}
+
+# render OVERLAY: as it is; in another namespace; with components; and, where a storage is named, with each other one.
 render() {
-    local overlay=$1 storage
-    "${renderer[@]}" "$root/k8s/overlays/$overlay" >"$rendered/$overlay.yaml"
+    local overlay=$1 storage place=persistent/$1/kustomization.yaml
+    whole "$root/k8s" "$overlay" >"$rendered/$overlay.yaml"
+    list_components "$overlay"
+    changed elsewhere namespace/kustomization.yaml 's/^namespace: .*/namespace: elsewhere/'
+    # With the components that fit: all but the other kind of archive.
+    changed components "overlays/$overlay/kustomization.yaml" "/^components:/r $work/components"
     grep -q '^kind: StorageClass' "$rendered/$overlay.yaml" || return 0
     for storage in "$root"/k8s/storage/*/; do
         storage=$(basename "$storage")
-        if grep -q "storage/$storage\$" "$root/k8s/overlays/$overlay/kustomization.yaml"; then
-            continue
-        fi
-        # kustomize reads only inside the project: a copy, with another last line.
-        cp -R "$root/k8s" "$work/k8s"
-        sed -i "s|storage/[a-z-]*\$|storage/$storage|" \
-            "$work/k8s/overlays/$overlay/kustomization.yaml"
-        "${renderer[@]}" "$work/k8s/overlays/$overlay" >"$rendered/$overlay-$storage.yaml"
-        rm -rf "$work/k8s"
+        grep -q "storage/$storage\$" "$root/k8s/$place" ||
+            changed "$storage" "$place" "s|storage/[a-z-]*\$|storage/$storage|"
     done
+}
+
+# What an overlay has, `delete -k` takes away. Volumes, and the namespace with everything in it, stay.
+check_deletion() {
+    local kinds
+    kinds=$("${renderer[@]}" "$root/k8s/overlays/$1" |
+        grep -E '^kind: (Namespace|PersistentVolumeClaim|StorageClass|Secret)$') || return 0
+    echo "k8s/overlays/$1 has what must outlive it: $kinds" >&2
+    return 1
 }
 
 choose_renderer
@@ -100,6 +139,7 @@ prepare_python
 say "Rendering with ${renderer[*]}"
 for overlay in "$root"/k8s/overlays/*/; do
     render "$(basename "$overlay")"
+    check_deletion "$(basename "$overlay")"
 done
 
 say "Schemas, and what they cannot see"
@@ -117,5 +157,7 @@ say "checkov"
 if [[ $static == no ]]; then
     say "etcd with the manifests' flags, and the scripts of k8s/ops on it"
     (cd "$checks" && "$venv/bin/python" -m unittest --quiet test_etcd)
+    say "Members that lose their data"
+    (cd "$checks" && "$venv/bin/python" -m unittest --quiet test_rejoin)
 fi
 say "All well. The manifests are in .local/manifests"

@@ -38,6 +38,7 @@ local_env() {
             rm -f "$draft"
         fi
     done
+    LEDGER_ETCD_QUOTA_BYTES=$(sed -n 's/^--quota-backend-bytes=//p' "$root/scripts/etcd-flags.txt")
     ETCD_USERNAME=ledger
     ETCD_PASSWORD=$(<"$LOCAL_STATE/etcd-password")
 
@@ -52,7 +53,7 @@ local_env() {
     export LOCAL_STATE LOCAL_CERTS LOCAL_ETCD_PORT
     export LEDGER_PORT LEDGER_INTERNAL_PORT LEDGER_ADMIN_PORT LEDGER_ADDRESS
     export ETCD_ENDPOINTS ETCD_CA_CERT ETCD_CLIENT_CERT ETCD_CLIENT_KEY
-    export ETCD_USERNAME ETCD_PASSWORD
+    export ETCD_USERNAME ETCD_PASSWORD LEDGER_ETCD_QUOTA_BYTES
     export ETCDCTL_API ETCDCTL_ENDPOINTS ETCDCTL_CACERT ETCDCTL_CERT ETCDCTL_KEY
     export ETCDCTL_USER ETCDCTL_PASSWORD
 }

@@ -42,6 +42,12 @@ CURLcode ledger_curl_on_start(CURL *handle, ledger_curl_start_callback callback,
     return code ? code : curl_easy_setopt(handle, CURLOPT_PREREQDATA, context);
 }
 
+CURLcode ledger_curl_on_resolve(
+    CURL *handle, ledger_curl_resolve_callback callback, void *context) {
+    CURLcode code = curl_easy_setopt(handle, CURLOPT_RESOLVER_START_FUNCTION, callback);
+    return code ? code : curl_easy_setopt(handle, CURLOPT_RESOLVER_START_DATA, context);
+}
+
 CURLcode ledger_curl_on_open(CURL *handle, ledger_curl_open_callback callback, void *context) {
     CURLcode code = curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, callback);
     return code ? code : curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, context);

@@ -3,7 +3,8 @@
 /// A pure state machine: it holds what is known of each member, and time comes in as a value.
 /// The member that answered last is asked again until it fails. A member that failed rests for a
 /// while that doubles with each failure, and is asked before its rest is over only when all
-/// others rest as well: nothing here ever refuses to try.
+/// others rest as well: resting is an order of preference. Who is not to be asked at all, a
+/// `CircuitBreaker` says.
 struct EndpointSelector: Sendable {
     /// How long a member rests after its first failure.
     static let firstRest = Duration.milliseconds(50)
@@ -36,13 +37,17 @@ struct EndpointSelector: Sendable {
     ///   - tried: Members that have failed this very request.
     ///   - avoiding: Members that are taken only when there is no other.
     ///   - only: The one member to take; it need not be among the configured ones.
+    ///   - barred: Members that are not taken.
     func choose(
         at now: ContinuousClock.Instant, tried: [EtcdEndpoint] = [],
-        avoiding: Set<EtcdEndpoint> = [], only: EtcdEndpoint? = nil
+        avoiding: Set<EtcdEndpoint> = [], only: EtcdEndpoint? = nil,
+        barred: Set<EtcdEndpoint> = []
     ) -> EtcdEndpoint? {
-        if let only { return tried.contains(only) ? nil : only }
+        if let only { return tried.contains(only) || barred.contains(only) ? nil : only }
         let inOrder = (0..<endpoints.count).map { (preferred + $0) % endpoints.count }
-        let untried = inOrder.filter { !tried.contains(endpoints[$0]) }
+        let untried = inOrder.filter {
+            !tried.contains(endpoints[$0]) && !barred.contains(endpoints[$0])
+        }
         let welcome = untried.filter { !avoiding.contains(endpoints[$0]) }
         let candidates = welcome.isEmpty ? untried : welcome
         if let rested = candidates.first(where: { !isResting($0, at: now) }) {
@@ -56,11 +61,12 @@ struct EndpointSelector: Sendable {
 
     /// Whether another member than `endpoint` could answer now, should this one fail.
     func hasAlternative(
-        to endpoint: EtcdEndpoint, at now: ContinuousClock.Instant, tried: [EtcdEndpoint] = []
+        to endpoint: EtcdEndpoint, at now: ContinuousClock.Instant, tried: [EtcdEndpoint] = [],
+        barred: Set<EtcdEndpoint> = []
     ) -> Bool {
         endpoints.indices.contains { index in
             endpoints[index] != endpoint && !tried.contains(endpoints[index])
-                && !isResting(index, at: now)
+                && !barred.contains(endpoints[index]) && !isResting(index, at: now)
         }
     }
 

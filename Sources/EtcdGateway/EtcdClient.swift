@@ -23,16 +23,18 @@ package final class EtcdClient: Sendable {
         self.executor = executor
         self.observer = observer
         if let username = configuration.username, let password = configuration.password {
+            let readsPassword = configuration.readsPassword
             login = EtcdLogin {
-                await Self.authenticate(executor, username, password, observer)
+                await Self.authenticate(
+                    executor, username, readsPassword?() ?? password, observer)
             }
         } else {
             login = nil
         }
     }
 
-    /// A client of the same members, with the same login, on connections and a thread of its own: what it reads
-    /// never waits for this one's requests, nor they for it.
+    /// A client of the same members, with the same login and the same circuit breakers, on connections and a thread
+    /// of its own: what it reads never waits for this one's requests, nor they for it.
     ///
     /// - Parameters:
     ///   - configuration: Its user and password do not count.
@@ -41,7 +43,8 @@ package final class EtcdClient: Sendable {
         observer: (any EtcdRequestObserver)? = nil
     ) throws(EtcdError) {
         try configuration.validate()
-        executor = try RequestExecutor(configuration, logger: logger)
+        executor = try RequestExecutor(
+            configuration, breakers: other.executor.breakers, logger: logger)
         self.observer = observer
         login = other.login
     }
@@ -51,6 +54,9 @@ package final class EtcdClient: Sendable {
 
     /// The connections as they are now.
     package var poolStatistics: EtcdPoolStatistics { executor.poolStatistics }
+
+    /// Which members are asked at present, in the order of the configuration.
+    package var breakers: [EtcdBreakerStatus] { executor.breakers.statuses }
 
     /// Asks this member first from now on, as long as it answers. The leader saves the others a
     /// hop.

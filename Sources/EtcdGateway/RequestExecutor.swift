@@ -17,13 +17,20 @@ final class RequestExecutor: Sendable {
     private let maxConnections: Int
     private let logger: Logger
     let endpoints: [EtcdEndpoint]
+    let breakers: EndpointBreakers
+    private let ownsBreakers: Bool
 
-    init(_ configuration: EtcdConfiguration, logger: Logger) throws(EtcdError) {
+    /// - Parameter breakers: Those of another executor for the same members; nil makes new ones.
+    init(
+        _ configuration: EtcdConfiguration, breakers: EndpointBreakers? = nil, logger: Logger
+    ) throws(EtcdError) {
+        let transport: CurlTransport
         do throws(TransportUnusable) {
             transport = try CurlTransport(TransportSettings(configuration))
         } catch {
             throw Self.notSent(.configuration, error.description)
         }
+        self.transport = transport
         let selector = EndpointSelector(configuration.endpoints)
         endpoints = selector.endpoints
         self.selector = Mutex(selector)
@@ -32,13 +39,37 @@ final class RequestExecutor: Sendable {
         asksOthersAfterTimeout = configuration.asksOthersAfterTimeout
         maxConnections = configuration.maxConnections
         self.logger = logger
+        ownsBreakers = breakers == nil
+        self.breakers =
+            breakers
+            ?? EndpointBreakers(selector.endpoints, logger: logger) { endpoint in
+                await Self.answers(
+                    endpoint, transport, within: min(configuration.requestTimeout, .seconds(1)))
+            }
+    }
+
+    /// Whether a member says how it is, which it does without a login and without a quorum; nil where it could not be
+    /// asked. Whatever it says is an answer, but that it cannot serve.
+    private static func answers(
+        _ endpoint: EtcdEndpoint, _ transport: CurlTransport, within limit: Duration
+    ) async -> Bool? {
+        let result = await transport.send(
+            OutgoingRequest(
+                .post, endpoint.origin, target: EtcdCall.Operation.status.path,
+                fields: fields(nil), body: RequestEncoding.status(), deadline: .now + limit))
+        switch result {
+        case .success(let answer): return answer.status < 500
+        case .failure(let failure): return failure.reason == .poolFull ? nil : false
+        }
     }
 
     var poolStatistics: EtcdPoolStatistics {
         let current = transport.statistics
         return EtcdPoolStatistics(
             maxConnections: maxConnections, active: current.active, idle: current.idle,
-            waitCount: current.waitCount)
+            waitCount: current.waitCount, opening: current.opening, waiting: current.waiting,
+            openedCount: current.openedCount, waitTime: current.waitTime,
+            refusedCount: current.refusedCount)
     }
 
     func prefer(_ endpoint: EtcdEndpoint) {
@@ -46,6 +77,7 @@ final class RequestExecutor: Sendable {
     }
 
     func shutDown() async {
+        if ownsBreakers { breakers.shutDown() }
         await transport.shutDown()
     }
 
@@ -62,7 +94,7 @@ final class RequestExecutor: Sendable {
             if let refusal = refusalToSend(before: end, at: now) { throw last ?? refusal }
             guard let attempt = plan(call.operation, options, before: end, tried: tried, at: now)
             else {
-                throw last ?? Self.notSent(.unavailable, "there is no member to ask")
+                throw last ?? breakers.refusal(options.only)
             }
             options.onAttempt?(attempt.endpoint)
             do throws(EtcdError) {
@@ -108,7 +140,7 @@ final class RequestExecutor: Sendable {
         case .failure(let failure):
             let error = FailureClassification.error(for: failure, endpoint: endpoint)
             switch failure.reason {
-            case .cancelled, .shutDown, .answerTooLong, .malformedRequest: break
+            case .cancelled, .shutDown, .poolFull, .answerTooLong, .malformedRequest: break
             case .curl, .deadline: note(failing: endpoint, error)
             }
             throw error
@@ -135,6 +167,7 @@ extension TransportSettings {
         clientKeyPath = configuration.clientKeyPath
         maxConnections = configuration.maxConnections
         maxIdleConnections = configuration.maxIdleConnections
+        maxWaitingRequests = configuration.maxWaitingRequests
         connectionMaxLifetime = configuration.connectionMaxLifetime
         connectionMaxIdleTime = configuration.connectionMaxIdleTime
         connectTimeout = configuration.connectTimeout
@@ -161,14 +194,18 @@ extension RequestExecutor {
         before end: ContinuousClock.Instant?, tried: [EtcdEndpoint],
         at now: ContinuousClock.Instant
     ) -> Attempt? {
+        // Whoever asks a member how it is wants to know it now.
+        let barred = operation == .status ? [] : breakers.barred
         let choice = selector.withLock { selector -> (EtcdEndpoint, Bool)? in
             guard
                 let endpoint = selector.choose(
-                    at: now, tried: tried, avoiding: options.avoiding, only: options.only)
+                    at: now, tried: tried, avoiding: options.avoiding, only: options.only,
+                    barred: barred)
             else { return nil }
             let hasAlternative =
                 options.only == nil
-                && selector.hasAlternative(to: endpoint, at: now, tried: tried)
+                && selector.hasAlternative(
+                    to: endpoint, at: now, tried: tried, barred: barred)
             return (endpoint, hasAlternative)
         }
         guard let (endpoint, hasAlternative) = choice else { return nil }
@@ -204,7 +241,8 @@ extension RequestExecutor {
         after error: EtcdError, _ operation: EtcdCall.Operation
     ) -> Bool {
         switch error.code {
-        case .cancelled where error.httpStatus == nil, .shutDown, .configuration: return false
+        case .cancelled where error.httpStatus == nil, .shutDown, .configuration, .busy:
+            return false
         default: break
         }
         if error.failureClass == .notSent { return true }
@@ -223,6 +261,7 @@ extension RequestExecutor {
 
 extension RequestExecutor {
     private func note(answering endpoint: EtcdEndpoint) {
+        breakers.answered(endpoint)
         let wasFailing = selector.withLock { $0.succeeded(endpoint) }
         if wasFailing {
             logger.info("etcd member answers again", metadata: ["endpoint": "\(endpoint)"])
@@ -230,6 +269,7 @@ extension RequestExecutor {
     }
 
     private func note(failing endpoint: EtcdEndpoint, _ error: EtcdError) {
+        breakers.failed(endpoint, error)
         let failures = selector.withLock { $0.failed(endpoint, at: .now) }
         // Once in the log for each time a member goes away, however many requests notice.
         logger.log(

@@ -17,12 +17,18 @@ import Glibc
     private var isStopping = false
     /// For each peer that owes answers, since when.
     private var silentSince: [HTTPOrigin: ContinuousClock.Instant] = [:]
-    private var waitCount: Int64 = 0
+    /// What waits because libcurl has as much as its connections can carry.
+    private var queue: TransferQueue
+    /// Peers whose last answer came over HTTP/1.1, where a connection carries one request at a time.
+    private var serialPeers: Set<HTTPOrigin> = []
+    private var statistics = ConnectionStatistics()
     /// The sockets that libcurl has open; kept by its callbacks.
-    fileprivate var sockets: Set<Int32> = []
+    fileprivate var sockets = SocketTable()
 
     /// More handles than this are not kept.
     private static let mostIdleTransfers = 128
+    /// As many requests share a connection over HTTP/2; libcurl's own default, and fewer than etcd admits.
+    private static let mostStreams = 100
     /// How long to sleep when nothing is due; whatever happens meanwhile ends the sleep.
     private static let longestSleep = Duration.seconds(3600)
 
@@ -32,6 +38,7 @@ import Glibc
         self.settings = settings
         self.inbox = inbox
         self.board = board
+        queue = TransferQueue(limit: settings.maxWaitingRequests)
         unsafe self.multi = multi
         let options: [(CURLMoption, Int)] = [
             (CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX)),
@@ -80,6 +87,7 @@ import Glibc
             _ = unsafe curl_multi_perform(multi, &running)
             endFinished()
             endOverdue(at: .now)
+            if startQueued() { continue }
             publishStatistics()
             _ = unsafe curl_multi_poll(multi, nil, 0, Int32(clamping: sleepMilliseconds()), nil)
         }
@@ -90,9 +98,13 @@ import Glibc
         for command in inbox.close() { perform(command) }
         for transfer in active.values { abandon(transfer, .shutDown, "the client is shut down") }
         active = [:]
+        for request in queue.takeAll() {
+            refuse(request, .shutDown, "the client is shut down")
+        }
         for transfer in idle { transfer.free() }
         idle = []
         unsafe curl_multi_cleanup(multi)
+        sockets.removeAll()
         publishStatistics()
         for continuation in stopping { continuation.resume() }
     }
@@ -104,8 +116,11 @@ extension CurlLoop {
     private func perform(_ command: TransportCommand) {
         switch command {
         case .start(let request):
-            start(request)
+            admit(request)
         case .cancel(let id):
+            if let request = queue.remove(id) {
+                refuse(request, .cancelled, "the request was cancelled")
+            }
             guard let transfer = active.removeValue(forKey: id) else { return }
             abandon(transfer, .cancelled, "the request was cancelled")
             recycle(transfer)
@@ -113,6 +128,41 @@ extension CurlLoop {
             isStopping = true
             if let continuation { stopping.append(continuation) }
         }
+    }
+
+    /// Whether libcurl's connections can carry one more. Where they cannot, libcurl would keep it all the same, without
+    /// a bound and without a word.
+    private var hasRoom: Bool {
+        let each = serialPeers.isEmpty ? Self.mostStreams : 1
+        return active.count < settings.maxConnections * each
+    }
+
+    /// Starts a request, lets it wait, or refuses it where too many wait.
+    private func admit(_ request: TransferRequest) {
+        if hasRoom, queue.count == 0 { return start(request) }
+        guard !queue.isFull else {
+            statistics.refusedCount += 1
+            refuse(
+                request, .poolFull,
+                "all connections are in use, and \(queue.count) requests wait for one")
+            return
+        }
+        var request = request
+        request.queuedAt = .now
+        statistics.waitCount += 1
+        queue.append(request)
+    }
+
+    /// Starts what there is room for.
+    ///
+    /// - Returns: Whether it has started anything.
+    private func startQueued() -> Bool {
+        var hasStarted = false
+        while hasRoom, let request = queue.next() {
+            start(request)
+            hasStarted = true
+        }
+        return hasStarted
     }
 
     private func start(_ request: TransferRequest) {
@@ -187,16 +237,27 @@ extension CurlLoop {
         silentSince[origin] = since
         guard .now - since >= settings.longestSilence else { return }
         silentSince[origin] = nil
-        for socket in sockets where SocketOptions.ports(of: socket) == connection {
-            SocketOptions.shutDown(socket)
-        }
+        for socket in sockets.descriptors(of: connection) { SocketOptions.shutDown(socket) }
     }
 
     private func recycle(_ transfer: CurlTransfer) {
+        statistics.waitTime += transfer.takeWaited()
         if idle.count < Self.mostIdleTransfers {
             idle.append(transfer)
         } else {
             transfer.free()
+        }
+    }
+
+    private func noteAnswer(of transfer: CurlTransfer, _ origin: HTTPOrigin) {
+        silentSince[origin] = nil
+        if let connection = transfer.connection, transfer.makesConnection {
+            sockets.carries(connection)
+        }
+        switch transfer.isMultiplexed {
+        case true?: serialPeers.remove(origin)
+        case false?: serialPeers.insert(origin)
+        case nil: break
         }
     }
 
@@ -216,7 +277,7 @@ extension CurlLoop {
                 let request = transfer.request
             else { continue }
             active[request.id] = nil
-            if transfer.heardAnything { silentSince[request.outgoing.origin] = nil }
+            if transfer.heardAnything { noteAnswer(of: transfer, request.outgoing.origin) }
             transfer.finish(code)
             recycle(transfer)
         }
@@ -242,30 +303,42 @@ extension CurlLoop {
                 transfer.connection == nil ? "no connection in time" : "no answer in time")
             recycle(transfer)
         }
+        for request in queue.takeOverdue(at: now) {
+            statistics.refusedCount += 1
+            statistics.waitTime += now - (request.queuedAt ?? now)
+            refuse(request, .poolFull, "all connections were in use for too long")
+        }
     }
 
     /// Rounded up: rounded down, the last millisecond would be spent looking at the clock.
     private func sleepMilliseconds() -> Int {
-        guard let earliest = active.values.compactMap(deadline).min() else {
+        let started = active.values.compactMap(deadline).min()
+        guard let earliest = [started, queue.earliestDeadline].compactMap({ $0 }).min() else {
             return Self.longestSleep.wholeMilliseconds
         }
         return (earliest - .now).wholeMilliseconds
     }
 
     private func publishStatistics() {
-        var connections: Set<ConnectionPorts> = []
+        let now = ContinuousClock.now
+        var carrying: Set<ConnectionPorts> = []
+        statistics.waiting = queue.count
         for transfer in active.values {
             if let connection = transfer.connection {
-                connections.insert(connection)
-            } else if !transfer.isCountedAsWaiting {
-                transfer.isCountedAsWaiting = true
-                waitCount += 1
+                carrying.insert(connection)
+            } else if !transfer.makesConnection {
+                statistics.waiting += 1
+                if transfer.noteWaiting(at: now) { statistics.waitCount += 1 }
             }
         }
-        board.update(
-            ConnectionStatistics(
-                active: connections.count, idle: max(0, sockets.count - connections.count),
-                waitCount: waitCount))
+        for connection in carrying { sockets.carries(connection) }
+        sockets.forgetClosed()
+        let counts = sockets.counts(carrying: carrying)
+        statistics.active = counts.active
+        statistics.idle = counts.connections - counts.active
+        statistics.opening = counts.opening
+        statistics.openedCount = sockets.openedCount
+        board.update(statistics)
     }
 }
 
@@ -294,7 +367,7 @@ private let onOpen: ledger_curl_open_callback = { context, _, address in
     if let context = unsafe context, descriptor >= 0 {
         SocketOptions.limitSilence(descriptor)
         // The loop outlives all connections: see `makeTransfer`.
-        _ = unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().sockets.insert(
+        unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().sockets.opened(
             descriptor)
     }
     return descriptor
@@ -303,7 +376,7 @@ private let onOpen: ledger_curl_open_callback = { context, _, address in
 private let onClose: ledger_curl_close_callback = { context, descriptor in
     if let context = unsafe context {
         // The loop outlives all connections: see `makeTransfer`.
-        _ = unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().sockets.remove(
+        unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().sockets.closed(
             descriptor)
     }
     return Glibc.close(descriptor)

@@ -37,6 +37,12 @@ let onStart: ledger_curl_start_callback = { context, _, _, remotePort, localPort
     return CURL_PREREQFUNC_OK
 }
 
+let onResolve: ledger_curl_resolve_callback = { _, _, context in
+    guard let transfer = unsafe CurlTransfer.behind(context) else { return 1 }
+    transfer.beginsConnection()
+    return 0
+}
+
 extension CurlTransfer {
     /// The transfer that a context stands for, which must be one that `setUpCallbacks` set.
     static func behind(_ context: UnsafeMutableRawPointer?) -> CurlTransfer? {

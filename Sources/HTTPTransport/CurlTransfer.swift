@@ -24,8 +24,12 @@ struct ConnectionPorts: Hashable {
     /// Whether a line of the answer has come.
     private(set) var heardAnything = false
     private(set) var answerIsTooLong = false
-    /// Whether the wait for a connection was counted.
-    var isCountedAsWaiting = false
+    /// Whether libcurl makes, or has made, a connection for this request.
+    private(set) var makesConnection = false
+    /// Since when the request waits for a connection that others make or use; nil while it does not.
+    private(set) var waitsSince: ContinuousClock.Instant?
+    /// How long it waited before that.
+    private(set) var waited: Duration?
 
     private let maxAnswerBytes: Int
     private let keptFields: TransportSettings.KeptFields
@@ -73,7 +77,9 @@ struct ConnectionPorts: Hashable {
         wasOffered = false
         heardAnything = false
         answerIsTooLong = false
-        isCountedAsWaiting = false
+        makesConnection = false
+        waitsSince = request.queuedAt
+        waited = nil
         bodyOffset = 0
         answerFields = []
         headerByteCount = 0
@@ -126,6 +132,16 @@ struct ConnectionPorts: Hashable {
         continuation?.resume(returning: result)
     }
 
+    /// Whether the answer came over HTTP/2, which lets one connection carry many requests; nil where none came.
+    var isMultiplexed: Bool? {
+        var version = 0
+        // The pointer is to a local variable, and libcurl writes one long.
+        guard unsafe ledger_curl_get_long(easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK,
+            version != 0
+        else { return nil }
+        return version >= Int(CURL_HTTP_VERSION_2_0)
+    }
+
     private var status: Int {
         var status = 0
         // The pointer is to a local variable, and libcurl writes one long.
@@ -137,12 +153,42 @@ struct ConnectionPorts: Hashable {
 // MARK: What the callbacks do
 
 extension CurlTransfer {
+    /// libcurl looks for the peer's address, which is how it begins to make a connection.
+    func beginsConnection() {
+        makesConnection = true
+        endWaiting()
+    }
+
+    /// There is neither a connection for the request nor one being made for it.
+    ///
+    /// - Returns: Whether it waits for the first time.
+    func noteWaiting(at now: ContinuousClock.Instant) -> Bool {
+        guard connection == nil, !makesConnection else { return false }
+        let isFirst = waitsSince == nil && waited == nil
+        if waitsSince == nil { waitsSince = now }
+        return isFirst
+    }
+
+    private func endWaiting() {
+        guard let since = waitsSince else { return }
+        waitsSince = nil
+        waited = (waited ?? .zero) + (.now - since)
+    }
+
+    /// How long the request has waited in all, once it does no longer; told once.
+    func takeWaited() -> Duration {
+        endWaiting()
+        defer { waited = waited.map { _ in .zero } }
+        return waited ?? .zero
+    }
+
     /// The request is about to be written to a connection.
     ///
     /// - Returns: False where this would be a second time: libcurl would repeat a request of
     ///   which a part was sent, which only the caller may decide to do.
     func isAssigned(to connection: ConnectionPorts) -> Bool {
         self.connection = connection
+        endWaiting()
         guard let outgoing = request?.outgoing else { return false }
         guard !wasOffered else { return outgoing.method.isRepeatable }
         // With nothing to ask for, this is the last that is heard before it is sent.
@@ -264,6 +310,7 @@ extension CurlTransfer {
             && ledger_curl_on_write(easy, onWrite, context) == CURLE_OK
             && ledger_curl_on_header(easy, onHeader, context) == CURLE_OK
             && ledger_curl_on_start(easy, onStart, context) == CURLE_OK
+            && ledger_curl_on_resolve(easy, onResolve, context) == CURLE_OK
             && ledger_curl_set_pointer(easy, CURLOPT_PRIVATE, context) == CURLE_OK
     }
 

@@ -37,6 +37,8 @@ package struct TransferFailure: Error, Sendable, Hashable {
         case deadline
         case cancelled
         case shutDown
+        /// Every connection carries as many requests as it can, and too many wait already, or this one waited too long.
+        case poolFull
         /// The answer's body or header is longer than allowed.
         case answerTooLong
         /// The request cannot be sent as it is: a header field or a target that HTTP does not admit.
@@ -52,7 +54,7 @@ package struct TransferFailure: Error, Sendable, Hashable {
         case malformedRequest
         /// No connection could be made: certificates or TLS.
         case tls
-        /// No connection could be made: name resolution, TCP.
+        /// No connection could be made, or had: name resolution, TCP, a full pool.
         case connect
         /// An established connection broke before the whole answer was read.
         case connectionLost
@@ -78,6 +80,7 @@ package struct TransferFailure: Error, Sendable, Hashable {
         case .deadline: .timeout
         case .cancelled: .cancelled
         case .shutDown: .shutDown
+        case .poolFull: .connect
         case .answerTooLong: .answerTooLong
         case .malformedRequest: .malformedRequest
         case .curl(let number): Self.kind(ofCurl: number)

@@ -16,6 +16,14 @@ enum SocketOptions {
             socklen_t(MemoryLayout<Int32>.size))
     }
 
+    /// What the system calls an open file: its device and inode, which no other open socket has; nil where it is closed.
+    static func identity(of socket: Int32) -> UInt64? {
+        var status = stat()
+        // The pointer is to a local variable of the type that the system fills.
+        guard unsafe fstat(socket, &status) == 0 else { return nil }
+        return UInt64(status.st_ino) ^ UInt64(status.st_dev) << 48
+    }
+
     /// The two ports of a connected socket; nil where it is not connected.
     static func ports(of socket: Int32) -> ConnectionPorts? {
         guard let local = unsafe port(socket, getsockname),

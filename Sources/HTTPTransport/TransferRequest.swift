@@ -4,6 +4,8 @@ struct TransferRequest: Sendable {
     let id: UInt64
     let outgoing: OutgoingRequest
     let continuation: CheckedContinuation<Result<HTTPAnswer, TransferFailure>, Never>
+    /// Since when it waits for room in the pool; nil where it had not to.
+    var queuedAt: ContinuousClock.Instant?
 
     var deadline: ContinuousClock.Instant { outgoing.deadline }
 

@@ -27,6 +27,8 @@ package struct TransportSettings: Sendable {
     package var maxConnections = 16
     /// Most connections kept while nothing uses them.
     package var maxIdleConnections = 4
+    /// Most requests that wait while every connection carries as many as it can; further ones are refused at once.
+    package var maxWaitingRequests = 1024
     /// A connection older than this takes no new request; zero means no limit.
     package var connectionMaxLifetime = Duration.seconds(3600)
     /// A connection unused for longer than this takes no new request.

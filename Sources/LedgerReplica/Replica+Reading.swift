@@ -68,6 +68,11 @@ extension Replica {
     }
 
     /// The numbers of the events that may have this id; empty where there are none up to the covered number.
+    /// Whether an event with this fingerprint is in a transaction of this replica whose fate is open (protocol.md 3).
+    package func mayStillSeal(_ fingerprint: Fingerprint) -> Bool {
+        state.withLock { $0.core.mayStillSeal(fingerprint) }
+    }
+
     private func candidates(for fingerprint: Fingerprint) -> [SequenceNumber] {
         state.withLock { $0.readable?.index.candidates(for: fingerprint) ?? [] }
     }
@@ -81,9 +86,10 @@ extension Replica {
     /// - Parameters:
     ///   - isFull: whether one of them says that there is no space; nil where none answered.
     ///   - refusedRelease: of a member that runs a release which can lose what it has committed.
+    ///   - roomBytes: how much may be written before the reserve of the quota begins; nil where nothing new is known.
     ///   - age: how long ago the question was asked: what was heard since counts for more than the answer.
     package func membersChecked(
-        isFull: Bool?, refusedRelease: String?, age: Nanoseconds
+        isFull: Bool?, refusedRelease: String?, roomBytes: Int64? = nil, age: Nanoseconds
     ) {
         let isOutdated = state.withLock { state in
             state.refusedRelease = refusedRelease
@@ -91,7 +97,8 @@ extension Replica {
         }
         send(
             .membersChecked(
-                isFull: isOutdated ? nil : isFull, releaseIsRefused: refusedRelease != nil))
+                isFull: isOutdated ? nil : isFull, releaseIsRefused: refusedRelease != nil,
+                roomBytes: roomBytes))
     }
 
     /// While etcd has no space nobody may submit anything that would show that it has some again: its members are asked.

@@ -62,6 +62,7 @@ extension LedgerStoreError {
         switch cause?.code {
         case .unauthenticated, .permissionDenied, .invalidArgument, .tls, .configuration:
             .storeUnavailable
+        case .busy: .overloaded(retryAfter: SealingSettings.busyDelay)
         default: .noQuorum
         }
     }

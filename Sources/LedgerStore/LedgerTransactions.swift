@@ -20,7 +20,6 @@ package struct LedgerTransactions: Sendable {
     /// lost race has to know, so that losing costs no round trip.
     package func sealing(_ proposal: Proposal) -> EtcdTransaction {
         let base = proposal.base
-        let isFirst = base.head.sequence == .zero
         var immutable: [(key: [UInt8], value: [UInt8])] = [
             (keys.block(proposal.first), proposal.block)
         ]
@@ -30,6 +29,21 @@ package struct LedgerTransactions: Sendable {
         for tile in proposal.completedTiles {
             immutable.append((keys.tile(tile.id), tile.bytes))
         }
+        return appending(
+            immutable, head: proposal.head, proposal.headBytes,
+            on: LedgerObservation(
+                revision: base.revision, head: base.head, headBytes: base.headBytes,
+                format: base.format))
+    }
+
+    /// Appends keys that are written for ever, and puts counter and head.
+    ///
+    /// - Parameter format: of a ledger that this begins.
+    func appending(
+        _ immutable: [(key: [UInt8], value: [UInt8])], head: Head, _ headBytes: [UInt8],
+        on base: LedgerObservation, format: LedgerFormat? = nil
+    ) -> EtcdTransaction {
+        let isFirst = base.head.sequence == .zero
         var compares: [EtcdCompare] = [
             .modRevision(key: keys.counter, equals: base.revision.rawValue),
             isFirst
@@ -41,11 +55,11 @@ package struct LedgerTransactions: Sendable {
         ]
         compares += immutable.map { .createRevision(key: $0.key, equals: 0) }
         var puts: [EtcdOperation] = [
-            .put(key: keys.counter, value: proposal.head.sequence.canonicalDecimal),
-            .put(key: keys.head, value: proposal.headBytes),
+            .put(key: keys.counter, value: head.sequence.canonicalDecimal),
+            .put(key: keys.head, value: headBytes),
         ]
         puts += immutable.map { .put(key: $0.key, value: $0.value) }
-        if isFirst { puts.append(.put(key: keys.format, value: base.format.value)) }
+        if isFirst { puts.append(.put(key: keys.format, value: (format ?? base.format).value)) }
         return EtcdTransaction(
             compares: compares, success: puts,
             failure: [keys.counter, keys.head, keys.sealer, keys.format].map {
@@ -72,7 +86,8 @@ package struct LedgerTransactions: Sendable {
     /// What a failed transmission means (etcd.md, "What an answer means for a write").
     package func result(of error: EtcdError) -> TransmissionResult {
         switch error.failureClass {
-        case .notSent, .rejected: .refused
+        case .notSent: error.code == .busy ? .busy : .refused
+        case .rejected: .refused
         case .unknown: error.code == .noSpace ? .noSpace : .unknown
         case .corrupt: .unknown
         }
@@ -83,16 +98,16 @@ package struct LedgerTransactions: Sendable {
     /// So many keys of blocks are read beyond a head that may have moved.
     static let mostPassedOver = 64
 
-    /// Counter, head, format, hint and fence in one read, linearizable by default; with `beyond`, also the
+    /// Counter, head, format, hint, fence and archive in one read, linearizable by default; with `beyond`, also the
     /// first block key after that number's, and the checkpoint, for verification while others seal (protocol.md 17).
     ///
     /// - Parameter serializable: every read of the transaction is: only then does a member answer it by itself.
     package func observing(
         firstBlockKeyAfter beyond: SequenceNumber? = nil, serializable: Bool = false
     ) -> EtcdTransaction {
-        var reads = [keys.counter, keys.head, keys.format, keys.sealer, keys.fence].map {
-            EtcdRangeRequest(key: $0, serializable: serializable)
-        }
+        var reads = [
+            keys.counter, keys.head, keys.format, keys.sealer, keys.fence, keys.archive,
+        ].map { EtcdRangeRequest(key: $0, serializable: serializable) }
         if let beyond {
             let beyondBlocks = keys.blocks(from: beyond.next)
             reads.append(

@@ -37,7 +37,7 @@ struct Ledgerctl: AsyncParsableCommand {
             SubmitCommand.self, GetCommand.self, ListCommand.self, TailCommand.self,
             HeadCommand.self, VerifyCommand.self, CheckpointCommand.self, ProofCommand.self,
             ReceiptCommand.self, ExportCommand.self, KeygenCommand.self, HealthCommand.self,
-            UnfenceCommand.self, WitnessCommand.self, BenchCommand.self,
+            ArchiveCommand.self, UnfenceCommand.self, WitnessCommand.self, BenchCommand.self,
         ])
     static func main() async {
         await runProcess()

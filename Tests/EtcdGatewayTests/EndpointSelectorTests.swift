@@ -113,6 +113,21 @@ struct EndpointSelectorTests {
         #expect(selector.hasAlternative(to: members[0], at: start + .milliseconds(50)))
     }
 
+    @Test("a barred member is not taken, whoever asks, and is no alternative")
+    func barred() {
+        let selector = EndpointSelector(members)
+        let barred: Set = [members[0]]
+        #expect(selector.choose(at: start, barred: barred) == members[1])
+        #expect(selector.choose(at: start, only: members[0], barred: barred) == nil)
+        #expect(
+            selector.choose(at: start, tried: Array(members[1...]), barred: barred) == nil)
+        #expect(
+            selector.choose(at: start, avoiding: Set(members[1...]), barred: barred) == members[1])
+        #expect(selector.choose(at: start, barred: Set(members)) == nil)
+        #expect(
+            !selector.hasAlternative(to: members[1], at: start, barred: [members[0], members[2]]))
+    }
+
     @Test("prefers the member it is told to, and drops duplicates")
     func preference() {
         var selector = EndpointSelector(members + [members[0]])

@@ -249,6 +249,41 @@ struct EtcdFailoverTests {
         }
     }
 
+    @Test("a full pool refuses at once, and what waits is answered when the member goes on")
+    func fullPool() async throws {
+        try await withCluster(size: 1) { cluster in
+            var configuration = patient(cluster.configuration)
+            configuration.maxConnections = 1
+            configuration.maxIdleConnections = 1
+            configuration.maxWaitingRequests = 3
+            let client = try makeClient(configuration)
+            #expect(try await client.transaction(put).succeeded)
+            await cluster.pause(0)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                // As many as one connection carries over HTTP/2, and three that wait.
+                for _ in 0..<103 {
+                    group.addTask {
+                        _ = try await client.range(EtcdRangeRequest(key: Array("key".utf8)))
+                    }
+                }
+                try await eventually("three wait") { client.poolStatistics.waiting == 3 }
+                let error = await #expect(throws: EtcdError.self) {
+                    _ = try await client.transaction(put)
+                }
+                #expect(error?.failureClass == .notSent)
+                #expect(error?.code == .busy)
+                await cluster.resume(0)
+                try await group.waitForAll()
+            }
+            #expect(client.poolStatistics.active + client.poolStatistics.idle == 1)
+            #expect(client.poolStatistics.refusedCount == 1)
+            // The one that was refused was never sent.
+            let found = try await client.range(EtcdRangeRequest(key: key)).kvs
+            #expect(found.map(\.version) == [1])
+            await client.shutdown()
+        }
+    }
+
     @Test("large reads have connections of their own, and the same login")
     func separateConnections() async throws {
         let cluster = try await EtcdCluster.start(size: 1, restrictedTo: "own/")

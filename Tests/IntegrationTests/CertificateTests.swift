@@ -129,7 +129,7 @@ extension Integration {
 
 extension HTTP2ClientTransport.Posix.TransportSecurity {
     /// A caller with a certificate, who checks the service's.
-    fileprivate static func caller(in folder: URL) -> Self {
+    static func caller(in folder: URL) -> Self {
         .mTLS(
             certificateChain: [
                 .file(path: folder.appending(path: "ledger-client.pem").path, format: .pem)

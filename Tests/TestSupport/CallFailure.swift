@@ -12,8 +12,11 @@ package struct CallFailure: Error, CustomStringConvertible {
     package let message: String
     /// The sealed event in the details of a duplicate.
     package let original: Ledger_SealedEvent?
-    /// Whether the details say when to try again.
-    package let hasRetryInfo: Bool
+    /// When to try again, where the details say so.
+    package let retryDelay: Duration?
+
+    /// Whether they do.
+    package var hasRetryInfo: Bool { retryDelay != nil }
 
     package init(_ error: any Error) {
         guard let error = error as? RPCError else {
@@ -21,7 +24,7 @@ package struct CallFailure: Error, CustomStringConvertible {
             reason = nil
             message = "\(error)"
             original = nil
-            hasRetryInfo = false
+            retryDelay = nil
             return
         }
         code = error.code
@@ -32,7 +35,7 @@ package struct CallFailure: Error, CustomStringConvertible {
             details.lazy.compactMap(\.any).compactMap {
                 try? Ledger_SealedEvent(unpackingAny: $0)
             }.first
-        hasRetryInfo = details.contains { $0.retryInfo != nil }
+        retryDelay = details.lazy.compactMap(\.retryInfo).first?.delay
     }
 
     package var description: String { "\(code)/\(reason ?? "no reason"): \(message)" }

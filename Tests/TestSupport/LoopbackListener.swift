@@ -7,8 +7,11 @@ package final class LoopbackListener: Sendable {
     private let socket: LoopbackSocket
     private let open = Mutex<[ObjectIdentifier: LoopbackConnection]>([:])
 
-    package init(_ serve: @escaping @Sendable (LoopbackConnection) -> Void) throws {
-        port = try EtcdClusterPorts.free(1)[0]
+    /// - Parameter given: The port; nil for one that nobody listens on.
+    package init(
+        port given: Int? = nil, _ serve: @escaping @Sendable (LoopbackConnection) -> Void
+    ) throws {
+        port = if let given { given } else { try EtcdClusterPorts.free(1)[0] }
         guard let socket = LoopbackSocket(listeningOn: port) else {
             throw EtcdClusterError("cannot listen on port \(port)")
         }

@@ -28,11 +28,15 @@ package final class ScriptedPeer: Sendable {
     private let listener: LoopbackListener
     private let received: Received
 
-    /// - Parameter script: Called with the number of the request, from 0, and the request.
-    package init(_ script: @escaping @Sendable (Int, Request) -> Reply) throws {
+    /// - Parameters:
+    ///   - port: nil for one that nobody listens on.
+    ///   - script: Called with the number of the request, from 0, and the request.
+    package init(
+        port: Int? = nil, _ script: @escaping @Sendable (Int, Request) -> Reply
+    ) throws {
         let received = Received()
         self.received = received
-        listener = try LoopbackListener { connection in
+        listener = try LoopbackListener(port: port) { connection in
             var pending: [UInt8] = []
             while let request = Self.readRequest(connection, &pending) {
                 let number = received.append(request)

@@ -62,9 +62,21 @@ class ClusterTest(unittest.TestCase):
             self.assertIn(option, cluster)
         self.assertEqual(cluster[cluster.index("--disk-type") + 1], "pd-ssd")
 
+    def test_the_archive_has_a_bucket_that_forgets_nothing_and_an_account_for_it_alone(self):
+        self.run_script(*PLACE)
+        [bucket] = [call for call in self.creations() if "buckets" in call]
+        self.assertIn("gs://my-project-ledger-prod-archive", bucket)
+        for option in ["--uniform-bucket-level-access", "--public-access-prevention"]:
+            self.assertIn(option, bucket)
+        [update] = [call for call in self.calls if "buckets" in call and "update" in call]
+        self.assertIn("--versioning", update)
+        granted = [call for call in self.calls if "add-iam-policy-binding" in call
+                   and any("ledger-prod-store@" in each for each in call)]
+        self.assertEqual([call[3:5] for call in granted], [["storage", "buckets"]])
+
     def test_what_exists_is_left_as_it_is(self):
         self.run_script(*PLACE)
-        self.assertEqual(len(self.creations()), 4)
+        self.assertEqual(len(self.creations()), 6)
         self.run_script(*PLACE, made_before=True)
         self.assertEqual(self.creations(), [])
 

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -44,12 +45,20 @@ class DeployTest(unittest.TestCase):
         self.project = self.folder / "project"
         shutil.copytree(ROOT / "scripts/deploy", self.project / "scripts/deploy")
         shutil.copy(ROOT / "deploy.sh", self.project)
-        for name in ["k8s/base/namespace.yaml", "k8s/overlays/dev/kustomization.yaml",
-                     "k8s/overlays/prod/kustomization.yaml"]:
+        namespace = self.project / "k8s/namespace/kustomization.yaml"
+        namespace.parent.mkdir(parents=True)
+        shutil.copy(ROOT / "k8s/namespace/kustomization.yaml", namespace)
+        for name in ["k8s/overlays/dev/kustomization.yaml", "k8s/overlays/prod/kustomization.yaml"]:
             (self.project / name).parent.mkdir(parents=True, exist_ok=True)
             (self.project / name).write_text(f"# {name}\n")
-        namespace = self.project / "k8s/base/namespace.yaml"
-        namespace.write_text(namespace.read_text() + (ROOT / "k8s/base/namespace.yaml").read_text())
+        # This kubectl renders nothing: what is rendered stands there.
+        for environment in ["dev", "prod"]:
+            rendered = self.project / f"k8s/persistent/{environment}/kustomization.yaml"
+            rendered.parent.mkdir(parents=True)
+            rendered.write_text(
+                f"# k8s/persistent/{environment}\n"
+                + (ROOT / "k8s/persistent/base/namespace.yaml").read_text()
+            )
         (self.project / ".gitignore").write_text(".local/\n")
         self.git("init", "--quiet")
         self.git("add", ".")
@@ -79,7 +88,16 @@ class DeployTest(unittest.TestCase):
             "jobs": {},
             "failing": [],
             "applied": [],
+            "fields": {
+                "deployment/ledger-service": {".status.availableReplicas": "3", ".spec.replicas": "3"},
+                "statefulset/etcd": {".status.readyReplicas": "3", ".spec.replicas": "3"},
+                "job/etcd-backup-now": {
+                    ".status.completionTime": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                },
+            },
         }
+        for name, fields in changes.pop("fields", {}).items():
+            state["fields"].setdefault(name, {}).update(fields)
         state["existing"] += changes.pop("existing", [])
         state.update(changes)
         (self.folder / "cluster.json").write_text(json.dumps(state))
@@ -131,17 +149,21 @@ class DeployTest(unittest.TestCase):
             self.position("get", arguments="/readyz"),
             self.position("get", "customresourcedefinition"),
             self.position("kustomize"),
-            self.position("apply", input="namespace.yaml"),
-            self.position("delete", "job", "etcd-bootstrap-auth"),
+            self.position("apply", input="k8s/persistent/dev"),
             self.position("apply", arguments="--dry-run=server"),
             self.position("create", input="etcd-root-user"),
             self.position("create", input="etcd-ledger-user"),
             self.position("create", input="ledger-internal-token"),
             self.position("create", input="ledger-signing-key"),
+            self.position("apply", input="name: try-tools"),
+            self.position("get", "job", "try-tools"),
             self.calls.index(self.real_apply()),
             self.position("rollout", "status", "statefulset/etcd"),
-            self.position("get", "job", "etcd-bootstrap-auth"),
+            self.position("create", "job", "etcd-bootstrap-auth-now"),
+            self.position("get", "job", "etcd-bootstrap-auth-now"),
             self.position("rollout", "status", "deployment/ledger-service"),
+            self.position("create", "job", "etcd-backup-now"),
+            self.position("get", "job", "etcd-backup-now"),
             self.position("apply", input="seal-event"),
             self.position("get", "job", "seal-event"),
             self.position("port-forward"),
@@ -172,9 +194,16 @@ class DeployTest(unittest.TestCase):
         self.assertIn("newName: registry.example:5000/ledger-ops\n    digest: sha256:aaa", overlay)
         self.assertFalse([call for call in self.calls if call["tool"] == "docker"])
 
-    def test_the_job_that_is_waited_for_does_not_go_by_itself(self):
+    def test_the_namespace_is_the_one_that_the_manifests_name(self):
+        place = self.project / "k8s/namespace/kustomization.yaml"
+        place.write_text(place.read_text().replace("immutable-ledger\n", "elsewhere\n"))
+        manifest = self.project / "k8s/persistent/dev/kustomization.yaml"
+        manifest.write_text(manifest.read_text().replace("name: immutable-ledger", "name: elsewhere"))
         self.succeed("dev", *GIVEN)
-        self.assertIn("spec: {ttlSecondsAfterFinished: null}", self.real_apply()["input"])
+        for call in self.kubectl():
+            self.assertNotIn("immutable-ledger", call["arguments"], call)
+        proof = self.calls[self.position("apply", input="seal-event")]
+        self.assertIn("ledger-service.elsewhere.svc:50051", proof["input"])
 
     def test_nothing_temporary_is_left(self):
         self.succeed("dev", *GIVEN)
@@ -184,7 +213,7 @@ class DeployTest(unittest.TestCase):
         self.cluster(current_context="kind-ledger", refuses=True)
         self.assertEqual(self.deploy("dev", *GIVEN), 1)
         self.assertEqual(self.kubectl("create"), [])
-        self.assertEqual(len(self.kubectl("apply")), 2)  # the namespace, and the refused trial
+        self.assertEqual(len(self.kubectl("apply")), 2)  # what outlives all, and the refused trial
         self.assertIn("the server refuses the manifests", self.output)
 
     def test_a_missing_cert_manager_stops_with_how_to_install_it(self):
@@ -196,7 +225,9 @@ class DeployTest(unittest.TestCase):
         self.assertRegex(self.output, r"apply -f https://.*/v[0-9.]+/cert-manager.yaml")
 
     def test_a_storage_driver_that_the_cluster_lacks_stops_it(self):
-        self.cluster(current_context="ledger-prod", rendered="provisioner: ebs.csi.aws.com\n")
+        place = self.project / "k8s/persistent/prod/kustomization.yaml"
+        place.write_text(place.read_text() + "---\nkind: StorageClass\nprovisioner: ebs.csi.aws.com\n")
+        self.cluster(current_context="ledger-prod")
         self.refuse("prod", *GIVEN)
         self.assertIn("no storage driver ebs.csi.aws.com", self.output)
 
@@ -240,11 +271,13 @@ spec:
         state = json.loads((self.folder / "cluster.json").read_text())
         (self.folder / "cluster.json").write_text(json.dumps(state | {"rendered": text}))
 
-    def test_a_job_whose_template_changes_is_replaced(self):
+    def test_a_job_among_the_manifests_would_fail_the_second_time(self):
+        """Why there is none: k8s/checks refuses it."""
         self.render(self.JOB % "one")
         self.succeed("dev", *GIVEN)
         self.render(self.JOB % "two")
-        self.succeed("dev", *GIVEN)
+        self.assertEqual(self.deploy("dev", *GIVEN), 1)
+        self.assertIn("field is immutable", self.output)
 
     def test_a_change_that_the_server_never_takes_stops_before_anything_is_made(self):
         self.render(self.ETCD % "one")
@@ -275,7 +308,7 @@ spec:
     def test_secrets_are_random_and_pass_through_pipes_only(self):
         self.succeed("dev", *GIVEN)
         pattern = r'(?:password|token): "([0-9a-f]{64})"|KEY-----\n\s+(\S{32,})'
-        found = [re.search(pattern, call["input"]) for call in self.kubectl("create")]
+        found = [re.search(pattern, call["input"]) for call in self.created()]
         values = [match.group(1) or match.group(2) for match in found]
         self.assertEqual(len(set(values)), 4)
         arguments = json.dumps([call["arguments"] for call in self.calls])
@@ -285,10 +318,24 @@ spec:
 
     def test_a_second_run_keeps_the_secrets(self):
         self.succeed("dev", *GIVEN)
-        self.assertEqual(len(self.kubectl("create")), 4)
+        self.assertEqual(len(self.created()), 4)
         self.succeed("dev", *GIVEN)
-        self.assertEqual(self.kubectl("create"), [])
+        self.assertEqual(self.created(), [])
         self.assertIn("secret etcd-root-user is kept", self.output)
+
+    def created(self):
+        return [call for call in self.kubectl("create") if call["words"][1:2] != ["job"]]
+
+    def test_secrets_that_come_from_elsewhere_are_not_made(self):
+        self.cluster(current_context="kind-ledger", existing=["secret/etcd-root-user"])
+        self.assertEqual(self.deploy("dev", "--no-secrets", *GIVEN), 1)
+        self.assertEqual(self.created(), [])
+        self.assertEqual(len(self.kubectl("apply")), 2)
+        self.assertIn("etcd-ledger-user ledger-internal-token ledger-signing-key", self.output)
+        names = ["etcd-root-user", "etcd-ledger-user", "ledger-signing-key"]
+        self.cluster(current_context="ledger-prod", existing=[f"secret/{name}" for name in names])
+        self.succeed("prod", "--no-secrets", *GIVEN)
+        self.assertEqual(self.created(), [])
 
     def test_a_second_run_applies_the_same(self):
         self.succeed("dev", *GIVEN)
@@ -380,7 +427,7 @@ spec:
     def test_a_bootstrap_that_fails_is_not_waited_for(self):
         self.cluster(
             current_context="kind-ledger", revisions={"deployment": "7"},
-            jobs={"etcd-bootstrap-auth": "FailureTarget Failed"},
+            jobs={"etcd-bootstrap-auth-now": "FailureTarget Failed"},
         )
         self.assertEqual(self.deploy("dev", *GIVEN), 1)
         self.assertEqual(len(self.kubectl(*UNDO_LEDGER)), 1)
@@ -400,7 +447,62 @@ spec:
         self.assertEqual(self.kubectl("rollout", "undo"), [])
         self.assertIn("Not undone: deployment/ledger-service", self.output)
 
+    IMAGES = {
+        f"cronjob/{name}": {"containers[0].image": "registry.example/ledger-ops:good"}
+        for name in ["etcd-bootstrap-auth", "etcd-backup", "etcd-defragment"]
+    }
+
+    def test_an_image_of_the_tools_that_does_not_run_reaches_nothing(self):
+        self.cluster(current_context="kind-ledger", jobs={"try-tools": "Failed"})
+        self.assertEqual(self.deploy("dev", *GIVEN), 1)
+        self.assertIn("does not run here", self.output)
+        self.assertEqual([call for call in self.kubectl("apply")
+                          if "kind: Kustomization" in (call["input"] or "")
+                          and "--dry-run=server" not in call["arguments"]], [])
+        self.assertEqual(self.kubectl("create", "job"), [])
+
+    def test_tools_that_take_no_backup_do_not_stay_on_the_schedule(self):
+        for failing in ["etcd-backup-now", "etcd-bootstrap-auth-now"]:
+            self.cluster(current_context="kind-ledger", jobs={failing: "Failed"}, fields=self.IMAGES)
+            self.assertEqual(self.deploy("dev", *GIVEN), 1)
+            undone = [call["words"][2:] for call in self.kubectl("set", "image")]
+            self.assertEqual(
+                undone,
+                [[f"cronjob/{name}", f"{name}=registry.example/ledger-ops:good"]
+                 for name in ["etcd-bootstrap-auth", "etcd-backup", "etcd-defragment"]],
+            )
+            self.assertIn("cronjob/etcd-backup has the image registry.example/ledger-ops:good", self.output)
+
+    def test_a_ledger_that_is_undone_takes_the_tools_back_with_it(self):
+        self.cluster(current_context="kind-ledger", revisions={"deployment": "7"},
+                     failing=["deployment/ledger-service"], fields=self.IMAGES)
+        self.assertEqual(self.deploy("dev", *GIVEN), 1)
+        self.assertEqual(len(self.kubectl("set", "image")), 3)
+
+    def test_a_first_deployment_has_no_tools_to_go_back_to(self):
+        self.cluster(current_context="kind-ledger", jobs={"etcd-backup-now": "Failed"})
+        self.assertEqual(self.deploy("dev", *GIVEN), 1)
+        self.assertEqual(self.kubectl("set", "image"), [])
+
+    def test_prod_waits_for_as_many_replicas_as_the_autoscaler_keeps(self):
+        self.cluster(
+            current_context="ledger-prod", rendered="spec:\n  minReplicas: 3\n",
+            fields={"deployment/ledger-service": {".status.availableReplicas": "1"}},
+        )
+        self.assertEqual(self.deploy("prod", "--timeout", "2", *GIVEN), 1)
+        self.assertIn("only 1 of 3 replicas were ready", self.output)
+        self.cluster(current_context="ledger-prod", rendered="spec:\n  minReplicas: 3\n")
+        self.succeed("prod", *GIVEN)
+        self.assertIn("Waiting for 3 replicas", self.output)
+
     # The proof
+
+    def test_prod_seals_nothing_unless_it_is_asked_to(self):
+        self.cluster(current_context="ledger-prod")
+        self.succeed("prod", *GIVEN)
+        self.assertFalse([c for c in self.kubectl("apply") if "seal-event" in (c["input"] or "")])
+        self.succeed("prod", "--seal", *GIVEN)
+        self.assertTrue([c for c in self.kubectl("apply") if "seal-event" in (c["input"] or "")])
 
     def test_the_event_is_sealed_with_tls_where_the_ledger_has_it(self):
         self.succeed("dev", *GIVEN)
@@ -420,15 +522,31 @@ spec:
 
     # Dry runs and help
 
-    def test_a_dry_run_asks_the_cluster_nothing_and_changes_nothing(self):
+    def test_a_dry_run_lets_the_server_check_and_changes_nothing(self):
+        for existing in [[], ["namespace/immutable-ledger"]]:
+            for arguments in [["dev"], ["prod", *GIVEN], ["dev", "--no-secrets"]]:
+                self.cluster(current_context="kind-ledger", existing=existing)
+                self.succeed(*arguments, "--dry-run")
+                where = "server" if existing else "client"
+                tried = [call for call in self.kubectl("apply") if "Kustomization" in call["input"]]
+                self.assertEqual([call["arguments"][-3] for call in tried], [f"--dry-run={where}"])
+        self.cluster(current_context="kind-ledger", existing=existing, refuses=True)
+        self.assertEqual(self.deploy("dev", "--dry-run"), 1)
+        self.assertIn("webhook denied", self.output)
+
+    def test_a_dry_run_changes_nothing(self):
         for arguments in [["dev"], ["prod", *GIVEN], ["dev", "--registry", "registry.example/x"],
                           ["destroy", "dev"], ["destroy", "prod", "--delete-data"]]:
             with self.subTest(arguments=arguments):
                 self.succeed(*arguments, "--dry-run")
-                asked = {(call["tool"], call["words"][0]) for call in self.calls}
+                asked = {(call["tool"], call["words"][0]) for call in self.calls
+                         if not any("--dry-run=" in each for each in call["arguments"])}
                 self.assertLessEqual(
-                    asked, {("kubectl", "config"), ("kubectl", "kustomize"), ("docker", "info")}
+                    asked,
+                    {("kubectl", verb) for verb in ["config", "kustomize", "get", "rollout"]}
+                    | {("docker", "info")},
                 )
+                self.assertEqual(self.kubectl("rollout", "undo"), [])
                 self.assertIn("would ", self.output)
         status = subprocess.check_output(
             ["git", "status", "--porcelain"], cwd=self.project, text=True
@@ -515,14 +633,33 @@ spec:
         )
         self.assertEqual(self.deploy("status"), 1)
 
+    def test_status_fails_where_anything_is_not_well(self):
+        old = {"job/etcd-backup-now": {".status.completionTime": "2026-01-01T00:00:00Z"}}
+        none = {"job/etcd-backup-now": {".status.completionTime": ""}}
+        for text, changes in {
+            "the ledger is not HEALTHY": {"health": '{"status":"DEGRADED","dependencies":'
+                                                    '[{"status":"HEALTHY"}]}'},
+            "statefulset/etcd has 2 of 3 ready": {
+                "fields": {"statefulset/etcd": {".status.readyReplicas": "2"}}},
+            "deployment/ledger-service has 0 of 3 ready": {
+                "fields": {"deployment/ledger-service": {".status.availableReplicas": ""}}},
+            "the certificate etcd-peer is not ready": {
+                "fields": {"certificates.cert-manager.io/": {".items": "etcd-ca True\netcd-peer False"}}},
+            "the last backup that succeeded is of 2026-01-01": {"fields": old},
+            "no backup has succeeded yet": {"fields": none},
+        }.items():
+            with self.subTest(text):
+                self.cluster(current_context="kind-ledger", existing=["deployment/ledger-service"],
+                             **changes)
+                self.assertEqual(self.deploy("status"), 1, self.output)
+                self.assertIn(f"not well: {text}", self.output)
+
     def test_status_of_nothing(self):
         self.assertEqual(self.deploy("status"), 1)
         self.assertIn("no ledger is deployed", self.output)
 
     def test_destroying_keeps_volumes_and_secrets(self):
-        applied = ["namespace/immutable-ledger", "deployment.apps/ledger-service",
-                   "persistentvolumeclaim/etcd-backups", "storageclass.storage.k8s.io/etcd-ssd",
-                   "statefulset.apps/etcd"]
+        applied = ["deployment.apps/ledger-service", "statefulset.apps/etcd"]
         self.cluster(current_context="kind-ledger", applied=applied)
         self.refuse("destroy", "dev")
         self.refuse("destroy", "dev", "--yes", answer="yes\n")

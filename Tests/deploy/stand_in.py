@@ -25,14 +25,16 @@ COMMANDS = {
     "kustomize": (set(), set()),
     "get": ({"--raw", "--output", "--filename", "--selector", "--sort-by"}, {"--ignore-not-found"}),
     "apply": ({"--filename"}, {"--dry-run"}),
+    "create job": ({"--from"}, set()),
     "create": ({"--filename"}, set()),
+    "set image": (set(), set()),
     "delete": (set(), {"--ignore-not-found", "--wait"}),
     "logs": ({"--selector", "--tail"}, {"--all-containers", "--prefix", "--ignore-errors"}),
     "port-forward": ({"--address"}, set()),
     "rollout status": ({"--timeout"}, set()),
     "rollout undo": ({"--to-revision"}, set()),
 }
-CLUSTER_SCOPED = {"namespace", "storageclass", "customresourcedefinition", "clusterissuer"}
+CLUSTER_SCOPED = {"namespace", "storageclass", "priorityclass", "customresourcedefinition", "clusterissuer"}
 # What cannot be changed, or, with a !, all that can be.
 IMMUTABLE = {
     "job": ["spec.template", "spec.selector", "spec.completionMode"],
@@ -203,6 +205,11 @@ def get(what, options):
         sys.exit("the connection was lost")
     name = name or (what[1] if len(what) > 1 else "")
     output = options.get("--output", "")
+    # What a test says of one field of one object.
+    for path, value in cluster.get("fields", {}).get(f"{kind}/{name}", {}).items():
+        if path in output:
+            print(value)
+            return
     if "revision" in output.lower():
         if kind == "statefulset" and cluster["revisions"].get(kind):
             print("etcd-5d8c")
@@ -230,13 +237,25 @@ def kubectl(words, options, given):
         print(cluster["current_context"])
     elif verb == "kustomize":
         overlay = pathlib.Path(rest[0]) / "kustomization.yaml"
-        print(overlay.read_text() + cluster.get("rendered", ""))
+        rendered = "" if "persistent" in rest[0] else cluster.get("rendered", "")
+        print(overlay.read_text() + rendered)
     elif verb == "get" and "--raw" in options:
         if cluster.get("unreachable"):
             sys.exit("the connection was refused")
     elif verb == "get":
         list(objects(given, namespace))
         get(rest, options)
+    elif verb == "create job":
+        kind, _, source = options["--from"].partition("/")
+        if (kind, "--from" in options) != ("cronjob", True):
+            fail("from must be an existing cronjob")
+        if f"job/{rest[0]}" in cluster["existing"]:
+            fail(f'Error from server (AlreadyExists): jobs.batch "{rest[0]}" already exists')
+        cluster["existing"].append(f"job/{rest[0]}")
+        save()
+    elif verb == "set image":
+        if "=" not in rest[1]:
+            fail("at least one image update is required")
     elif verb == "create":
         put(given, namespace, is_kept=True, is_new=True)
     elif verb == "apply":

@@ -13,7 +13,7 @@ import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
+PAGE = (ROOT / "README.md").read_text()
 SERVICE: str | None = None
 
 
@@ -38,12 +38,12 @@ class EnvExampleTest(unittest.TestCase):
         self.assertIn(finding, done.stderr)
 
     def test_what_is_written_is_what_is_checked(self):
-        self.assertEqual(self.run_script(README).returncode, 0)
-        done = self.run_script(README, "--check")
+        self.assertEqual(self.run_script(PAGE).returncode, 0)
+        done = self.run_script(PAGE, "--check")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_every_setting_is_there_once_and_commented_out(self):
-        self.run_script(README)
+        self.run_script(PAGE)
         lines = self.file.read_text().splitlines()
         names = [match[1] for line in lines if (match := re.match(r"#([A-Z][A-Z0-9_]+)=", line))]
         self.assertEqual(len(names), len(set(names)))
@@ -51,24 +51,24 @@ class EnvExampleTest(unittest.TestCase):
         self.assertEqual([line for line in lines if line and not line.startswith("#")], [])
 
     def test_a_setting_without_a_row(self):
-        lines = [line for line in README.splitlines() if not line.startswith("| `LEDGER_PREFIX`")]
+        lines = [line for line in PAGE.splitlines() if not line.startswith("| `LEDGER_PREFIX`")]
         self.expect("\n".join(lines), "README.md lacks the setting LEDGER_PREFIX")
 
     def test_a_row_without_a_setting(self):
-        self.expect(README.replace("| `LEDGER_PREFIX`", "| `LEDGER_PREFIXES`"),
+        self.expect(PAGE.replace("| `LEDGER_PREFIX`", "| `LEDGER_PREFIXES`"),
                     "README.md has LEDGER_PREFIXES, which is no setting")
 
     def test_a_file_that_is_stale(self):
-        self.run_script(README)
-        self.expect(README.replace("below which the keys are", "below which all keys are"),
+        self.run_script(PAGE)
+        self.expect(PAGE.replace("below which the keys are", "below which all keys are"),
                     "run make env-example", "--check")
 
     def test_a_default_that_is_another(self):
         if SERVICE is None:
             self.skipTest("no --service was given")
-        done = self.run_script(README, "--service", SERVICE)
+        done = self.run_script(PAGE, "--service", SERVICE)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.expect(README.replace("| `ledger/` |", "| `ledgers/` |"),
+        self.expect(PAGE.replace("| `ledger/` |", "| `ledgers/` |"),
                     "LEDGER_PREFIX is ledgers/ by default, and it is ledger/", "--service", SERVICE)
 
 

@@ -74,6 +74,9 @@ def hours(duration: str) -> float:
 
 
 def check_validity(name: str, spec: dict[str, Any]) -> Iterator[str]:
+    for field in ("duration", "renewBefore"):
+        if not re.fullmatch(r"\d+h\d+m\d+s", spec.get(field, "")):
+            yield f"{name}: {field} is not written as the server writes it, 1h0m0s"
     duration, renew_before = hours(spec.get("duration", "")), hours(spec.get("renewBefore", ""))
     if not duration >= 1:
         yield f"{name}: duration {spec.get('duration')} is not at least an hour"

@@ -4,7 +4,7 @@
     etcd_arguments.py MANIFEST.yaml ORDINAL FOLDER PORT
 
 The flags are the manifest's, all of them. Only places differ: the member listens on loopback (from
-PORT on, three ports a member), and what is below /etc/etcd and /var/lib/etcd is below FOLDER.
+PORT on, four ports a member), and what is below /etc/etcd and /var/lib/etcd is below FOLDER.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from pathlib import Path
 from manifests import Manifests
 
 PORTS = {"2379": 0, "2380": 1, "2381": 2}
+# And one at which a member without data waits: etcd-rejoin.sh.
+PORTS_PER_MEMBER = 4
 
 
 def localise(argument: str, ordinal: int, folder: str, base: int) -> str:
     def address(match: re.Match[str]) -> str:
         member = ordinal if match["member"] is None else int(match["member"])
         host = "127.0.0.1" if match["member"] is None else "localhost"
-        return f"//{host}:{base + 3 * member + PORTS[match['port']]}"
+        return f"//{host}:{base + PORTS_PER_MEMBER * member + PORTS[match['port']]}"
 
     argument = re.sub(
         r"//(?:0\.0\.0\.0|etcd-(?P<member>\d+)\.[a-z.-]+):(?P<port>\d+)", address, argument

@@ -13,12 +13,11 @@ import time
 import urllib.request
 from pathlib import Path
 
-from etcd_arguments import localise
+from etcd_arguments import PORTS_PER_MEMBER, localise
 from manifests import Manifests
 
 ROOT = Path(__file__).parents[2]
 RENDERED = ROOT / ".local/manifests"
-PORTS_PER_MEMBER = 3
 START_SECONDS = 60
 
 # What the manifests mount, out of what certs/make-certs.sh makes.

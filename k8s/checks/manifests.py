@@ -10,14 +10,14 @@ from typing import Any
 
 import yaml
 
-NAMESPACE = "immutable-ledger"
-
-# What deploy.sh makes before it applies anything: passwords have no place in manifests.
+# What is there before anything is applied: passwords have no place in manifests.
 GENERATED_SECRETS = {
     "etcd-root-user": {"username", "password"},
     "etcd-ledger-user": {"username", "password"},
     "ledger-internal-token": {"token"},
     "ledger-signing-key": {"signing.pem"},
+    # Only with components/archive-bucket.
+    "ledger-archive-key": {"access-key-id", "secret-access-key"},
 }
 
 
@@ -67,6 +67,12 @@ class Manifests:
     @classmethod
     def load(cls, path: Path) -> Manifests:
         return cls([each for each in yaml.safe_load_all(path.read_text()) if each])
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that the manifests bring along, in which everything has to be."""
+        found = self.all("Namespace")
+        return found[0]["metadata"]["name"] if found else ""
 
     def all(self, kind: str) -> list[dict[str, Any]]:
         return [each for each in self.objects if each["kind"] == kind]
@@ -124,7 +130,7 @@ class Manifests:
             return []
         service = etcd["spec"]["serviceName"]
         return [
-            f"etcd-{ordinal}.{service}.{NAMESPACE}.svc"
+            f"etcd-{ordinal}.{service}"
             for ordinal in range(etcd["spec"].get("replicas", 1))
         ]
 

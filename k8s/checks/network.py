@@ -8,7 +8,13 @@ from typing import Any
 from manifests import Manifests, Pod, title
 
 # Labels that the owner of another namespace sets to be let in.
-NAMESPACE_LABELS = ({"immutable-ledger/caller": "true"}, {"immutable-ledger/monitoring": "true"})
+NAMESPACE_LABELS = (
+    {"immutable-ledger/caller": "true"},
+    {"immutable-ledger/monitoring": "true"},
+    {"immutable-ledger/reader": "true"},
+)
+# Where an attacker in a pod would go first: the cluster, its neighbours, and the cloud's metadata.
+NOT_PUBLIC = {"10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"}
 
 Connection = tuple[str, str, int]
 
@@ -35,6 +41,8 @@ def check_network(manifests: Manifests) -> Iterator[str]:
                     yield f"{title(policy)}: an {direction} rule lets in all peers or all ports"
                 for peer in rule.get(peers, []):
                     yield from check_peer(manifests, policy, peer)
+                    if "ipBlock" in peer:
+                        yield from check_block(policy, direction, rule, peer["ipBlock"])
                     others = peers_of(manifests, peer)
                     for pod in selected:
                         targets = [pod] if direction == "ingress" else others
@@ -79,8 +87,18 @@ def check_peer(manifests: Manifests, policy: dict[str, Any], peer: dict[str, Any
         is_dns = labels == {"kubernetes.io/metadata.name": "kube-system"} and "podSelector" in peer
         if labels not in NAMESPACE_LABELS and not is_dns:
             yield f"{title(policy)}: lets in the namespaces {labels}"
-    elif not peers_of(manifests, peer):
+    elif "ipBlock" not in peer and not peers_of(manifests, peer):
         yield f"{title(policy)}: {peer} means no pod"
+
+
+def check_block(
+    policy: dict[str, Any], direction: str, rule: dict[str, Any], block: dict[str, Any]
+) -> Iterator[str]:
+    """Addresses outside of the cluster: only out, only by HTTPS, and none that are not public."""
+    if direction != "egress" or [port["port"] for port in rule.get("ports", [])] != [443]:
+        yield f"{title(policy)}: opens more than HTTPS to {block['cidr']}"
+    if block["cidr"] == "0.0.0.0/0" and not NOT_PUBLIC <= set(block.get("except", [])):
+        yield f"{title(policy)}: lets out to addresses that are not public"
 
 
 def check_ports(

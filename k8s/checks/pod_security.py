@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from manifests import NAMESPACE, Manifests
+from manifests import Manifests
 
 VOLUMES = {
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim",
@@ -13,11 +13,11 @@ VOLUMES = {
 
 
 def check_pod_security(manifests: Manifests) -> Iterator[str]:
-    namespace = manifests.get("Namespace", NAMESPACE) or {"metadata": {}}
+    namespace = manifests.get("Namespace", manifests.namespace) or {"metadata": {}}
     for mode in ("enforce", "audit", "warn"):
         label = f"pod-security.kubernetes.io/{mode}"
         if namespace["metadata"].get("labels", {}).get(label) != "restricted":
-            yield f"Namespace {NAMESPACE}: {label} is not restricted"
+            yield f"Namespace {manifests.namespace}: {label} is not restricted"
     for pod in manifests.pods():
         context = pod.spec.get("securityContext", {})
         for field in ("hostNetwork", "hostPID", "hostIPC"):

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from manifests import NAMESPACE, Manifests, Pod, title
+from manifests import Manifests, Pod, title
 
-CLUSTER_SCOPED = {"Namespace", "StorageClass"}
+CLUSTER_SCOPED = {"Namespace", "StorageClass", "PriorityClass"}
 IMAGES = {"gcr.io/etcd-development/etcd", "immutable-ledger", "immutable-ledger-ops"}
 
 
@@ -17,8 +17,11 @@ def check_references(manifests: Manifests) -> Iterator[str]:
         if count > 1:
             yield f"{name}: there are {count}"
     for each in manifests.objects:
-        if each["kind"] not in CLUSTER_SCOPED and each["metadata"].get("namespace") != NAMESPACE:
-            yield f"{title(each)}: not in the namespace {NAMESPACE}"
+        namespace = each["metadata"].get("namespace")
+        if each["kind"] not in CLUSTER_SCOPED and namespace != manifests.namespace:
+            yield f"{title(each)}: not in the namespace {manifests.namespace}"
+        if each["kind"] == "Job":
+            yield f"{title(each)}: a Job cannot be changed, so applying fails the second time"
     for pod in manifests.pods():
         yield from check_pod(manifests, pod)
         yield from check_selectors_of(pod)
@@ -29,7 +32,11 @@ def check_references(manifests: Manifests) -> Iterator[str]:
             yield f"{title(budget)}: selects no pod"
     claims = manifests.all("PersistentVolumeClaim")
     for owner in manifests.all("StatefulSet"):
-        claims = [*claims, *owner["spec"].get("volumeClaimTemplates", [])]
+        templates = owner["spec"].get("volumeClaimTemplates", [])
+        claims = [*claims, *templates]
+        for template in templates:
+            if not {"apiVersion", "kind"} <= template.keys() or "volumeMode" not in template["spec"]:
+                yield f"{title(owner)}: lacks what the server adds to a claim, and so always differs"
     for claim in claims:
         storage_class = claim["spec"].get("storageClassName")
         if storage_class and manifests.get("StorageClass", storage_class) is None:
@@ -51,6 +58,9 @@ def check_pod(manifests: Manifests, pod: Pod) -> Iterator[str]:
     for mounts_token in (spec, account or {}):
         if mounts_token.get("automountServiceAccountToken", account is not None):
             yield f"{pod.name}: a service account's token is mounted"
+    priority = spec.get("priorityClassName")
+    if priority and manifests.get("PriorityClass", priority) is None:
+        yield f"{pod.name}: there is no PriorityClass {priority}"
     if spec.get("enableServiceLinks", True):
         yield f"{pod.name}: enableServiceLinks would set variables that look like settings"
     yield from check_volumes(manifests, pod)
@@ -110,7 +120,7 @@ def check_container(
         action = container.get(probe, {}).get("httpGet")
         if action and pod.port(action["port"]) is None:
             yield f"{pod.name}: {probe} asks port {action['port']}, which is no port of it"
-        if container.get("ports") and not action:
+        if container.get("ports") and not action and container in pod.spec["containers"]:
             yield f"{pod.name}: has no {probe} over HTTP"
     resources = container.get("resources", {})
     if not resources.get("requests", {}).keys() >= {"cpu", "memory"}:

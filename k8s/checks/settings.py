@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from certificates import covers
-from manifests import NAMESPACE, Manifests, Pod
+from manifests import Manifests, Pod
 
 ROOT = Path(__file__).parents[2]
 SETTING_NAMES = ROOT / "Sources/LedgerServer/Configuration/SettingName.swift"
@@ -65,6 +65,13 @@ def check_endpoints(manifests: Manifests, pod: Pod, endpoints: str) -> Iterator[
         yield f"{pod.name}: etcd's endpoints are {endpoints}, the members {','.join(expected)}"
 
 
+def check_quota(manifests: Manifests, pod: Pod, quota: str) -> Iterator[str]:
+    for ordinal in range(len(manifests.etcd_members())):
+        if f"--quota-backend-bytes={quota}" not in manifests.etcd_arguments(ordinal):
+            yield f"{pod.name}: LEDGER_ETCD_QUOTA_BYTES is {quota}, which is not etcd's quota"
+            return
+
+
 def check_ledger(manifests: Manifests, pod: Pod) -> Iterator[str]:
     container = pod.spec["containers"][0]
     for variable in container["env"]:
@@ -73,17 +80,45 @@ def check_ledger(manifests: Manifests, pod: Pod) -> Iterator[str]:
     settings = manifests.environment(container)
     yield from check_files(manifests, pod, settings)
     yield from check_endpoints(manifests, pod, settings.get("ETCD_ENDPOINTS", ""))
-    if pod.ports != LEDGER_PORTS:
-        yield f"{pod.name}: its ports are not {LEDGER_PORTS}"
+    yield from check_quota(manifests, pod, settings.get("LEDGER_ETCD_QUOTA_BYTES", ""))
+    expected = dict(LEDGER_PORTS)
+    if port := settings.get("LEDGER_TILES_PORT"):
+        expected["tiles"] = int(port)
+    if pod.ports != expected:
+        yield f"{pod.name}: its ports are not {expected}"
+    yield from check_archive(pod, settings)
     if settings.get("LEDGER_BIND_ADDRESS", "::") != "::":
         yield f"{pod.name}: LEDGER_BIND_ADDRESS leaves out IPv4 or IPv6"
     yield from check_probes(container)
     yield from check_together(pod, {each["name"] for each in container["env"]})
     yield from check_names(manifests, settings)
     grace = pod.spec.get("terminationGracePeriodSeconds", 30)
-    wait = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [])
-    if wait[:1] != ["/bin/sleep"] or grace < int(wait[1]) + 30:
+    wait = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
+    if wait < 1 or grace < wait + 30:
         yield f"{pod.name}: it may be killed before it has stopped"
+
+
+def check_archive(pod: Pod, settings: dict[str, str]) -> Iterator[str]:
+    """A folder is on a volume, and files with keys are where a secret is mounted."""
+    mounts = {
+        mount["mountPath"]
+        for container in pod.containers
+        for mount in container.get("volumeMounts", [])
+    }
+    paths = [
+        value for name, value in settings.items()
+        if name.startswith("LEDGER_ARCHIVE_") and name.endswith("_FILE")
+    ]
+    archive = settings.get("LEDGER_ARCHIVE", "")
+    if archive.startswith("file://"):
+        paths.append(archive.removeprefix("file://"))
+        if pod.owner["spec"].get("strategy", {}).get("type") != "Recreate":
+            yield f"{pod.name}: the volume of the archive cannot be at two nodes during an update"
+    elif archive and not archive.startswith("s3://"):
+        yield f"{pod.name}: LEDGER_ARCHIVE is neither a folder nor a bucket"
+    for path in paths:
+        if not any(path.startswith(mount + "/") for mount in mounts):
+            yield f"{pod.name}: nothing is mounted where {path} is"
 
 
 def check_probes(container: dict[str, Any]) -> Iterator[str]:
@@ -110,13 +145,13 @@ def check_names(manifests: Manifests, settings: dict[str, str]) -> Iterator[str]
     """The names by which the ledger is called, against its certificates."""
     serving = manifests.get("Certificate", "ledger-service")
     for service in ("ledger-service", "ledger-service-headless"):
-        host = f"{service}.{NAMESPACE}.svc.cluster.local"
+        host = f"{service}.{manifests.namespace}.svc.cluster.local"
         if manifests.get("Service", service) is None:
             yield f"Service {service} is missing"
         if serving and not covers(serving, host):
             yield f"Certificate ledger-service: lacks the name {host}"
     replica = manifests.get("Certificate", "ledger-replica")
-    name = settings.get("LEDGER_INTERNAL_TLS_NAME", f"ledger-replica.{NAMESPACE}.svc")
+    name = settings.get("LEDGER_INTERNAL_TLS_NAME", "ledger-replica.immutable-ledger.svc")
     if replica and not covers(replica, name):
         yield f"Certificate ledger-replica: lacks the name {name}"
 
@@ -144,8 +179,11 @@ def check_etcd(manifests: Manifests, pod: Pod) -> Iterator[str]:
                 yield f"{pod.name}: {flag} is {flags.get(flag)}, not {value}"
         for name in ("etcd-server", "etcd-peer"):
             certificate = manifests.get("Certificate", name)
-            if certificate and not covers(certificate, host):
-                yield f"Certificate {name}: lacks the name {host}"
+            for each in (host, f"{host}.{manifests.namespace}.svc"):
+                if certificate and not covers(certificate, each):
+                    yield f"Certificate {name}: lacks the name {each}"
+    yield from check_rejoin(manifests, pod)
+    yield from check_sizes(manifests, pod)
     tools = re.search(r"^ARG ETCD_IMAGE=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     if tools is None or pod.spec["containers"][0]["image"] != tools[1]:
         yield f"{pod.name}: the Dockerfile takes etcd's tools from another image"
@@ -154,6 +192,51 @@ def check_etcd(manifests: Manifests, pod: Pod) -> Iterator[str]:
     retention = pod.owner["spec"].get("persistentVolumeClaimRetentionPolicy", {})
     if retention != {"whenDeleted": "Retain", "whenScaled": "Retain"}:
         yield f"{pod.name}: its volumes may be deleted"
+
+
+def check_rejoin(manifests: Manifests, pod: Pod) -> Iterator[str]:
+    """A member that comes back joins as it then runs."""
+    [etcd] = pod.spec["containers"]
+    found = [each for each in pod.spec.get("initContainers", []) if each["name"] == "rejoin"]
+    if not found:
+        yield f"{pod.name}: a member that lost its data does not come back by itself"
+        return
+    rejoin = found[0]
+    if rejoin.get("args") != etcd["args"]:
+        yield f"{pod.name}: rejoin has other flags than etcd"
+    if rejoin.get("resources") != etcd["resources"]:
+        yield f"{pod.name}: rejoin has other resources than etcd"
+    settings = manifests.environment(rejoin)
+    yield from check_files(manifests, pod, settings)
+    yield from check_endpoints(manifests, pod, settings.get("ETCDCTL_ENDPOINTS", ""))
+    for argument in etcd["args"]:
+        for name in re.findall(r"\$\((\w+)\)", argument):
+            if name not in {each["name"] for each in rejoin["env"]}:
+                yield f"{pod.name}: rejoin lacks {name}, which the flags use"
+
+
+def number_of_bytes(quantity: str) -> int:
+    """A quantity as Kubernetes or as Go writes it; 0 where it is none."""
+    match = re.fullmatch(r"(\d+)(?:(Ki|Mi|Gi)B?)?", quantity)
+    units = {None: 1, "Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30}
+    return int(match[1]) * units[match[2]] if match else 0
+
+
+def check_sizes(manifests: Manifests, pod: Pod) -> Iterator[str]:
+    """docs/etcd.md, "Memory": a member is to run out of quota before it runs out of memory."""
+    [etcd] = pod.spec["containers"]
+    values = manifests.environment(etcd)
+    limit = number_of_bytes(etcd.get("resources", {}).get("limits", {}).get("memory", ""))
+    quota = number_of_bytes(values.get("QUOTA_BACKEND_BYTES", ""))
+    goal = number_of_bytes(values.get("GOMEMLIMIT", ""))
+    kept = number_of_bytes(values.get("ETCD_SNAPSHOT_CATCHUP_ENTRIES", ""))
+    if not 0 < quota <= limit // 2:
+        yield f"{pod.name}: a quota of {quota} bytes does not fit {limit} bytes of memory"
+    if not limit * 3 // 4 <= goal <= limit * 9 // 10:
+        yield f"{pod.name}: GOMEMLIMIT is not between 75 and 90 % of the limit of memory"
+    # With batches of 1,000 events a transaction has about 350 kB.
+    if not 0 < kept * 350_000 <= limit // 4:
+        yield f"{pod.name}: raft may keep {kept} transactions, too many for {limit} bytes of memory"
 
 
 def check_job(manifests: Manifests, pod: Pod) -> Iterator[str]:

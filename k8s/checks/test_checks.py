@@ -9,6 +9,7 @@ from typing import Any
 
 from check import check_schemas, findings
 from manifests import Manifests
+from settings import setting_names
 
 RENDERED = Path(__file__).parents[2] / ".local/manifests"
 
@@ -67,12 +68,16 @@ class Certificates(Overlay):
         self.expect("Certificate etcd-server: usages are not")
 
     def test_renewal_too_late(self) -> None:
-        self.spec("Certificate", "etcd-peer")["renewBefore"] = "1h"
+        self.spec("Certificate", "etcd-peer")["renewBefore"] = "1h0m0s"
         self.expect("Certificate etcd-peer: renewBefore")
 
     def test_duration_that_is_none(self) -> None:
         self.spec("Certificate", "etcd-peer")["duration"] = "90d"
         self.expect("Certificate etcd-peer: duration")
+
+    def test_duration_that_the_server_writes_in_another_way(self) -> None:
+        self.spec("Certificate", "etcd-peer")["duration"] = "2160h"
+        self.expect("Certificate etcd-peer: duration is not written as the server writes it")
 
     def test_key_that_is_kept(self) -> None:
         self.spec("Certificate", "ledger-service")["privateKey"]["rotationPolicy"] = "Never"
@@ -103,6 +108,11 @@ class Certificates(Overlay):
     def test_name_that_members_do_not_have(self) -> None:
         self.spec("Certificate", "etcd-peer")["dnsNames"] = ["etcd.immutable-ledger.svc"]
         self.expect("Certificate etcd-peer: lacks the name etcd-")
+
+    def test_quota_that_is_not_etcds(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        self.variable(container, "LEDGER_ETCD_QUOTA_BYTES")["value"] = "2147483648"
+        self.expect("LEDGER_ETCD_QUOTA_BYTES is 2147483648, which is not etcd's quota")
 
     def test_replica_name_that_the_caller_does_not_expect(self) -> None:
         container = self.container("Deployment", "ledger-service")
@@ -148,7 +158,10 @@ class References(Overlay):
     def test_missing_config_map(self) -> None:
         name = self.manifests.all("ConfigMap")[0]["metadata"]["name"]
         self.remove("ConfigMap", name)
-        self.expect("there is no ConfigMap", "etcd's endpoints are", "--initial-cluster is")
+        self.expect(
+            "there is no ConfigMap", "etcd's endpoints are", "--initial-cluster is", "a quota of 0",
+            "GOMEMLIMIT is not", "raft may keep 0",
+        )
 
     def test_missing_volume_claim(self) -> None:
         self.remove("PersistentVolumeClaim", "etcd-backups")
@@ -167,7 +180,8 @@ class References(Overlay):
         self.expect("StatefulSet etcd: a service account's token is mounted")
 
     def test_mount_of_a_volume_that_is_not_there(self) -> None:
-        self.container("StatefulSet", "etcd")["volumeMounts"][0]["name"] = "disk"
+        for kind in ("containers", "initContainers"):
+            self.pod("StatefulSet", "etcd")[kind][0]["volumeMounts"][0]["name"] = "disk"
         self.expect("mounts disk, which is no volume", "nothing mounts the volume data")
 
     def test_mount_by_sub_path(self) -> None:
@@ -184,8 +198,23 @@ class References(Overlay):
         self.expect("replicas would undo")
 
     def test_image_without_a_tag(self) -> None:
-        self.container("Job", "etcd-bootstrap-auth")["image"] = "immutable-ledger-ops"
+        self.container("CronJob", "etcd-bootstrap-auth")["image"] = "immutable-ledger-ops"
         self.expect("unexpected image immutable-ledger-ops")
+
+
+    def test_job(self) -> None:
+        job = copy.deepcopy(self.get("CronJob", "etcd-backup"))
+        job |= {"kind": "Job", "apiVersion": "batch/v1", "spec": job["spec"]["jobTemplate"]["spec"]}
+        self.manifests.objects.append(job)
+        self.expect("Job etcd-backup: a Job cannot be changed")
+
+    def test_claim_without_what_the_server_adds(self) -> None:
+        del self.spec("StatefulSet", "etcd")["volumeClaimTemplates"][0]["spec"]["volumeMode"]
+        self.expect("lacks what the server adds to a claim")
+
+    def test_missing_priority(self) -> None:
+        self.remove("PriorityClass", "immutable-ledger")
+        self.expect("there is no PriorityClass immutable-ledger")
 
 
 class Network(Overlay):
@@ -204,7 +233,7 @@ class Network(Overlay):
         self.expect("Deployment ledger-service to StatefulSet etcd, port 2379, cannot enter")
 
     def test_wrong_port(self) -> None:
-        self.spec("NetworkPolicy", "etcd")["egress"][0]["ports"][0]["port"] = 2389
+        self.spec("NetworkPolicy", "etcd")["egress"][0]["ports"][1]["port"] = 2389
         self.expect("port 2389 is not one of StatefulSet etcd", "port 2380, cannot leave")
 
     def test_every_namespace_let_in(self) -> None:
@@ -268,11 +297,11 @@ class Settings(Overlay):
         arguments = self.container("StatefulSet", "etcd")["args"]
         index = arguments.index("--peer-key-file=/etc/etcd/peer/tls.key")
         arguments[index] = "--peer-key-file=/etc/etcd/peer/tls.crt"
-        self.expect("--peer-key-file is tls.crt of etcd-peer")
+        self.expect("--peer-key-file is tls.crt of etcd-peer", "rejoin has other flags")
 
     def test_clients_without_certificates(self) -> None:
         self.container("StatefulSet", "etcd")["args"].remove("--client-cert-auth=true")
-        self.expect("--client-cert-auth is None")
+        self.expect("--client-cert-auth is None", "rejoin has other flags")
 
     def test_member_that_nobody_is_told_of(self) -> None:
         self.spec("StatefulSet", "etcd")["replicas"] = 5
@@ -314,6 +343,101 @@ class Settings(Overlay):
         found = list(check_schemas(self.manifests))
         self.assertEqual(len(found), 4, found)
         self.assertIn("replica", found[0])
+
+
+    def test_quota_that_does_not_fit_the_memory(self) -> None:
+        for config in self.manifests.all("ConfigMap"):
+            config["data"]["quota-backend-bytes"] = "8589934592"
+        self.expect("a quota of 8589934592 bytes does not fit")
+
+    def test_memory_that_the_collector_does_not_know(self) -> None:
+        container = self.container("StatefulSet", "etcd")
+        container["env"].remove(self.variable(container, "GOMEMLIMIT"))
+        self.expect("GOMEMLIMIT is not between")
+
+    def test_transactions_that_fill_the_memory(self) -> None:
+        for config in self.manifests.all("ConfigMap"):
+            config["data"]["snapshot-catchup-entries"] = "5000"
+        self.expect("too many for")
+
+    def test_member_that_does_not_come_back(self) -> None:
+        del self.pod("StatefulSet", "etcd")["initContainers"]
+        self.expect("does not come back by itself", "nothing mounts the volume", "port 2382")
+
+    def test_member_that_comes_back_with_other_flags(self) -> None:
+        rejoin = self.pod("StatefulSet", "etcd")["initContainers"][0]
+        rejoin["args"] = rejoin["args"][:-1]
+        self.expect("rejoin has other flags than etcd")
+
+    def test_member_that_comes_back_without_a_variable(self) -> None:
+        rejoin = self.pod("StatefulSet", "etcd")["initContainers"][0]
+        rejoin["env"].remove(self.variable(rejoin, "QUOTA_BACKEND_BYTES"))
+        self.expect("rejoin lacks QUOTA_BACKEND_BYTES")
+
+
+class Components(Overlay):
+    """prod with the archive in a bucket, tiles and witnesses."""
+
+    name = "prod-components"
+
+    def test_all_of_the_cluster_let_out_to(self) -> None:
+        block = self.spec("NetworkPolicy", "ledger-witnesses")["egress"][0]["to"][0]["ipBlock"]
+        block["except"].remove("169.254.0.0/16")
+        self.expect("lets out to addresses that are not public")
+
+    def test_more_than_https_let_out(self) -> None:
+        self.spec("NetworkPolicy", "ledger-witnesses")["egress"][0]["ports"].append({"port": 80})
+        self.expect("opens more than HTTPS")
+
+    def test_port_of_tiles_that_is_another(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        self.variable(container, "LEDGER_TILES_PORT")["value"] = "8081"
+        self.expect("its ports are not")
+
+    @unittest.skipUnless("LEDGER_ARCHIVE" in setting_names(), "the service has no archive")
+    def test_key_of_the_archive_that_is_nowhere(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        name = "LEDGER_ARCHIVE_SECRET_ACCESS_KEY_FILE"
+        self.variable(container, name)["value"] = "/etc/ledger/keys/secret"
+        self.expect("nothing is mounted where /etc/ledger/keys/secret is")
+
+
+@unittest.skipUnless("LEDGER_ARCHIVE" in setting_names(), "the service has no archive")
+class FolderArchive(Overlay):
+    """dev with the archive in a folder."""
+
+    name = "dev-components"
+
+    def test_folder_that_is_on_no_volume(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        self.variable(container, "LEDGER_ARCHIVE")["value"] = "file:///srv/archive"
+        self.expect("nothing is mounted where /srv/archive is")
+
+    def test_two_replicas_at_one_volume(self) -> None:
+        self.spec("Deployment", "ledger-service")["strategy"] = {"type": "RollingUpdate"}
+        self.expect("cannot be at two nodes")
+
+
+class Elsewhere(Overlay):
+    """The same manifests, where the one line names another namespace."""
+
+    name = "prod-elsewhere"
+
+    def test_nothing_is_left_in_the_usual_namespace(self) -> None:
+        names = {each["metadata"].get("namespace") for each in self.manifests.objects}
+        self.assertEqual(names, {"elsewhere", None})
+        [namespace] = self.manifests.all("Namespace")
+        self.assertEqual(namespace["metadata"]["name"], "elsewhere")
+        for certificate in self.manifests.all("Certificate"):
+            for name in certificate["spec"].get("dnsNames", []):
+                # What replicas are called is no address.
+                if certificate["metadata"]["name"] != "ledger-replica":
+                    self.assertNotIn("immutable-ledger", name)
+
+    def test_name_that_kept_the_usual_namespace(self) -> None:
+        names = self.spec("Certificate", "ledger-service")["dnsNames"]
+        names[:] = [each.replace("elsewhere", "immutable-ledger") for each in names]
+        self.expect("Certificate ledger-service: lacks the name ledger-service")
 
 
 class Dev(Overlay):

@@ -107,7 +107,7 @@ class Flags(ClusterTest):
             url = f"http://127.0.0.1:{self.cluster.port(ordinal, 2)}/metrics"
             with urllib.request.urlopen(url, timeout=5) as answer:
                 metrics = answer.read().decode()
-            self.assertIn("etcd_server_quota_backend_bytes 8.589934592e+09", metrics)
+            self.assertIn("etcd_server_quota_backend_bytes 2.147483648e+09", metrics)
             self.assertIn("etcd_server_has_leader 1", metrics)
 
     def test_clients_and_members_need_a_certificate_of_their_own_authority(self) -> None:

@@ -3,9 +3,10 @@
 # The variables set here are for the other parts.
 # shellcheck disable=SC2034,SC2154
 
-readonly namespace=immutable-ledger
+namespace=$(sed -n 's/^namespace: //p' "$root/k8s/namespace/kustomization.yaml")
+readonly namespace
 readonly etcd=statefulset/etcd
-readonly bootstrap=etcd-bootstrap-auth
+readonly cronjobs=(etcd-bootstrap-auth etcd-backup etcd-defragment)
 readonly ledger=deployment/ledger-service
 
 # What the command line chose; context and kubectl are set by choose_context, work by
@@ -18,7 +19,8 @@ image=""
 ops_image=""
 engine=""
 timeout=300
-seal=yes
+seal=""
+make_secrets=yes
 assume_yes=no
 dry_run=no
 delete_data=no

@@ -58,13 +58,11 @@ check_environment() {
 }
 
 check_cluster() {
-    [[ $dry_run == no ]] || return 0
     kube get --raw /readyz --request-timeout 10s >/dev/null ||
         die "the cluster does not answer; look at it with: kubectl --context $context cluster-info"
 }
 
 check_cert_manager() {
-    [[ $dry_run == no ]] || return 0
     kube get customresourcedefinition certificates.cert-manager.io --output name >/dev/null 2>&1 ||
         die "cert-manager is missing; install it with" \
             "kubectl --context $context apply -f $cert_manager_manifest"

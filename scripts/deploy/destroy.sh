@@ -34,22 +34,18 @@ confirm_destruction() {
     ask "Type $phrase to go on:" "$phrase" || die "Nothing was touched"
 }
 
-# Keeps what cannot be made again: volumes, the namespace that holds them, and the secrets, which
-# are in no manifest.
+# Keeps what cannot be made again: volumes and the namespace that holds them, which k8s/persistent has,
+# and the secrets, which are in no manifest.
 delete_workloads() {
-    local resource resources=()
+    local resources=()
     kubectl kustomize "$root/k8s/overlays/$environment" >"$work/manifests.yaml" ||
         die "k8s/overlays/$environment cannot be rendered; correct what kubectl says above"
     if [[ $dry_run == yes ]]; then
-        echo "would delete what k8s/overlays/$environment has, except the namespace and volumes"
+        echo "would delete what of k8s/overlays/$environment is there:"
+        kube get --filename "$work/manifests.yaml" --ignore-not-found --output name
         return
     fi
     kube get --filename "$work/manifests.yaml" --ignore-not-found --output name >"$work/resources"
-    while read -r resource; do
-        case $resource in
-            namespace/* | persistentvolumeclaim/* | storageclass.*) ;;
-            *) resources+=("$resource") ;;
-        esac
-    done <"$work/resources"
+    mapfile -t resources <"$work/resources"
     ((${#resources[@]} == 0)) || kube delete --ignore-not-found "${resources[@]}"
 }

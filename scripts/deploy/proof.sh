@@ -3,7 +3,7 @@
 # The variables come from common.sh.
 # shellcheck disable=SC2154
 
-readonly check_namespace=immutable-ledger-check
+readonly check_namespace=$namespace-check
 readonly check_job=seal-event
 
 # Seals an event as a caller would: from another namespace, through the Service, the network
@@ -11,8 +11,8 @@ readonly check_job=seal-event
 prove() {
     local event
     event=deployment-$environment-$(date -u +%Y%m%dT%H%M%SZ)
-    if [[ $seal == no ]]; then
-        say "No event is sealed, as asked"
+    if [[ $seal == no || -z "$seal" && $environment == prod ]]; then
+        say "No event is sealed${seal:+, as asked}"
         return
     fi
     say "Sealing the event $event from the namespace $check_namespace"

@@ -6,10 +6,9 @@
 # What was there before this run, to go back to; empty on the first deployment.
 etcd_revision=""
 ledger_revision=""
+declare -A tools_before=()
 
-# The overlay as it is in the repository, with the images of this run: nothing there is edited. The
-# bootstrap's job stays until the next run replaces it: gone by itself while etcd is still waited
-# for, it could not be asked how it ended.
+# The overlay as it is in the repository, with the images of this run: nothing there is edited.
 render() {
     local overlay=$work/overlay
     mkdir "$overlay"
@@ -18,45 +17,105 @@ render() {
         printf 'resources:\n  - ../../../k8s/overlays/%s\nimages:\n' "$environment"
         image_override immutable-ledger "$image"
         image_override immutable-ledger-ops "$ops_image"
-        printf 'patches:\n  - patch: |\n      apiVersion: batch/v1\n      kind: Job\n'
-        printf '      metadata: {name: %s}\n' "$bootstrap"
-        printf '      spec: {ttlSecondsAfterFinished: null}\n'
     } >"$overlay/kustomization.yaml"
     kubectl kustomize "$overlay" >"$work/manifests.yaml" ||
         die "k8s/overlays/$environment cannot be rendered; correct what kubectl says above"
+    kubectl kustomize "$root/k8s/persistent/$environment" >"$work/persistent.yaml" ||
+        die "k8s/persistent/$environment cannot be rendered; correct what kubectl says above"
 }
 
 # A class whose driver is not there is taken without a word, and its volumes never come.
 check_storage() {
     local driver
-    [[ $dry_run == no ]] || return 0
     while read -r driver; do
         kube get csidriver "$driver" --output name >/dev/null ||
             die "this cluster has no storage driver $driver. Name the folder of k8s/storage that" \
-                "fits it in k8s/overlays/$environment/kustomization.yaml"
-    done < <(sed -n 's/^provisioner: //p' "$work/manifests.yaml")
+                "fits it in k8s/persistent/$environment/kustomization.yaml"
+    done < <(sed -n 's/^provisioner: //p' "$work/persistent.yaml")
 }
 
-# The namespace comes first: without it the server cannot check what belongs into it.
-provide_namespace() {
-    if [[ $dry_run == yes ]] || ! exists namespace "$namespace"; then
-        change "${kubectl[@]}" apply --filename "$root/k8s/base/namespace.yaml"
+# What outlives a deployment comes first: without the namespace the server cannot check what belongs
+# into it.
+provide_persistent() {
+    if [[ $dry_run == no ]]; then
+        kube apply --filename "$work/persistent.yaml"
+    elif exists namespace "$namespace"; then
+        kube apply --dry-run=server --filename "$work/persistent.yaml"
+    else
+        echo "would make the namespace $namespace, and what else k8s/persistent/$environment has"
     fi
 }
 
-# A job cannot be changed, only replaced. This one may run any number of times.
-retire_bootstrap() {
-    change "${kubectl[@]}" delete job "$bootstrap" --ignore-not-found --wait
-}
-
 try_manifests() {
+    if [[ $dry_run == yes ]] && ! exists namespace "$namespace"; then
+        say "There is no namespace $namespace yet, so the server cannot try what belongs into it"
+        kube apply --dry-run=client --filename "$work/manifests.yaml" ||
+            die "the manifests are not accepted, see above"
+        return
+    fi
     say "Asking the server whether it would take everything"
-    change "${kubectl[@]}" apply --dry-run=server --filename "$work/manifests.yaml" \
-        >"$work/tried" || {
+    kube apply --dry-run=server --filename "$work/manifests.yaml" >"$work/tried" || {
         cat "$work/tried" >&2
         die "the server refuses the manifests, see above. Nothing that runs was changed"
     }
     [[ $dry_run == no ]] || cat "$work/tried"
+}
+
+# The tools' image, before anything gets it: the members of etcd need it to start, and a backup whose
+# image cannot be pulled fails where nobody looks.
+try_tools() {
+    local job=try-tools
+    say "Trying $ops_image"
+    if [[ $dry_run == yes ]]; then
+        echo "would run a job that pulls it and starts a script of it"
+        return
+    fi
+    kube delete job "$job" --ignore-not-found --wait
+    trial_manifest "$job" | kube apply --filename -
+    if ! wait_for_job "$namespace" "$job"; then
+        explain try-tools >&2
+        kube delete job "$job" --ignore-not-found --wait=false >/dev/null || true
+        die "the tools' image $ops_image does not run here, see above. Nothing that runs was changed"
+    fi
+    kube delete job "$job" --ignore-not-found --wait=false >/dev/null
+}
+
+# trial_manifest JOB
+trial_manifest() {
+    cat <<YAML
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: $1
+spec:
+  backoffLimit: 0
+  activeDeadlineSeconds: $timeout
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/name: try-tools
+    spec:
+      automountServiceAccountToken: false
+      enableServiceLinks: false
+      restartPolicy: Never
+      securityContext:
+        runAsNonRoot: true
+        runAsUser: 65532
+        seccompProfile:
+          type: RuntimeDefault
+      containers:
+        - name: try-tools
+          image: $ops_image
+          command: [/usr/local/bin/etcd-backup.sh, --help]
+          securityContext:
+            allowPrivilegeEscalation: false
+            readOnlyRootFilesystem: true
+            capabilities:
+              drop: [ALL]
+          resources:
+            limits:
+              memory: 64Mi
+YAML
 }
 
 # revision_of WORKLOAD: the number that `kubectl rollout undo --to-revision` takes; nothing where
@@ -77,9 +136,14 @@ revision_of() {
 }
 
 remember_revisions() {
+    local cronjob
     [[ $dry_run == no ]] || return 0
     etcd_revision=$(revision_of "$etcd")
     ledger_revision=$(revision_of "$ledger")
+    for cronjob in "${cronjobs[@]}"; do
+        tools_before[$cronjob]=$(kube get cronjob "$cronjob" --ignore-not-found --output \
+            'jsonpath={.spec.jobTemplate.spec.template.spec.containers[0].image}')
+    done
 }
 
 apply() {
@@ -92,11 +156,40 @@ wait_for_all() {
     change "${kubectl[@]}" rollout status "$etcd" --timeout "${timeout}s" ||
         fail etcd "etcd was not ready within $timeout s" "$etcd" "$ledger"
     say "Waiting for etcd's users and roles"
-    wait_for_job "$namespace" "$bootstrap" ||
+    run_now etcd-bootstrap-auth ||
         fail etcd-operations "etcd's users and roles were not set up within $timeout s" "$ledger"
     say "Waiting for the ledger"
     change "${kubectl[@]}" rollout status "$ledger" --timeout "${timeout}s" ||
         fail ledger-service "the ledger was not ready within $timeout s" "$ledger"
+    wait_for_replicas
+    say "Taking a backup"
+    run_now etcd-backup || fail etcd-operations "no backup could be taken within $timeout s"
+}
+
+# run_now CRONJOB: what it will run, now, and waits for it. Its next runs do the same with the same image:
+# whether they can is known here.
+run_now() {
+    local job=$1-now
+    change "${kubectl[@]}" delete job "$job" --ignore-not-found --wait
+    change "${kubectl[@]}" create job "$job" --from "cronjob/$1"
+    wait_for_job "$namespace" "$job"
+}
+
+# A rollout is done when the replicas are ready that the deployment asks for, which is one until the
+# autoscaler has seen it.
+wait_for_replicas() {
+    local wanted available="" deadline=$((SECONDS + timeout))
+    wanted=$(sed -n 's/^  minReplicas: //p' "$work/manifests.yaml")
+    [[ -n "$wanted" ]] || return 0
+    say "Waiting for $wanted replicas"
+    [[ $dry_run == no ]] || return 0
+    until available=$(kube get "$ledger" --output 'jsonpath={.status.availableReplicas}') &&
+        ((${available:-0} >= wanted)); do
+        ((SECONDS < deadline)) ||
+            fail ledger-service "only ${available:-0} of $wanted replicas were ready within $timeout s" \
+                "$ledger"
+        sleep 2
+    done
 }
 
 # wait_for_job NAMESPACE JOB. `kubectl wait` waits for one condition, and a job that failed never
@@ -130,6 +223,7 @@ fail() {
         for workload in "$@"; do
             report+=("$(undo "$workload")")
         done
+        report+=("$(undo_tools)")
         printf '%s\n' "${report[@]}"
         echo "Everything else stays as it was applied, the configuration and secrets included."
         echo "Correct what is said above and run this again; ./deploy.sh status shows how it is."
@@ -164,4 +258,18 @@ undo() {
     else
         echo "NOT undone: going back to revision $before of $workload failed, see above."
     fi
+}
+
+# What ran every quarter of an hour before this run goes on with the image that it had: a backup that
+# cannot start would stay away without a word.
+undo_tools() {
+    local cronjob
+    for cronjob in "${cronjobs[@]}"; do
+        [[ -n "${tools_before[$cronjob]:-}" ]] || continue
+        if kube set image "cronjob/$cronjob" "$cronjob=${tools_before[$cronjob]}" >/dev/null; then
+            echo "Undone: cronjob/$cronjob has the image ${tools_before[$cronjob]} again."
+        else
+            echo "NOT undone: cronjob/$cronjob keeps the image $ops_image, see above."
+        fi
+    done
 }

@@ -55,13 +55,31 @@ make_signing_key() {
     } | kube create --filename -
 }
 
+# Those that something else makes, an operator for external or sealed secrets for example. prod's replicas
+# know each other by certificates.
+expect_secrets() {
+    local name missing=()
+    for name in etcd-root-user etcd-ledger-user ledger-internal-token ledger-signing-key; do
+        [[ $environment != prod || $name != ledger-internal-token ]] || continue
+        exists secret "$name" || missing+=("$name")
+    done
+    ((${#missing[@]} == 0)) && return
+    [[ $dry_run == no ]] || { echo "would stop: these secrets are missing: ${missing[*]}"; return; }
+    die "these secrets are missing, and --no-secrets was given: ${missing[*]}. k8s/README.md says what" \
+        "is in them. Nothing that runs was changed"
+}
+
 provide_secrets() {
     say "Secrets"
-    if [[ $dry_run == no ]] && ! exists secret etcd-root-user &&
+    if [[ $make_secrets == yes && $dry_run == no ]] && ! exists secret etcd-root-user &&
         exists persistentvolumeclaim data-etcd-0; then
         die "etcd's volumes are there, but the secret etcd-root-user that opens them is gone. Put" \
             "it back, with etcd-ledger-user; or begin anew, without the sealed events:" \
             "./deploy.sh destroy $environment --delete-data"
+    fi
+    if [[ $make_secrets == no ]]; then
+        expect_secrets
+        return
     fi
     make_secret etcd-root-user password root
     make_secret etcd-ledger-user password ledger

@@ -12,8 +12,9 @@ columns() {
     echo "--output=custom-columns=$all"
 }
 
-# Ends with the health, whose exit status says whether the ledger is of use.
+# Everything that is there; then what of it is not well, one line each, and status 1 where there is any.
 show_status() {
+    local unwell=()
     say "Workloads"
     kube get statefulset,deployment,pods
     say "Certificates"
@@ -24,7 +25,44 @@ show_status() {
     kube get cronjobs "$(columns NAME=.metadata.name SCHEDULE=.spec.schedule \
         STARTED=.status.lastScheduleTime SUCCEEDED=.status.lastSuccessfulTime)" || true
     say "Health"
-    show_health
+    show_health || unwell+=("the ledger is not HEALTHY, see above")
+    check_workload "$etcd" readyReplicas
+    check_workload "$ledger" availableReplicas
+    check_certificates
+    check_backup
+    ((${#unwell[@]} > 0)) || return 0
+    printf 'not well: %s\n' "${unwell[@]}" >&2
+    return 1
+}
+
+# check_workload WORKLOAD FIELD: as many as it asks for are there.
+check_workload() {
+    local wanted ready
+    wanted=$(kube get "$1" --output 'jsonpath={.spec.replicas}')
+    ready=$(kube get "$1" --output "jsonpath={.status.$2}")
+    ((${ready:-0} >= ${wanted:-1})) || unwell+=("$1 has ${ready:-0} of ${wanted:-1} ready")
+}
+
+check_certificates() {
+    local name ready
+    while read -r name ready; do
+        [[ -z "$name" || "$ready" == True ]] || unwell+=("the certificate $name is not ready")
+    done < <(kube get certificates.cert-manager.io --output 'jsonpath={range .items[*]}'\
+'{.metadata.name}{" "}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' || echo "list ?")
+}
+
+# The last one that succeeded, whether by its schedule or by a deployment.
+check_backup() {
+    local last=""
+    last=$(kube get cronjob etcd-backup --ignore-not-found \
+        --output 'jsonpath={.status.lastSuccessfulTime}')
+    [[ -n "$last" ]] || last=$(kube get job etcd-backup-now --ignore-not-found \
+        --output 'jsonpath={.status.completionTime}')
+    if [[ -z "$last" ]]; then
+        unwell+=("no backup has succeeded yet")
+    elif (($(date -u +%s) - $(date -u -d "$last" +%s) > 3600)); then
+        unwell+=("the last backup that succeeded is of $last")
+    fi
 }
 
 # From the admin port of one replica, which no network policy lets anybody but monitoring reach. A
@@ -44,7 +82,8 @@ show_health() {
         result=1
     else
         curl --silent --show-error --max-time 10 --fail-with-body \
-            "http://127.0.0.1:$port/health" || result=1
+            "http://127.0.0.1:$port/health" | tee "$work/health" || result=1
+        grep -Eq '^[^{]*\{[[:space:]]*"status":[[:space:]]*"HEALTHY"' "$work/health" || result=1
         echo
         curl --silent --max-time 10 "http://127.0.0.1:$port/metrics" |
             sed -n 's/^ledger_head_sequence_number[^ ]* /last number: /p' || true

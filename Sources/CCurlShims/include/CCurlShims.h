@@ -15,6 +15,9 @@ typedef int (*ledger_curl_start_callback)(
     void *_Nullable context, char *_Nullable primary_ip, char *_Nullable local_ip,
     int primary_port, int local_port);
 
+typedef int (*ledger_curl_resolve_callback)(
+    void *_Nullable resolver_state, void *_Nullable reserved, void *_Nullable context);
+
 typedef curl_socket_t (*ledger_curl_open_callback)(
     void *_Nullable context, curlsocktype purpose, struct curl_sockaddr *address);
 
@@ -33,6 +36,7 @@ CURLcode ledger_curl_on_read(CURL *handle, ledger_curl_data_callback callback, v
 CURLcode ledger_curl_on_write(CURL *handle, ledger_curl_data_callback callback, void *context);
 CURLcode ledger_curl_on_header(CURL *handle, ledger_curl_data_callback callback, void *context);
 CURLcode ledger_curl_on_start(CURL *handle, ledger_curl_start_callback callback, void *context);
+CURLcode ledger_curl_on_resolve(CURL *handle, ledger_curl_resolve_callback callback, void *context);
 CURLcode ledger_curl_on_open(CURL *handle, ledger_curl_open_callback callback, void *context);
 CURLcode ledger_curl_on_close(CURL *handle, ledger_curl_close_callback callback, void *context);
 

@@ -22,6 +22,7 @@ extension EtcdConfiguration {
         if maxConnections < 1 || maxIdleConnections < 1 {
             throw Self.refusal("at least one connection must be allowed, idle ones included")
         }
+        if maxWaitingRequests < 0 { throw Self.refusal("no fewer than no requests can wait") }
         if requestTimeout <= .zero || connectTimeout <= .zero {
             throw Self.refusal("time-outs must be longer than zero")
         }

@@ -13,10 +13,14 @@ package struct EtcdConfiguration: Sendable {
     /// The etcd user, where etcd's RBAC is on.
     package var username: String?
     package var password: String?
+    /// Reads the password again for every login, where it is kept in a file; nil from it: what is known is used.
+    package var readsPassword: (@Sendable () -> String?)?
     /// Most connections at any time, over all members.
     package var maxConnections = 25
     /// Most connections kept while nothing uses them.
     package var maxIdleConnections = 5
+    /// Most requests that wait while every connection carries as many as it can; further ones are refused as `busy`.
+    package var maxWaitingRequests = 256
     /// A connection older than this takes no new request; zero means no limit.
     package var connectionMaxLifetime = Duration.seconds(3600)
     /// A connection unused for longer than this takes no new request.

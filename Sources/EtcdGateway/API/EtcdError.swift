@@ -42,7 +42,7 @@ package enum EtcdErrorCode: String, Hashable, Sendable {
     case tooLarge
     /// An answer that is not what etcd sends.
     case malformedAnswer
-    /// Too many requests of this kind are under way and wait here; this one was not sent.
+    /// Too many requests are under way and wait here, of this kind or for a connection; this one was not sent.
     case busy
     /// The client was shut down.
     case shutDown

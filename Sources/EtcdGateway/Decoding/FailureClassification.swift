@@ -7,8 +7,8 @@ enum FailureClassification {
     static func error(for failure: TransferFailure, endpoint: EtcdEndpoint) -> EtcdError {
         EtcdError(
             failureClass: failure.wasOffered ? .unknown : .notSent,
-            code: code(for: failure.kind), message: failure.message, endpoint: endpoint,
-            cause: failure)
+            code: failure.reason == .poolFull ? .busy : code(for: failure.kind),
+            message: failure.message, endpoint: endpoint, cause: failure)
     }
 
     /// Reads an answer other than 200. Only a parsed 400, 401 or 403 says that this transmission

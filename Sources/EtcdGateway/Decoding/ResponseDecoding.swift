@@ -99,6 +99,8 @@ struct ResponseDecoding {
                 case "header": header = try self.header(&reader)
                 case "version": status.version = try reader.string()
                 case "dbSize": status.dbSize = try reader.quotedInteger()
+                case "dbSizeInUse": status.dbSizeInUse = try reader.quotedInteger()
+                case "dbSizeQuota": status.dbSizeQuota = try reader.quotedInteger()
                 case "leader": status.leader = try reader.quotedInteger()
                 case "raftTerm": status.raftTerm = try reader.quotedInteger()
                 case "raftIndex": status.raftIndex = try reader.quotedInteger()

@@ -5,6 +5,10 @@ package struct EtcdMemberStatus: Hashable, Sendable {
     package var version: String
     /// The size of the database file in bytes.
     package var dbSize: Int64
+    /// How much of it is in use, in bytes; the rest is free for what comes. Zero where the member does not say it.
+    package var dbSizeInUse: Int64 = 0
+    /// The size at which etcd refuses to write, in bytes; zero where the member does not say it, as before 3.6.
+    package var dbSizeQuota: Int64 = 0
     /// The member that this one takes for the leader; zero: none.
     package var leader: UInt64
     package var raftTerm: UInt64

@@ -74,10 +74,12 @@ extension Block {
     /// The error carries the first number whose bytes do not match, and one of the codes
     /// `wrongNumber`, `linkBroken`, `timestampBackwards` or what is malformed. What the first entry
     /// continues is for the caller to check.
+    ///
+    /// - Parameter maxEntryBytes: of all entries together; a bundle of an archive has more than a block.
     package static func decodeChain(
-        _ value: [UInt8], first: SequenceNumber
+        _ value: [UInt8], first: SequenceNumber, maxEntryBytes: Int = Block.maxEntryBytes
     ) throws(FormatError) -> [Link] {
-        let framing = BlockFraming(value)
+        let framing = BlockFraming(value, maxEntryBytes: maxEntryBytes)
         var links: [Link] = []
         links.reserveCapacity(framing.entries.count)
         var number = first

@@ -6,7 +6,7 @@ struct BlockFraming {
     /// Why splitting stopped before the end; nil for a whole block within its limits.
     private(set) var problem: FormatError?
 
-    init(_ value: [UInt8]) {
+    init(_ value: [UInt8], maxEntryBytes: Int = Block.maxEntryBytes) {
         var reader = ByteReader(value[...])
         var entryBytes = 0
         do throws(FormatError) {
@@ -14,7 +14,7 @@ struct BlockFraming {
                 let count = Int(try reader.uint16("an entry's length"))
                 let entry = try reader.take(count, "an entry")
                 entryBytes += count
-                guard entries.count < Block.maxEntries, entryBytes <= Block.maxEntryBytes else {
+                guard entries.count < Block.maxEntries, entryBytes <= maxEntryBytes else {
                     throw FormatError(.outOfBounds, "more than a block holds")
                 }
                 entries.append(entry)

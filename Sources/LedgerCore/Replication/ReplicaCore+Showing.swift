@@ -37,7 +37,7 @@ extension ReplicaCore {
     package var isUnreadable: Bool { sealing.unreadable != nil }
 
     /// Whether etcd said last that it has no space.
-    package var storeIsFull: Bool { sealing.storeIsFull }
+    package var storeIsFull: Bool { sealing.storeIsFull || sealing.room.isUsedUp }
 
     /// Whether this replica may seal, apart from who else does.
     package var ability: SealingAbility { election.ability }
@@ -45,6 +45,12 @@ extension ReplicaCore {
     /// What a submission would be told now by the own sealing, whatever it is and however many wait; nil where it would be
     /// sealed.
     package func obstacle(at moment: Moment) -> NotSealedReason? { sealing.obstacle(at: moment) }
+
+    /// Whether an event with this fingerprint is in an own transaction whose fate is open: then it may not be rejected with
+    /// certainty (protocol.md 3).
+    package func mayStillSeal(_ fingerprint: Fingerprint) -> Bool {
+        sealing.mayStillSeal(fingerprint)
+    }
 
     /// Events that wait for a batch.
     package var queuedEvents: Int { book.queuedCount }

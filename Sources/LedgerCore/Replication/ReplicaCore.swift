@@ -75,8 +75,9 @@ package struct ReplicaCore: Sendable {
         case .noticedMalformed(let reason): seal { $0.noticedMalformed(reason, &$1, at: now) }
         case .contradicted(let reason): seal { $0.contradicted(by: reason, &$1, at: now) }
         case .headUnreadable(let reason): sealing.headIsUnreadable(reason)
-        case .membersChecked(let isFull, let isRefused):
-            sealing.membersChecked(isFull: isFull, releaseIsRefused: isRefused)
+        case .membersChecked(let isFull, let isRefused, let room):
+            sealing.membersChecked(
+                isFull: isFull, releaseIsRefused: isRefused, roomBytes: room)
         case .proposed(let proposal): seal { $0.proposed(proposal, &$1, at: now) }
         case .transmissionEnded(let proposal, let result):
             seal { $0.transmissionEnded(proposal: proposal, result, &$1, at: now) }

@@ -36,8 +36,9 @@ package enum ReplicaEvent: Sendable {
     /// Counter and head cannot be read; callers are told that reason.
     case headUnreadable(NotSealedReason)
     /// etcd's members were asked how they are. `isFull` is whether one of them says that there is no space, nil where
-    /// none answered; `releaseIsRefused` whether one runs a release that can lose what it has committed.
-    case membersChecked(isFull: Bool?, releaseIsRefused: Bool)
+    /// none answered; `releaseIsRefused` whether one runs a release that can lose what it has committed; `roomBytes`
+    /// how much may be written before the reserve of the quota begins, nil where nothing new is known.
+    case membersChecked(isFull: Bool?, releaseIsRefused: Bool, roomBytes: Int64? = nil)
 
     // Results of effects
     case proposed(Proposal)

@@ -17,6 +17,8 @@ package enum TransmissionResult: Sendable {
     case unknownFormat(String)
     /// This transmission was certainly not applied: it never left, or etcd refused to look at it.
     case refused
+    /// It never left: every connection to the store is in use, and too many requests wait for one.
+    case busy
     /// etcd answered "no space", which can mean applied (protocol.md 1).
     case noSpace
     /// Nothing definite is known: it may be applied now, later or never.

@@ -15,6 +15,9 @@ package struct SealingSettings: Hashable, Sendable {
     /// The most look-ups of index hits that are under way at once (`LEDGER_MAX_LOOKUPS`).
     package var maxLookUps: Int
 
+    /// When to come back where every connection to the store was in use.
+    package static let busyDelay = Nanoseconds.milliseconds(100)
+
     package init(
         commitDeadline: Nanoseconds = .milliseconds(50),
         resolveDeadline: Nanoseconds = .milliseconds(100),

@@ -82,19 +82,29 @@ extension SealingStateMachine {
     ) -> NotSealedReason? {
         let now = moment.now
         gathering.arrived(at: now)
-        // Whether there is space again, the next transaction tells.
+        // Whether there is space again after an alarm, the next transaction tells. Of the reserve nobody tries to seal.
         if let obstacle = obstacle(at: moment), obstacle != .storageFull { return obstacle }
+        if room.isUsedUp { return .storageFull }
         if submission.commitBy <= now { return .deadlineExceeded }
         let expected = expectedWait(
             behind: book.fairPosition(own: book.queuedCount(of: submission.stream)), book, at: now)
-        let overloaded = NotSealedReason.overloaded(retryAfter: max(expected, .milliseconds(5)))
         guard book.queuedCount < settings.maxQueuedEvents,
             book.queuedBytes + submission.byteCount <= settings.maxQueuedBytes
-        else { return overloaded }
+        else { return overloaded(expected, at: now) }
         // With nothing under way a batch is always admitted: otherwise nothing would ever measure that etcd is fast
         // again (protocol.md 13), or one event at a time would, which under load is next to nothing.
         if case .idle = phase, book.queuedCount < limiter.maxEvents { return nil }
-        return now + expected <= submission.commitBy ? nil : overloaded
+        return now + expected <= submission.commitBy ? nil : overloaded(expected, at: now)
+    }
+
+    /// The refusal of one event more than can be sealed in time.
+    private mutating func overloaded(
+        _ wait: Nanoseconds, at now: MonotonicInstant
+    ) -> NotSealedReason {
+        // Those who come anew have a fifth of the time.
+        let interval = Nanoseconds(
+            limiter.expectedCommit(at: now).count * 5 / 4 / Int64(limiter.maxEvents))
+        return .overloaded(retryAfter: retries.delay(wait: wait, interval: interval, at: now))
     }
 
     /// How long one more event would wait for its commit behind so many others.

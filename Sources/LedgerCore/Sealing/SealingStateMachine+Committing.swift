@@ -104,7 +104,7 @@ extension SealingStateMachine {
                 return inDoubt.resolved(isSealed: true)
             case .unknownFormat(let found):
                 return fence(.unknownFormat(found), &book, at: now)
-            case .superseded, .refused, .noSpace, .unknown:
+            case .superseded, .refused, .busy, .noSpace, .unknown:
                 // The counter has moved already; these add nothing to that.
                 return []
             }
@@ -141,6 +141,14 @@ extension SealingStateMachine {
             if inFlight.everyTransmissionEnded, !inFlight.sawNoSpace {
                 settleNotSealed(inFlight, because: nil, &book, at: now)
                 return inFlight.resolved(isSealed: false)
+            }
+        case .busy:
+            // It did not even wait for a connection, and so nobody is kept waiting either.
+            if inFlight.everyTransmissionEnded, !inFlight.sawNoSpace {
+                settleNotSealed(
+                    inFlight, because: .overloaded(retryAfter: SealingSettings.busyDelay), &book,
+                    at: now)
+                return []
             }
         case .noSpace:
             inFlight.sawNoSpace = true
@@ -265,6 +273,7 @@ extension SealingStateMachine {
             now - inFlight.plannedAt, events: inFlight.submissions.count,
             bytes: inFlight.proposal.block.count, at: now)
         state?.adopt(inFlight.proposal, revision: revision)
+        room.note(written: inFlight.proposal.block.count)
         storeAnswered()
         storeIsFull = false
         lostInARow = 0

@@ -49,6 +49,10 @@ struct SealingStateMachine: Sendable {
     var unreadable: NotSealedReason?
     /// Whether etcd said last that it has no space.
     var storeIsFull = false
+    /// How much may still be written before the reserve of etcd's quota begins.
+    var room = StorageRoom()
+    /// When those who are turned away are to come back.
+    var retries = RetrySchedule()
     /// Whether a member runs a release that can lose what it has committed.
     var releaseIsRefused = false
     /// The transaction that was open when the fence fell.
@@ -105,7 +109,7 @@ struct SealingStateMachine: Sendable {
         if let hindrance = hindrance(at: moment) { return hindrance }
         // Nothing can be sealed before the open transaction is settled, and that takes longer than anyone waits.
         if isInDoubt(at: moment.now) { return .storeUnavailable }
-        return storeIsFull ? .storageFull : nil
+        return storeIsFull || room.isUsedUp ? .storageFull : nil
     }
 
     /// Why no batch may be built at present.
@@ -196,8 +200,10 @@ struct SealingStateMachine: Sendable {
     /// - Parameters:
     ///   - isFull: whether one of them says that there is no space; nil where none answered.
     ///   - releaseIsRefused: whether one of them runs a release that can lose what it has committed.
-    mutating func membersChecked(isFull: Bool?, releaseIsRefused: Bool) {
+    ///   - roomBytes: how much may be written before the reserve of the quota begins; nil where nothing new is known.
+    mutating func membersChecked(isFull: Bool?, releaseIsRefused: Bool, roomBytes: Int64? = nil) {
         storeIsFull = isFull ?? storeIsFull
+        room.measured(roomBytes)
         self.releaseIsRefused = releaseIsRefused
     }
 

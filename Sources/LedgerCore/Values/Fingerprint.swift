@@ -16,7 +16,7 @@ package struct Fingerprint: Hashable, Sendable {
     }
 
     /// The fingerprint of an event id's bytes.
-    init(ofEventID utf8: ArraySlice<UInt8>) {
+    package init(ofEventID utf8: ArraySlice<UInt8>) {
         var function = SHA256()
         // "ILID" in memory order, without a heap allocation for four bytes.
         withUnsafeBytes(of: UInt32(0x494C_4944).bigEndian) { function.update(bufferPointer: $0) }

@@ -50,7 +50,12 @@ package struct LedgerApplication: Sendable {
         let clock = SystemClock(
             maxSkewMilliseconds: configuration.maxClockSkew.nanoseconds / 1_000_000,
             members: members)
-        let rounds = RoundSink()
+        let storage = StorageWatch(
+            quotaBytes: configuration.etcdQuotaBytes,
+            reservePercent: configuration.storageReserve)
+        metrics.observe(storage: { storage.report })
+        metrics.observe(breakers: { client.breakers }, of: client.endpoints)
+        let rounds = RoundSink(storage)
         let monitor = EtcdHealthMonitor(
             client: client, configuration: configuration, logger: logger,
             onClockSample: { status, date, roundTrip in
@@ -59,21 +64,22 @@ package struct LedgerApplication: Sendable {
                 // One that knows a leader works together with the others again.
                 guard status.leader != 0 else { return }
                 members.answered(status.endpoint, after: Nanoseconds(roundTrip))
-            }, onRound: { rounds.take($0) })
+            }, onRound: { rounds.take($0) }, longestPause: { storage.pause })
         board = StatusBoard()
+        let archive = try Archive.make(
+            configuration: configuration, metrics: metrics, logger: logger)
         let reading = try Reading(
-            configuration: configuration, client: client, members: members, observer: troubles,
-            metrics: metrics, logger: logger)
-        metrics.observeConnections {
-            let pool = client.poolStatistics + reading.client.poolStatistics
-            return (pool.active, pool.idle)
-        }
+            configuration: configuration, client: client, members: members,
+            archived: archive?.reader, observer: troubles, metrics: metrics, logger: logger)
+        let pool = { @Sendable in client.poolStatistics + reading.client.poolStatistics }
+        metrics.observe(pool: pool)
         let (store, blocks) = (reading.store, reading.blocks)
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)
         let outside = try Outside(configuration: configuration, metrics: metrics, logger: logger)
         let past = Transparency.Past(
-            configuration: configuration, store: store, outside: outside, logger: logger)
+            configuration: configuration, store: store, outside: outside, archive: archive,
+            logger: logger)
         let replication = try Replication(
             configuration: configuration, address: address,
             environment: .init(
@@ -88,6 +94,8 @@ package struct LedgerApplication: Sendable {
         rounds.set(replica)
         metrics.observe(replica)
         metrics.observe(board, of: replica, forwards: configuration.isForwarding)
+        metrics.observe(
+            maxConnections: (client.poolStatistics + reading.client.poolStatistics).maxConnections)
         metrics.observe(clock)
         metrics.observe(monitor)
         metrics.observe(CertificateExpiries(configuration))
@@ -95,16 +103,21 @@ package struct LedgerApplication: Sendable {
             configuration: configuration, past: past, outside: outside, replica: replica,
             store: store, clock: clock, metrics: metrics, logger: logger)
         fence = transparency.fence
+        archive?.begin(beside: replica, store: store, tree: transparency.tree, clock: clock)
         let feed = HeadFeed(replica: replica)
         let reader = EventReader(
             replica: replica, pages: reading.pages, blocks: blocks, feed: feed,
             memory: reading.memory)
         internalPort = replication.port
         let reporter = HealthReporter(
-            board: board, monitor: monitor, pool: { client.poolStatistics },
-            further: { replica.dependencies + outside.dependencies + transparency.dependencies },
+            board: board, monitor: monitor, pool: pool,
+            further: {
+                replica.dependencies + outside.dependencies + transparency.dependencies
+                    + (archive?.dependencies ?? [])
+            },
             trouble: { troubles.current },
-            audit: { transparency.audit?.report })
+            audit: { transparency.audit?.report }, breakers: { client.breakers },
+            storage: { storage.report })
         let tree = transparency.tree
         let checkpoints = CheckpointReader(
             store: store, tree: tree, trust: transparency.trust, reader: reader)
@@ -127,10 +140,14 @@ package struct LedgerApplication: Sendable {
         }
         let answerBudget = AnswerBudget(limit: configuration.maxAnswerBytes)
         metrics.observe(answerBudget)
-        let intake = Self.intake(configuration)
+        let intake = Self.intake(configuration, replica)
         let limits = EventLimits(maxPayloadBytes: configuration.maxPayloadBytes)
+        let audit = try configuration.auditLog.map { try AuditLog($0, logger: logger) }
+        metrics.observe(auditLog: audit)
         let counter = SubmissionCounter(
-            metrics: metrics, commitDeadline: configuration.sealing.commitDeadline)
+            metrics: metrics, commitDeadline: configuration.sealing.commitDeadline, audit: audit,
+            logger: logger)
+        let calls = CallLog(logger: logger)
         let streamWindow = StreamAnswers.Window(
             events: configuration.maxStreamEvents, bytes: configuration.maxStreamBytes,
             total: answerBudget)
@@ -141,7 +158,8 @@ package struct LedgerApplication: Sendable {
             reads: ReadHandler(
                 reader: reader,
                 verifier: EventVerifier(
-                    store: store, trust: transparency.trust, metrics: metrics, logger: logger,
+                    store: store.asStored, trust: transparency.trust, metrics: metrics,
+                    logger: logger,
                     known: { replica.knownObservation?.head }),
                 board: board),
             proofs: ProofHandler(
@@ -165,22 +183,28 @@ package struct LedgerApplication: Sendable {
             ],
             methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
             direct: configuration.servesDirectly ? ImmutableLedgerService.direct(direct) : nil,
-            callEnded: { metrics.calls.ended($0) },
+            keepsContext: audit != nil || logger.logLevel <= .debug,
+            callEnded: {
+                metrics.calls.ended($0)
+                calls.ended($0)
+            },
             interceptors: [
                 CallInterceptor(watch),
                 ErrorInfoInterceptor(submitting: Set(ImmutableLedgerService.shapes.keys)),
+                AccessInterceptor(readers: AccessList(configuration.allowedReaders)),
             ], logger: logger)
         metrics.observe(grpc.statistics, ofPort: "public")
         if let internalPort { metrics.observe(internalPort.statistics, ofPort: "internal") }
         metrics.calls.expect(grpc.paths + (internalPort?.paths ?? []))
         // Stopped from the last to the first.
-        services = [
+        services = audit.map { [$0] } ?? []
+        services += [
             EtcdConnection {
                 await reading.client.shutdown()
                 await client.shutdown()
             }, monitor, replica, feed, admin,
         ]
-        services += transparency.services
+        services += transparency.services + (archive?.services ?? [])
         services += [certificate, replication.certificate].compactMap { $0 }
         services += internalPort.map { [$0] } ?? []
         services += tiles.map { [$0] } ?? []
@@ -215,12 +239,20 @@ package struct LedgerApplication: Sendable {
 
     // MARK: Parts
 
-    private static func intake(_ configuration: ServiceConfiguration) -> SubmissionIntake {
+    private static func intake(
+        _ configuration: ServiceConfiguration, _ replica: Replica
+    ) -> SubmissionIntake {
         let keys = configuration.vepsPublicKeys
+        let limiter = RateLimiter(
+            all: configuration.rateLimit, each: configuration.rateLimitPerSubmitter)
         return SubmissionIntake(
             limits: EventLimits(maxPayloadBytes: configuration.maxPayloadBytes),
-            allowedSubmitters: configuration.allowedSubmitters,
-            verifier: keys.isEmpty ? nil : VEPSVerifier(keys: keys))
+            submitters: AccessList(configuration.allowedSubmitters),
+            verifier: keys.isEmpty ? nil : VEPSVerifier(keys: keys),
+            admission: limiter.map {
+                RateAdmission(
+                    $0, now: { replica.now }, mayStillSeal: { replica.mayStillSeal($0) })
+            })
     }
 
     private static var reflectionShapes: [MethodDescriptor: CallShape] {
@@ -254,14 +286,21 @@ extension ServiceConfiguration {
 /// Hands what etcd's members have said to the replica, which is made after whoever asks them.
 private final class RoundSink: Sendable {
     private let replica = Mutex<Replica?>(nil)
+    private let storage: StorageWatch
+
+    init(_ storage: StorageWatch) {
+        self.storage = storage
+    }
 
     func set(_ replica: Replica) {
         self.replica.withLock { $0 = replica }
     }
 
     func take(_ round: EtcdRound) {
+        storage.take(round.statuses, at: round.began)
         replica.withLock { $0 }?.membersChecked(
             isFull: round.hasNoSpace, refusedRelease: round.refusedRelease,
+            roomBytes: round.statuses.isEmpty ? nil : storage.roomBytes,
             age: Nanoseconds(round.began.duration(to: .now)))
     }
 }

@@ -74,6 +74,9 @@ extension ServiceConfiguration {
     ) {
         configuration.username = reader.text(.etcdUsername)
         configuration.password = reader.text(.etcdPassword)
+        if let file = reader.secretFile(.etcdPassword) {
+            configuration.readsPassword = { try? file.read() }
+        }
         if let username = configuration.username, configuration.password == nil {
             reader.refuse(
                 .etcdUsername, value: username,
@@ -99,6 +102,8 @@ extension ServiceConfiguration {
         }
         configuration.maxConnections = most
         configuration.maxIdleConnections = idle
+        configuration.maxWaitingRequests = reader.integer(
+            .etcdMaxWaitingRequests, default: 256, 0...65_536)
         configuration.connectionMaxLifetime = reader.seconds(
             .etcdConnectionMaxLifetime, default: 3600, 1...604_800)
         configuration.connectionMaxIdleTime = reader.seconds(

@@ -8,13 +8,7 @@ extension ServiceConfiguration {
         readFormerKeys(reader)
         tls = Self.tls(reader, .callers)
         readInternalTLS(reader)
-        allowedSubmitters = reader.list(.allowedSubmitters)
-        if !allowedSubmitters.isEmpty, tls?.clientCAPath == nil {
-            reader.refuse(
-                .allowedSubmitters, value: allowedSubmitters.joined(separator: ","),
-                accepted: "only together with \(SettingName.tlsClientCA.rawValue), for without "
-                    + "client certificates no caller has a name")
-        }
+        readAccess(reader)
         readPublicKeys(reader)
         closeInternalPortWithoutCredential()
     }

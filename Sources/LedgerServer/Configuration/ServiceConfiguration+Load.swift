@@ -36,6 +36,7 @@ extension ServiceConfiguration {
         result.readLimits(reader)
         result.readKeys(reader)
         result.readOutside(reader)
+        result.readArchive(reader)
         result.readLogging(reader)
         result.warnings += UnknownSettings.warnings(environment: environment, file: file)
         return (result, reader.errors)
@@ -45,6 +46,9 @@ extension ServiceConfiguration {
         etcdHealthCheckInterval = reader.seconds(
             .etcdHealthCheckInterval, default: 30, 1...3600)
         etcdPingTimeout = reader.seconds(.etcdPingTimeout, default: 5, 1...60)
+        etcdQuotaBytes = reader.integer(.etcdQuotaBytes, default: 0, 0...(1 << 50), unit: "bytes")
+        storageReserve = reader.integer(
+            .storageReserve, default: storageReserve, 0...50, unit: "per cent")
     }
 
     private mutating func readAddresses(_ reader: SettingReader) {
@@ -206,5 +210,6 @@ extension ServiceConfiguration {
     private mutating func readLogging(_ reader: SettingReader) {
         logLevel = reader.choice(.logLevel, default: logLevel)
         logFormat = reader.choice(.logFormat, default: logFormat)
+        auditLog = reader.text(.auditLog).flatMap { AuditDestination($0) }
     }
 }

@@ -131,6 +131,12 @@ package struct ServiceConfiguration: Sendable {
     /// `LEDGER_FOLLOW_BYTES`, 0...2^30: memory for the newest blocks, which all who follow share.
     package var followBytes = 16 << 20
 
+    /// `LEDGER_ETCD_QUOTA_BYTES`, 0...2^50: the size of its database at which etcd refuses to write, where etcd does not
+    /// say it itself; 0 where it is not known.
+    package var etcdQuotaBytes = 0
+    /// `LEDGER_STORAGE_RESERVE`, 0...50 per cent of that: from there on nothing new is accepted.
+    package var storageReserve = 5
+
     /// `LEDGER_AUDIT_EVENTS_PER_SECOND`, 0...1000000: how fast stored events are verified in the background; 0 is off.
     package var auditEventsPerSecond = 2_000
     /// `LEDGER_OUTSIDE_CHECK_INTERVAL`, 1...3600 s: between two comparisons of the ledger with what others have seen of
@@ -154,10 +160,21 @@ package struct ServiceConfiguration: Sendable {
     package var witnessCAPath: String?
     /// `LEDGER_EXTERNAL_CHECKPOINT`: where a checkpoint is kept that the store cannot change.
     package var externalCheckpoint: CheckpointPlace?
+    /// `LEDGER_ARCHIVE` and what belongs to it; nil where nothing is archived.
+    package var archive: ArchiveSettings?
+    /// `LEDGER_ARCHIVE_INTERVAL`, 1...3600 s: at the latest so long after it was sealed an event is archived.
+    package var archiveInterval = Duration.seconds(30)
+    /// `LEDGER_ARCHIVE_RETAIN_EVENTS`, 8,192...10^9, or `all`: the newest events, which stay in etcd.
+    package var archiveRetention = ArchiveSettings.Retention.events(1_000_000)
     /// `LEDGER_TLS_CERT`, `LEDGER_TLS_KEY`, `LEDGER_TLS_CLIENT_CA`; nil for plaintext.
     package var tls: TLSFiles?
     /// `LEDGER_ALLOWED_SUBMITTERS`: SANs that may submit; empty for every caller.
-    package var allowedSubmitters: [String] = []
+    package var allowedSubmitters: [CallerPattern] = []
+    /// Whose reads are answered; empty: everybody's.
+    package var allowedReaders: [CallerPattern] = []
+    /// How many events are taken, from all submitters and from each; nil: as many as can be sealed.
+    package var rateLimit: RateLimit?
+    package var rateLimitPerSubmitter: RateLimit?
     /// `LEDGER_VEPS_PUBLIC_KEYS`: readable PEM files; empty where signatures are not verified.
     package var vepsPublicKeyPaths: [String] = []
     /// What those files hold.
@@ -167,6 +184,8 @@ package struct ServiceConfiguration: Sendable {
     package var logLevel: Logger.Level = .info
     /// `LOG_FORMAT`.
     package var logFormat: LogFormat = .text
+    /// `LEDGER_AUDIT_LOG`: where a line is written for every submission; nil for nowhere.
+    package var auditLog: AuditDestination?
 
     /// What should be logged once at the start: unknown names, settings that weaken something.
     package var warnings: [String] = []

@@ -8,6 +8,7 @@ package enum SettingName: String, Sendable, CaseIterable {
     case etcdPassword = "ETCD_PASSWORD"
     case etcdMaxConnections = "ETCD_MAX_CONNECTIONS"
     case etcdMaxIdleConnections = "ETCD_MAX_IDLE_CONNECTIONS"
+    case etcdMaxWaitingRequests = "ETCD_MAX_WAITING_REQUESTS"
     case etcdConnectionMaxLifetime = "ETCD_CONNECTION_MAX_LIFETIME"
     case etcdConnectionMaxIdleTime = "ETCD_CONNECTION_MAX_IDLE_TIME"
     case etcdRequestTimeout = "ETCD_REQUEST_TIMEOUT_MS"
@@ -57,6 +58,8 @@ package enum SettingName: String, Sendable, CaseIterable {
     case maxWaitingReads = "LEDGER_MAX_WAITING_READS"
     case maxListingBytes = "LEDGER_MAX_LISTING_BYTES"
     case followBytes = "LEDGER_FOLLOW_BYTES"
+    case etcdQuotaBytes = "LEDGER_ETCD_QUOTA_BYTES"
+    case storageReserve = "LEDGER_STORAGE_RESERVE"
     case outsideCheckInterval = "LEDGER_OUTSIDE_CHECK_INTERVAL"
     case auditRate = "LEDGER_AUDIT_EVENTS_PER_SECOND"
     case auditInterval = "LEDGER_AUDIT_INTERVAL"
@@ -66,20 +69,43 @@ package enum SettingName: String, Sendable, CaseIterable {
     case witnesses = "LEDGER_WITNESSES"
     case witnessCACert = "LEDGER_WITNESS_CA_CERT"
     case externalCheckpoint = "LEDGER_EXTERNAL_CHECKPOINT"
+    case archive = "LEDGER_ARCHIVE"
+    case archiveEndpoint = "LEDGER_ARCHIVE_ENDPOINT"
+    case archiveRegion = "LEDGER_ARCHIVE_REGION"
+    case archiveAccessKey = "LEDGER_ARCHIVE_ACCESS_KEY"
+    case archiveAccessKeyFile = "LEDGER_ARCHIVE_ACCESS_KEY_FILE"
+    case archiveSecretKey = "LEDGER_ARCHIVE_SECRET_KEY"
+    case archiveSecretKeyFile = "LEDGER_ARCHIVE_SECRET_KEY_FILE"
+    case archiveSessionToken = "LEDGER_ARCHIVE_SESSION_TOKEN"
+    case archiveSessionTokenFile = "LEDGER_ARCHIVE_SESSION_TOKEN_FILE"
+    case archiveInterval = "LEDGER_ARCHIVE_INTERVAL"
+    case archiveRetain = "LEDGER_ARCHIVE_RETAIN_EVENTS"
     case tlsCert = "LEDGER_TLS_CERT"
     case tlsKey = "LEDGER_TLS_KEY"
     case tlsClientCA = "LEDGER_TLS_CLIENT_CA"
     case allowedSubmitters = "LEDGER_ALLOWED_SUBMITTERS"
+    case allowedReaders = "LEDGER_ALLOWED_READERS"
+    case rateLimit = "LEDGER_RATE_LIMIT"
+    case rateLimitPerSubmitter = "LEDGER_RATE_LIMIT_PER_SUBMITTER"
     case vepsPublicKeys = "LEDGER_VEPS_PUBLIC_KEYS"
     case logLevel = "LOG_LEVEL"
     case logFormat = "LOG_FORMAT"
+    case auditLog = "LEDGER_AUDIT_LOG"
     /// Not a setting of its own: the default of `LEDGER_ADVERTISE_ADDRESS`.
     case podIP = "POD_IP"
 
     /// Whether the value may never be shown.
     package var isSecret: Bool {
-        self == .etcdPassword || self == .internalToken
+        switch self {
+        case .etcdPassword, .internalToken, .archiveAccessKey, .archiveSecretKey,
+            .archiveSessionToken:
+            true
+        default: false
+        }
     }
+
+    /// The variable that names a file with the secret instead; nil where the value is none.
+    package var fileVariant: String? { isSecret ? rawValue + "_FILE" : nil }
 }
 
 extension ServiceConfiguration {

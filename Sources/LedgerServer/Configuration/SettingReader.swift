@@ -55,10 +55,29 @@ final class SettingReader {
     func text(_ name: SettingName) -> String? {
         // One key component of capitals and underscores is kept as it is by the provider.
         let key = ConfigKey([name.rawValue])
+        if let file = secretFile(name) {
+            return accepted { () throws(ConfigurationError) in try file.read() }
+        }
         guard let value = reader.string(forKey: key, isSecret: name.isSecret) else { return nil }
         // A secret is taken as it is; it may end in a space on purpose.
         let kept = name.isSecret ? value : value.trimmingCharacters(in: .whitespaces)
         return kept.isEmpty ? nil : kept
+    }
+
+    /// The file in which a secret is; nil where none is named. Both a value and a file are one too many.
+    func secretFile(_ name: SettingName) -> SecretFile? {
+        guard let variant = name.fileVariant,
+            let path = reader.string(forKey: ConfigKey([variant]))?.trimmingCharacters(
+                in: .whitespaces), !path.isEmpty
+        else { return nil }
+        if let value = reader.string(forKey: ConfigKey([name.rawValue]), isSecret: true),
+            !value.isEmpty
+        {
+            refuse(
+                ConfigurationError(
+                    variant, value: path, accepted: "only where \(name.rawValue) is not set"))
+        }
+        return SecretFile(name: variant, path: path)
     }
 
     /// A whole decimal number within bounds.

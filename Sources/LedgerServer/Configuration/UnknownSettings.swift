@@ -6,7 +6,8 @@ enum UnknownSettings {
     /// those, and of all others, only what is nearly a setting's name is told. In the `.env` file
     /// everything unknown is.
     static func warnings(environment: [String: String], file: [String: String]) -> [String] {
-        let known = Set(SettingName.allCases.map(\.rawValue))
+        let known = Set(
+            SettingName.allCases.map(\.rawValue) + SettingName.allCases.compactMap(\.fileVariant))
         let fromFile = file.keys.filter { !known.contains($0) }
         let fromEnvironment = environment.compactMap { name, value -> String? in
             guard !known.contains(name), !isServiceLink(name, value) else { return nil }

@@ -32,6 +32,7 @@ package final class EtcdHealthMonitor: Service, Sendable {
     private let onClockSample: ClockSink
     private let onLeader: @Sendable (EtcdEndpoint) -> Void
     private let onRound: @Sendable (EtcdRound) -> Void
+    private let longestPause: @Sendable () -> Duration
     private let sleep: @Sendable (Duration) async throws -> Void
     private let logger: Logger
 
@@ -45,12 +46,14 @@ package final class EtcdHealthMonitor: Service, Sendable {
     ///   - onClockSample: takes each member's clock.
     ///   - onLeader: takes the address of the member that leads, whenever one says so.
     ///   - onRound: takes what all members together have said, whenever all were asked.
+    ///   - longestPause: asked after each round, how soon the next one has to be at the latest.
     ///   - sleep: waits; replaced in tests.
     package init(
         endpoints: [EtcdEndpoint], interval: Duration, pingTimeout: Duration, logger: Logger,
         probe: @escaping Probe, onClockSample: @escaping ClockSink = { _, _, _ in },
         onLeader: @escaping @Sendable (EtcdEndpoint) -> Void = { _ in },
         onRound: @escaping @Sendable (EtcdRound) -> Void = { _ in },
+        longestPause: @escaping @Sendable () -> Duration = { EtcdHealthMonitor.longestInterval },
         sleep: @escaping @Sendable (Duration) async throws -> Void = {
             try await Task.sleep(for: $0)
         }
@@ -62,6 +65,7 @@ package final class EtcdHealthMonitor: Service, Sendable {
         self.onClockSample = onClockSample
         self.onLeader = onLeader
         self.onRound = onRound
+        self.longestPause = longestPause
         self.sleep = sleep
         self.logger = logger
     }
@@ -70,7 +74,8 @@ package final class EtcdHealthMonitor: Service, Sendable {
     package convenience init(
         client: EtcdClient, configuration: ServiceConfiguration, logger: Logger,
         onClockSample: @escaping ClockSink = { _, _, _ in },
-        onRound: @escaping @Sendable (EtcdRound) -> Void = { _ in }
+        onRound: @escaping @Sendable (EtcdRound) -> Void = { _ in },
+        longestPause: @escaping @Sendable () -> Duration = { EtcdHealthMonitor.longestInterval }
     ) {
         self.init(
             endpoints: client.endpoints, interval: configuration.etcdHealthCheckInterval,
@@ -80,7 +85,7 @@ package final class EtcdHealthMonitor: Service, Sendable {
                     of: endpoint, options: EtcdRequestOptions(timeout: timeout, only: endpoint))
             }, onClockSample: onClockSample,
             // Who asks the leader saves the others a hop.
-            onLeader: { client.prefer($0) }, onRound: onRound)
+            onLeader: { client.prefer($0) }, onRound: onRound, longestPause: longestPause)
     }
 
     /// What was last learned of each member, in the order of the setting.
@@ -114,8 +119,9 @@ package final class EtcdHealthMonitor: Service, Sendable {
     /// A member that is not well, or was not there at the start, is asked again soon: the verdict on the own clock needs
     /// most of them.
     private var pause: Duration {
-        members.allSatisfy { $0.condition == .healthy }
-            ? interval : min(interval, Self.unwellInterval)
+        let pause = min(interval, longestPause())
+        return members.allSatisfy { $0.condition == .healthy }
+            ? pause : min(pause, Self.unwellInterval)
     }
 
     /// Asks all members now, for at most a second; callers at the same time share one check. A caller that is cancelled

@@ -1,3 +1,4 @@
+package import EtcdGateway
 package import Foundation
 
 /// What etcd's members have said when all of them were asked, as far as it decides whether events can be sealed.
@@ -8,11 +9,15 @@ package struct EtcdRound: Sendable {
     package var hasNoSpace: Bool?
     /// The release of a member that can lose what it has committed.
     package var refusedRelease: String?
+    /// What the members that answered have said of themselves.
+    package var statuses: [EtcdMemberStatus]
 
     package init(
-        began: ContinuousClock.Instant, hasNoSpace: Bool? = nil, refusedRelease: String? = nil
+        began: ContinuousClock.Instant, hasNoSpace: Bool? = nil, refusedRelease: String? = nil,
+        statuses: [EtcdMemberStatus] = []
     ) {
         self.began = began
+        self.statuses = statuses
         self.hasNoSpace = hasNoSpace
         self.refusedRelease = refusedRelease
     }
@@ -23,6 +28,7 @@ package struct EtcdRound: Sendable {
         self.init(
             began: began,
             hasNoSpace: answered.isEmpty ? nil : answered.contains(where: \.hasNoSpace),
-            refusedRelease: members.lazy.compactMap { $0.unsafeVersion(at: now) }.first)
+            refusedRelease: members.lazy.compactMap { $0.unsafeVersion(at: now) }.first,
+            statuses: answered.compactMap(\.status))
     }
 }

@@ -11,6 +11,8 @@ struct HealthAnswer {
     let further: [Ledger_DependencyHealth]
     /// What was found of the stored events; nil where nothing was.
     var alarm: String?
+    /// Which members are asked.
+    var breakers: [EtcdBreakerStatus] = []
 
     /// HEALTHY: events can be sealed and all dependencies are well. DEGRADED: reads are served, but
     /// sealing or a dependency is not well. UNHEALTHY: reads are not served.
@@ -57,7 +59,7 @@ struct HealthAnswer {
             $0.isCritical = distinctMembers == 1
             ($0.status, $0.message, $0.error) = Self.judgement(of: member)
             $0.config = configuration(of: member)
-            $0.metadata = Self.metadata(of: member)
+            $0.metadata = metadata(of: member)
             $0.lastCheck = member.lastCheck.map(Timestamp.rfc3339) ?? ""
             $0.responseTimeMs = Int64((member.responseTime / .milliseconds(1)).rounded(.up))
         }
@@ -96,12 +98,24 @@ struct HealthAnswer {
         }
     }
 
-    private static func metadata(of member: EtcdMemberHealth) -> [String: String] {
-        guard let status = member.status else { return [:] }
-        return [
-            "version": status.version, "db_size": "\(status.dbSize)",
-            "leader": String(status.leader, radix: 16), "raft_term": "\(status.raftTerm)",
-            "member_id": String(status.memberID, radix: 16),
-        ]
+    private func metadata(of member: EtcdMemberHealth) -> [String: String] {
+        var metadata: [String: String] = [:]
+        if let breaker = breakers.first(where: { $0.endpoint == member.endpoint }) {
+            metadata["breaker"] = breaker.state.rawValue
+            metadata["breaker_opened"] = "\(breaker.openedCount)"
+        }
+        if let pool {
+            metadata["connections_opening"] = "\(pool.opening)"
+            metadata["connections_opened"] = "\(pool.openedCount)"
+            metadata["requests_waiting"] = "\(pool.waiting)"
+            metadata["wait_ms"] = "\(Int64(pool.waitTime / .milliseconds(1)))"
+        }
+        guard let status = member.status else { return metadata }
+        metadata["version"] = status.version
+        metadata["db_size"] = "\(status.dbSize)"
+        metadata["leader"] = String(status.leader, radix: 16)
+        metadata["raft_term"] = "\(status.raftTerm)"
+        metadata["member_id"] = String(status.memberID, radix: 16)
+        return metadata
     }
 }

@@ -12,6 +12,8 @@ package final class HealthReporter: Sendable {
     private let further: @Sendable () -> [Ledger_DependencyHealth]
     private let trouble: @Sendable () -> EtcdTrouble?
     private let audit: @Sendable () -> AuditReport?
+    private let breakers: @Sendable () -> [EtcdBreakerStatus]
+    private let storage: @Sendable () -> StorageReport
     private let start = ContinuousClock.now
 
     /// Makes a reporter.
@@ -21,12 +23,16 @@ package final class HealthReporter: Sendable {
     ///   - further: dependencies other than etcd's members, for example the sealing replica.
     ///   - trouble: what etcd refuses lastingly.
     ///   - audit: what the continuous audit knows; nil where there is none.
+    ///   - breakers: which members are asked.
+    ///   - storage: how full etcd is.
     package init(
         board: StatusBoard, monitor: EtcdHealthMonitor,
         pool: @escaping @Sendable () -> EtcdPoolStatistics? = { nil },
         further: @escaping @Sendable () -> [Ledger_DependencyHealth] = { [] },
         trouble: @escaping @Sendable () -> EtcdTrouble? = { nil },
-        audit: @escaping @Sendable () -> AuditReport? = { nil }
+        audit: @escaping @Sendable () -> AuditReport? = { nil },
+        breakers: @escaping @Sendable () -> [EtcdBreakerStatus] = { [] },
+        storage: @escaping @Sendable () -> StorageReport = { StorageReport() }
     ) {
         self.board = board
         self.monitor = monitor
@@ -34,6 +40,8 @@ package final class HealthReporter: Sendable {
         self.further = further
         self.trouble = trouble
         self.audit = audit
+        self.breakers = breakers
+        self.storage = storage
     }
 
     /// What the replica can do now, and where etcd says why not, that.
@@ -54,7 +62,8 @@ package final class HealthReporter: Sendable {
         let audited = audit()
         let report = HealthAnswer(
             status: status, members: members, pool: pool(),
-            further: further() + [audited?.dependency].compactMap { $0 }, alarm: audited?.alarm)
+            further: further() + [audited?.dependency, storage().dependency].compactMap { $0 },
+            alarm: audited?.alarm, breakers: breakers())
         return .with {
             $0.status = report.overall
             $0.message = report.message

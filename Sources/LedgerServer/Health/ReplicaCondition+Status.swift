@@ -30,7 +30,7 @@ extension ReplicaCondition {
             (
                 .readOnly, true,
                 "etcd has no space left: events are read and not sealed until an operator has made "
-                    + "room and disarmed etcd's alarm"
+                    + "room, and disarmed etcd's alarm where there is one"
             )
         case .releaseRefused:
             (

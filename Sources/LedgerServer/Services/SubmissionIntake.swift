@@ -6,32 +6,28 @@ package import LedgerCore
 /// Checks what callers submit before the sealing loop hears of it: who calls, the event's bounds, its signature.
 package struct SubmissionIntake: Sendable {
     private let limits: EventLimits
-    private let allowedSubmitters: Set<String>
+    private let submitters: AccessList
     private let verifier: VEPSVerifier?
+    private let admission: RateAdmission?
 
     /// - Parameters:
     ///   - limits: `LEDGER_MAX_PAYLOAD_BYTES`.
-    ///   - allowedSubmitters: `LEDGER_ALLOWED_SUBMITTERS`; empty for every caller.
+    ///   - submitters: `LEDGER_ALLOWED_SUBMITTERS`.
     ///   - verifier: checks `veps_signature`; nil where signatures are only stored.
-    package init(limits: EventLimits, allowedSubmitters: [String], verifier: VEPSVerifier?) {
+    ///   - admission: bounds how many events are taken; nil where nothing does.
+    package init(
+        limits: EventLimits, submitters: AccessList, verifier: VEPSVerifier?,
+        admission: RateAdmission? = nil
+    ) {
         self.limits = limits
-        self.allowedSubmitters = Set(allowedSubmitters)
+        self.submitters = submitters
         self.verifier = verifier
+        self.admission = admission
     }
 
     /// Whether the caller may submit at all.
     package func authorize(_ caller: CallerIdentity) throws(LedgerRPCError) {
-        if allowedSubmitters.isEmpty { return }
-        guard !caller.names.isEmpty else {
-            throw LedgerRPCError(
-                .unauthenticated, .notAuthenticated,
-                "a client certificate is required to submit; the event was not sealed")
-        }
-        guard caller.names.contains(where: allowedSubmitters.contains) else {
-            throw LedgerRPCError(
-                .permissionDenied, .notAllowed,
-                "this caller may not submit; the event was not sealed")
-        }
+        try submitters.check(caller, to: "submit", consequence: "; the event was not sealed")
     }
 
     /// What a message comes to.
@@ -42,6 +38,15 @@ package struct SubmissionIntake: Sendable {
         case refused(LedgerRPCError, eventID: String)
         /// The bytes are no event at all.
         case broken(LedgerRPCError)
+
+        /// The event's id, as far as it could be read.
+        package var eventID: String {
+            switch self {
+            case .event(let event): String(decoding: event.eventID.utf8, as: UTF8.self)
+            case .refused(_, let eventID): eventID
+            case .broken: ""
+            }
+        }
 
         /// The event, or why there is none.
         package var event: CertifiedEvent {
@@ -82,9 +87,14 @@ package struct SubmissionIntake: Sendable {
         case .broken(let error): .broken(error)
         case .encoded(let bytes): validateWhole(SubmittedMessage.decode(bytes), from: caller)
         case .submission(let submission):
-            switch check(submission, from: caller) {
-            case .event(let event): verified(event)
-            case let verdict: verdict
+            // Before what costs more: checking the event, and its signature.
+            if let error = admission?.refusal(of: submission.eventID, from: caller) {
+                .refused(error, eventID: submission.displayedID)
+            } else {
+                switch check(submission, from: caller) {
+                case .event(let event): verified(event)
+                case let verdict: verdict
+                }
             }
         }
     }

@@ -64,14 +64,19 @@ struct EtcdOptions: ParsableArguments {
     }
 
     /// Runs the body with the stored ledger.
-    func withStore(_ body: (LedgerStore) async throws -> Void) async throws {
+    ///
+    /// - Parameter archived: where what has left etcd is read.
+    func withStore(
+        archived: (any ArchivedPast)? = nil, _ body: (LedgerStore) async throws -> Void
+    ) async throws {
         let environment = ProcessInfo.processInfo.environment
         let name = prefix ?? environment["LEDGER_PREFIX"].flatMap { $0.isEmpty ? nil : $0 }
         do {
             let client = try EtcdClient(
                 configuration: try configuration(environment: environment),
                 logger: Logger(label: "ledgerctl") { _ in SwiftLogNoOpLogHandler() })
-            let store = LedgerStore(store: client, keys: LedgerKeys(prefix: name ?? "ledger/"))
+            let store = LedgerStore(
+                store: client, keys: LedgerKeys(prefix: name ?? "ledger/"), archived: archived)
             do {
                 try await body(store)
             } catch {
@@ -84,8 +89,10 @@ struct EtcdOptions: ParsableArguments {
             throw ExitCode(ExitCodes.unavailable)
         } catch let error as LedgerStoreError {
             Console.note("ledgerctl: " + Printable.escape("\(error)"))
-            if case .unavailable = error.code { throw ExitCode(ExitCodes.unavailable) }
-            throw ExitCode(ExitCodes.verificationFailed)
+            switch error.code {
+            case .unavailable, .archive: throw ExitCode(ExitCodes.unavailable)
+            case .inconsistent, .unsupportedFormat: throw ExitCode(ExitCodes.verificationFailed)
+            }
         }
     }
 }

@@ -90,6 +90,53 @@ struct ObstacleTests {
         #expect(obstacle(bench) == nil)
     }
 
+    @Test("of the reserve nothing is sealed, and nobody tries: until there is room")
+    func storageReserve() throws {
+        let bench = ReplicaBench.alone()
+        bench.send(.membersChecked(isFull: false, releaseIsRefused: false, roomBytes: 0))
+        #expect(obstacle(bench) == .storageFull)
+        let refused = bench.submit("a").effects
+        #expect(refused.outcomes == [.notSealed(.storageFull)] && refused.plan == nil)
+        // Nobody was asked: what is known stands.
+        bench.send(.membersChecked(isFull: nil, releaseIsRefused: false))
+        #expect(obstacle(bench) == .storageFull)
+        bench.send(.membersChecked(isFull: false, releaseIsRefused: false, roomBytes: 1))
+        #expect(obstacle(bench) == nil)
+        #expect(bench.submit("b").effects.plan != nil)
+    }
+
+    @Test("what is sealed between two looks at the members counts against the room")
+    func sealedBetweenLooks() throws {
+        let bench = ReplicaBench.alone()
+        bench.send(.membersChecked(isFull: false, releaseIsRefused: false, roomBytes: 8_000))
+        let first = try required(bench.transact("a"))
+        bench.apply(first, revision: 2)
+        #expect(obstacle(bench) == nil)
+        let second = try required(bench.transact("b"))
+        bench.apply(second, revision: 3)
+        #expect(obstacle(bench) == .storageFull)
+        #expect(bench.submit("c").effects.outcomes == [.notSealed(.storageFull)])
+    }
+
+    @Test("what finds no connection is certainly not sealed: overloaded, and the next one tries")
+    func fullPool() throws {
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
+        let outcomes = bench.end(proposal, .busy).outcomes
+        #expect(outcomes == [.notSealed(.overloaded(retryAfter: SealingSettings.busyDelay))])
+        bench.pass(milliseconds: 5)
+        #expect(try required(bench.transact("b")).id != proposal.id)
+    }
+
+    @Test("a second transmission without a connection settles nothing while the first is open")
+    func fullPoolInDoubt() throws {
+        let bench = ReplicaBench.alone()
+        let proposal = try required(bench.transact("a"))
+        let read = try required(bench.end(proposal, .unknown).observation)
+        #expect(bench.send(.observed(read, .success(.empty))).transmitted?.id == proposal.id)
+        #expect(bench.end(proposal, .busy).outcomes.isEmpty)
+    }
+
     @Test("formats.md: another format in a failed comparison stops sealing at once, with certainty")
     func unknownFormat() throws {
         let bench = ReplicaBench.alone()

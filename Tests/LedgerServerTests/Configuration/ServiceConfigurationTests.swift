@@ -140,7 +140,7 @@ struct ServiceConfigurationTests {
                 == .init(
                     certificatePath: keys.certificate(.p256), keyPath: keys.key(.p256),
                     clientCAPath: keys.certificate(.p384)))
-        #expect(settings.allowedSubmitters == ["spiffe://a/b", "veps"])
+        #expect(settings.allowedSubmitters.map(\.description) == ["spiffe://a/b", "veps"])
         let withoutCA = cert.merging(key) { $1 }.merging(submitters) { $1 }
         #expect(try refusal(withoutCA).variable == "LEDGER_ALLOWED_SUBMITTERS")
     }

@@ -1,0 +1,186 @@
+import EtcdGateway
+import Foundation
+import LedgerArchive
+import LedgerCore
+import LedgerStore
+import ObjectStorage
+import TestSupport
+import Testing
+
+/// Archives of a ledger that a service has sealed into a real etcd, verified without it, and put back into it under
+/// another prefix.
+@Suite("Verifying an archive, and recovering from it", .serialized)
+struct ArchiveRecoveryTests {
+    private static let size = 9_300
+
+    private func withArchive(
+        _ body: (ArchiveBench, StoredLedger, LedgerStore) async throws -> Void
+    ) async throws {
+        try await ArchiveBench.with(events: Self.size + 40) { bench, _ in
+            try await bench.publish(Self.size)
+            await bench.round(bench.archiver(bench.objects))
+            #expect(try await bench.faults() == [])
+            // Nothing is under this prefix.
+            let prefix = "recovered-\(UUID().uuidString)/"
+            let store = LedgerStore(
+                store: bench.stored.client, keys: LedgerKeys(prefix: prefix),
+                archived: bench.reader(bench.objects))
+            try await body(bench, bench.stored, store)
+        }
+    }
+
+    private func recovery(
+        _ bench: ArchiveBench, _ store: LedgerStore, retain: UInt64? = nil
+    ) -> ArchiveRecovery {
+        ArchiveRecovery(
+            bench.objects, keys: [bench.signer.verifier], store: store, retain: retain)
+    }
+
+    private func values(
+        _ range: LedgerKeys.Range, _ client: EtcdClient, without prefix: [UInt8]
+    ) async throws -> [[UInt8]: [UInt8]] {
+        var values: [[UInt8]: [UInt8]] = [:]
+        var key = range.key
+        while true {
+            let page = try await client.range(
+                EtcdRangeRequest(key: key, rangeEnd: range.rangeEnd, limit: 200))
+            for pair in page.kvs { values[Array(pair.key.dropFirst(prefix.count))] = pair.value }
+            guard let last = page.kvs.last, page.kvs.count == 200 else { return values }
+            key = last.key + [0]
+        }
+    }
+
+    @Test("an archive is verified without etcd, and a changed or missing object of each kind is named")
+    func verification() async throws {
+        try await withArchive { bench, _, _ in
+            let verification = ArchiveVerification(bench.objects, keys: [bench.signer.verifier])
+            let archive = try await verification.verify().archive
+            #expect(archive.size == UInt64(Self.size))
+            #expect(archive.objectCount > 70)
+            for name in [
+                "tile/entries/000", "tile/entries/036.p/84", "tile/0/003", "tile/0/036.p/84",
+                "tile/1/000.p/36", "ids/00000000000000000001", "checkpoint",
+            ] {
+                let file = bench.folder.appending(path: name)
+                let kept = try Data(contentsOf: file)
+                for place in [0, kept.count / 2, kept.count - 2] {
+                    var changed = kept
+                    changed[changed.startIndex + place] ^= 0x10
+                    try changed.write(to: file)
+                    await #expect(throws: ArchiveFinding.self, "\(name), byte \(place)") {
+                        try await verification.verify()
+                    }
+                }
+                try FileManager.default.removeItem(at: file)
+                let finding = await #expect(throws: ArchiveFinding.self) {
+                    try await verification.verify()
+                }
+                if name != "checkpoint" { #expect("\(finding!)".contains(name)) }
+                try kept.write(to: file)
+            }
+            let stranger = try NoteSigner(
+                name: bench.signer.verifier.name, privateKey: Array(repeating: 8, count: 32))
+            await #expect(throws: ArchiveFinding.self) {
+                try await ArchiveVerification(bench.objects, keys: [stranger.verifier]).verify()
+            }
+            _ = try await verification.verify()
+        }
+    }
+
+    @Test("an empty etcd becomes the very ledger, once and for all")
+    func everything() async throws {
+        try await withArchive { bench, stored, store in
+            var asked = 0
+            let refused = try await recovery(bench, store).run(
+                confirm: { _ in
+                    asked += 1
+                    return false
+                }, progress: { _ in })
+            #expect(refused == nil)
+            #expect(try await store.observe().observation == .empty)
+            let plan = try await recovery(bench, store).run(
+                confirm: { plan in
+                    #expect(plan.before == .zero)
+                    #expect(plan.size == UInt64(Self.size))
+                    return true
+                }, progress: { _ in })
+            #expect(plan != nil)
+            let observation = try await store.observe().observation
+            #expect(observation.format == .one)
+            let loaded = try await LedgerLoader(store).load(upTo: observation, indexSeed: 3)
+            #expect(loaded.head.tree.root == (try Checkpoint(parsing: bench.note(Self.size).text)).root)
+            // Segments and tiles are the same keys with the same values; so are blocks up to the last full segment.
+            let client = stored.client
+            let (own, other) = (store.keys, stored.keys)
+            #expect(
+                try await values(own.allSegments, client, without: own.prefix)
+                    == values(other.allSegments, client, without: other.prefix))
+            for level in 0...1 {
+                #expect(
+                    try await values(
+                        own.tiles(level: level, from: 0), client, without: own.prefix)
+                        == values(
+                            other.tiles(level: level, from: 0), client, without: other.prefix))
+            }
+            let recorded = { (number: UInt64) in number + 1_024 <= 8_192 }
+            let blocks = try await store.blocks(from: 1, through: 8_192, limit: 10_000)
+            for block in blocks where recorded(block.first.rawValue) {
+                #expect(try await stored.value(other.block(block.first)) == block.bytes)
+            }
+            #expect(try await store.archive()?.record.through.rawValue == UInt64(Self.size))
+            #expect(try await store.checkpoint()?.bytes == bench.note(Self.size).encoded())
+            let again = try await recovery(bench, store).run(
+                confirm: { plan in
+                    #expect(plan.before.rawValue == UInt64(Self.size))
+                    return true
+                }, progress: { _ in })
+            #expect(again != nil)
+            #expect(try await store.observe().observation == observation)
+        }
+    }
+
+    @Test("of a large archive only the newest events are put into an empty etcd; the others are read where they are")
+    func newest() async throws {
+        try await withArchive { bench, stored, store in
+            let plan = try await recovery(bench, store, retain: 4_500).run(
+                confirm: { _ in true }, progress: { _ in })
+            #expect(plan?.trimmed == 4_096)
+            let observation = try await store.observe().observation
+            #expect(observation.format == .two)
+            #expect(try await store.archive()?.record.trimmed == 4_096)
+            #expect(
+                try await values(store.keys.allSegments, stored.client, without: store.keys.prefix)
+                    .keys.count == 1)
+            let loaded = try await LedgerLoader(store).load(upTo: observation, indexSeed: 3)
+            #expect(loaded.head == observation.head)
+            let first = try #require(try await store.block(first: 1))
+            #expect(try await stored.value(stored.keys.block(1)) == first)
+            let all = try await store.blocks(from: 1, through: 4_096, limit: 10_000)
+            #expect(all.first?.first == 1)
+        }
+    }
+
+    @Test("another past, a store that is ahead, and a replica that holds the hint end it before anything is written")
+    func refusals() async throws {
+        try await withArchive { bench, stored, store in
+            let ahead = LedgerStore(store: stored.client, keys: stored.keys)
+            _ = try await stored.client.transaction(
+                .init(success: [.delete(key: stored.keys.sealer)]))
+            await #expect(throws: RecoveryError.self) {
+                try await recovery(bench, ahead).run(confirm: { _ in true }, progress: { _ in })
+            }
+            try await stored.client.transaction(
+                .init(success: [
+                    .put(
+                        key: store.keys.archive,
+                        value: ArchiveRecord(location: "file:///elsewhere", through: 1)
+                            .encodedJSON())
+                ]))
+            let error = await #expect(throws: RecoveryError.self) {
+                try await recovery(bench, store).run(confirm: { _ in true }, progress: { _ in })
+            }
+            #expect("\(error!)".contains("file:///elsewhere"))
+            #expect(try await store.observe().observation == .empty)
+        }
+    }
+}
