@@ -130,6 +130,11 @@ test-monitoring: ## check metrics, alerts, dashboard and runbook against running
 	.local/venv/bin/python -B Tests/monitoring/monitoring_test.py \
 		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
 
+.PHONY: dashboard-picture
+dashboard-picture: ## draw docs/dashboard.svg from what Prometheus scrapes of a cluster under load
+	.local/venv/bin/python -B scripts/draw-dashboard.py --bin "$$(swift build --show-bin-path)" \
+		--seconds 120 --rate 150 docs/dashboard.svg
+
 .PHONY: test-logs
 test-logs: ## check what running services write: per call, in the audit log, without a quorum
 	.local/venv/bin/python -B Tests/logs/logs_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)

@@ -59,6 +59,8 @@ LIST
     pkg-config --exists openssl 2>/dev/null || echo libssl-dev
     pkg-config --exists zlib 2>/dev/null || echo zlib1g-dev
     python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+    # The tests' S3 server, which runs in Debian's own Python whatever comes first in PATH.
+    /usr/bin/python3 -c 'import swift.proxy.server' 2>/dev/null || echo python3-swift
     [[ -e /etc/ssl/certs/ca-certificates.crt ]] || echo ca-certificates
 }
 

@@ -30,12 +30,8 @@ FOREIGN = {
     "kube_cronjob_created",
     "kube_pod_container_status_restarts_total",
 }
-# Not there on every ledger: those of the archive, and of etcd's quota and breakers.
+# Not there on every ledger: only where there is an archive.
 OPTIONAL = {
-    "ledger_etcd_breaker",
-    "ledger_etcd_database_bytes",
-    "ledger_etcd_quota_bytes",
-    "ledger_etcd_seconds_until_full",
     "ledger_archive_lag_seconds",
     "ledger_archive_requests_total",
     "ledger_archive_through",

@@ -5,7 +5,7 @@ import Glibc
 ///
 /// Everything here runs on that thread, except `init` and `startThread`, which come before it.
 @safe final class CurlLoop {
-    private let settings: TransportSettings
+    fileprivate let settings: TransportSettings
     private let inbox: TransportInbox
     private let board: StatisticsBoard
     /// The multi handle. Valid from `init` to the end of `run()`.
@@ -365,10 +365,10 @@ private let onOpen: ledger_curl_open_callback = { context, _, address in
         address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue),
         address.pointee.protocol)
     if let context = unsafe context, descriptor >= 0 {
-        SocketOptions.limitSilence(descriptor)
         // The loop outlives all connections: see `makeTransfer`.
-        unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().sockets.opened(
-            descriptor)
+        let loop = unsafe Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue()
+        SocketOptions.limitSilence(descriptor, to: loop.settings.unacknowledgedTimeout)
+        loop.sockets.opened(descriptor)
     }
     return descriptor
 }

@@ -2,13 +2,9 @@ import Glibc
 
 /// What is asked of libcurl's sockets beside libcurl.
 enum SocketOptions {
-    /// How long a peer's machine may leave bytes unacknowledged, or probes unanswered: one that is gone, or has a new
-    /// address, leaves the old connection behind without a word. A peer that is merely busy acknowledges.
-    private static let longestSilenceMilliseconds: Int32 = 1_500
-
     /// Has the system end a connection whose other end is gone.
-    static func limitSilence(_ socket: Int32) {
-        var value = longestSilenceMilliseconds
+    static func limitSilence(_ socket: Int32, to time: Duration) {
+        var value = Int32(clamping: time.wholeMilliseconds)
         // The pointer is to a local variable of the size that is named. Where the system does not know the option,
         // the requests' own deadlines remain.
         _ = unsafe setsockopt(

@@ -37,6 +37,10 @@ package struct TransportSettings: Sendable {
     package var connectTimeout = Duration.seconds(5)
     /// How long a peer may leave requests unanswered before its connections are given up.
     package var longestSilence = Duration.seconds(10)
+    /// How long a peer's machine may leave bytes unacknowledged, probes unanswered, or its window closed: one that is
+    /// gone, or has a new address, leaves the old connection behind without a word. A peer that is merely busy
+    /// acknowledges.
+    package var unacknowledgedTimeout = Duration.milliseconds(1_500)
     /// The longest body of an answer, in bytes, unless a request allows less.
     package var maxAnswerBytes = 1 << 20
     package var keptFields = KeptFields.all

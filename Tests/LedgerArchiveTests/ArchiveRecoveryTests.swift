@@ -169,7 +169,7 @@ struct ArchiveRecoveryTests {
             await #expect(throws: RecoveryError.self) {
                 try await recovery(bench, ahead).run(confirm: { _ in true }, progress: { _ in })
             }
-            try await stored.client.transaction(
+            _ = try await stored.client.transaction(
                 .init(success: [
                     .put(
                         key: store.keys.archive,

@@ -124,6 +124,9 @@ struct FolderStoreTests {
             #expect(
                 await failure { try await store.replace(ObjectName("a"), with: [1]) } != nil)
             #expect(
+                await failure { _ = try await store.putIfAbsent(ObjectName("a"), [1]) }
+                    == .notAllowed)
+            #expect(
                 await failure { _ = try await store.putIfAbsent(ObjectName("a/b/c"), [1]) } != nil)
         }
     }

@@ -46,57 +46,55 @@ struct ArchivedPastTests {
         }
     }
 
-    /// A ledger of 13,000 events; `sizes` are those of its blocks in turn.
-    private func ledger(_ sizes: [Int] = [30, 1, 700, 333]) throws -> (
-        LedgerWriter, SimulatedArchive
-    ) {
-        var writer = LedgerWriter()
-        try writer.fill(to: 13_000, blocks: sizes)
-        let archive = SimulatedArchive()
-        archive.fill(from: writer.store, writer.ledger.keys)
-        return (writer, archive)
+    /// A ledger of 9,500 events or a few more; `sizes` are those of its blocks in turn.
+    private func ledger(_ sizes: [Int] = [30, 1, 700, 333]) throws -> PreparedLedger {
+        try .with(events: 9_500, sizes: sizes)
     }
 
-    private func store(_ writer: LedgerWriter, _ archive: (any ArchivedPast)?) -> LedgerStore {
-        LedgerStore(store: writer.store, keys: writer.ledger.keys, archived: archive)
+    private func store(
+        _ etcd: any KeyValueStore, _ ledger: PreparedLedger, _ archive: (any ArchivedPast)?
+    ) -> LedgerStore {
+        LedgerStore(store: etcd, keys: ledger.keys, archived: archive)
     }
 
     @Test(
         "every read answers after trimming what it answered before",
-        arguments: [[30, 1, 700, 333], [1_024], [1_000], [7, 1, 1, 1_024]], [4_096, 8_192, 12_288])
+        arguments: [[30, 1, 700, 333], [1_024], [1_000]], [4_096, 8_192])
     func sameAnswers(sizes: [Int], trimmed: UInt64) async throws {
-        let (writer, archive) = try ledger(sizes)
-        let before = try await Everything(store(writer, nil), through: 13_000)
+        let made = try ledger(sizes)
+        let (etcd, archive, keys) = (made.etcd(), made.archive(), made.keys)
+        let before = try await Everything(store(etcd, made, nil), through: made.head)
         #expect(before.blocks.first?.first == 1)
-        #expect(before.tiles[0]?.count == 50)
-        let (keys, trimmed) = (writer.ledger.keys, SequenceNumber(trimmed))
+        #expect(before.tiles[0]?.count == Int(made.head.rawValue / 256))
+        let trimmed = SequenceNumber(trimmed)
         // Half of it at first: others may have come no further.
-        try writer.store.trim(keys, to: trimmed, through: 13_000, deleting: false)
-        let doomed = writer.store.deletable(keys, trimmed: trimmed)
+        try etcd.trim(keys, to: trimmed, through: made.head, deleting: false)
+        let doomed = etcd.deletable(keys, trimmed: trimmed)
         #expect(!doomed.isEmpty)
         for half in [doomed.prefix(doomed.count / 2), doomed[...]] {
-            for key in half { writer.store.snapshot.keys[key] = nil }
-            let after = try await Everything(store(writer, archive), through: 13_000)
+            etcd.remove(half)
+            let after = try await Everything(store(etcd, made, archive), through: made.head)
             #expect(after == before)
             let stored = try await Everything(
-                store(writer, archive).asStored.patient, through: 13_000)
+                store(etcd, made, archive).asStored.patient, through: made.head)
             #expect(stored == before)
         }
-        #expect(writer.store.snapshot.keys[keys.block(1)] == nil)
+        #expect(etcd.snapshot.keys[keys.block(1)] == nil)
         // And a replica that starts.
-        let observation = try await store(writer, archive).observe().observation
-        let loaded = try await LedgerLoader(store(writer, archive)).load(
+        let observation = try await store(etcd, made, archive).observe().observation
+        let loaded = try await LedgerLoader(store(etcd, made, archive)).load(
             upTo: observation, indexSeed: 3)
-        #expect(loaded.head == writer.known.head)
+        #expect(loaded.head == observation.head)
         #expect(loaded.format == .two)
     }
 
     @Test("the newest trimmed number that was seen saves the reads of etcd, in all variants")
     func watermark() async throws {
-        let (writer, archive) = try ledger()
-        try writer.store.trim(writer.ledger.keys, to: 8_192, through: 13_000)
-        let metered = MeteredStore(writer.store)
-        let ledger = LedgerStore(store: metered, keys: writer.ledger.keys, archived: archive)
+        let made = try ledger()
+        let (etcd, archive, keys) = (made.etcd(), made.archive(), made.keys)
+        try etcd.trim(keys, to: 8_192, through: made.head)
+        let metered = MeteredStore(etcd)
+        let ledger = LedgerStore(store: metered, keys: keys, archived: archive)
         let patient = ledger.patient
         #expect(try await ledger.block(first: 1) != nil)
         #expect(metered.reads.count == 1)
@@ -110,7 +108,7 @@ struct ArchivedPastTests {
         #expect(metered.reads.count == 1)
         #expect(metered.transactions == 1)
         // A head that was observed is enough.
-        let other = LedgerStore(store: metered, keys: writer.ledger.keys, archived: archive)
+        let other = LedgerStore(store: metered, keys: keys, archived: archive)
         #expect(try await other.observe().archive?.record.trimmed == 8_192)
         #expect(try await other.block(first: 1) != nil)
         #expect(metered.reads.count == 1)
@@ -118,16 +116,16 @@ struct ArchivedPastTests {
 
     @Test("above the trimmed number, what is missing is missing")
     func findings() async throws {
-        let (writer, archive) = try ledger([10])
-        let keys = writer.ledger.keys
-        try writer.store.trim(keys, to: 4_096, through: 13_000)
+        let made = try ledger([10])
+        let (etcd, archive, keys) = (made.etcd(), made.archive(), made.keys)
+        try etcd.trim(keys, to: 4_096, through: made.head)
         for key in [keys.block(8_001), keys.tile(TileID(level: 0, index: 20)), keys.ids(1)] {
-            writer.store.snapshot.keys[key] = nil
+            etcd.snapshot.keys[key] = nil
         }
-        let ledger = store(writer, archive)
+        let ledger = store(etcd, made, archive)
         #expect(try await ledger.block(first: 8_001) == nil)
         #expect(try await ledger.tile(TileID(level: 0, index: 20)) == nil)
-        #expect(try await ledger.segments(from: 1, end: 3, limit: 2).first?.key == keys.ids(2))
+        #expect(try await ledger.segments(from: 1, end: 2, limit: 1).isEmpty)
         await #expect(throws: LedgerStoreError.self) {
             try await ledger.tiles(level: 0, from: 20, end: 22, limit: 2)
         }
@@ -142,9 +140,10 @@ struct ArchivedPastTests {
 
     @Test("a process that is told of no archive says what to set")
     func notConfigured() async throws {
-        let (writer, _) = try ledger()
-        try writer.store.trim(writer.ledger.keys, to: 8_192, through: 13_000)
-        let ledger = store(writer, nil)
+        let made = try ledger()
+        let (etcd, keys) = (made.etcd(), made.keys)
+        try etcd.trim(keys, to: 8_192, through: made.head)
+        let ledger = store(etcd, made, nil)
         for _ in 0..<2 {
             do {
                 _ = try await ledger.block(first: 1)
@@ -156,7 +155,7 @@ struct ArchivedPastTests {
                 }
             }
         }
-        #expect(try await ledger.newestBlockStart(atOrBelow: 13_000) != nil)
+        #expect(try await ledger.newestBlockStart(atOrBelow: made.head) != nil)
     }
 
     @Test(
@@ -164,20 +163,20 @@ struct ArchivedPastTests {
     )
     func trimmedWhileReading() async throws {
         for place in 1...4 {
-            let (writer, archive) = try ledger([10])
-            let keys = writer.ledger.keys
-            let before = try await Everything(store(writer, nil), through: 13_000)
+            let made = try ledger([10])
+            let (etcd, archive, keys) = (made.etcd(), made.archive(), made.keys)
             // Right before the request in that place, somebody trims; and once more a little later.
-            let racing = RacingStore(writer.store) { [store = writer.store] count in
-                if count == place { try store.trim(keys, to: 4_096, through: 13_000) }
-                if count == place + 2 { try store.trim(keys, to: 8_192, through: 13_000) }
+            let racing = RacingStore(etcd) { [store = etcd] count in
+                if count == place { try store.trim(keys, to: 4_096, through: made.head) }
+                if count == place + 2 { try store.trim(keys, to: 8_192, through: made.head) }
             }
             let ledger = LedgerStore(store: racing, keys: keys, archived: archive)
-            var pages = BlockPages(ledger, from: .first, through: 13_000)
+            var pages = BlockPages(ledger, from: .first, through: made.head)
             var blocks: [StoredBlock] = []
             while case let page = try await pages.nextPage(), !page.isEmpty { blocks += page }
-            #expect(blocks == before.blocks, "trimmed before request \(place)")
-            #expect(try await ledger.block(first: 4_091) == before.single[4_091])
+            #expect(blocks == made.blocks, "trimmed before request \(place)")
+            let straddling = made.blocks.first { $0.first == 4_091 }
+            #expect(try await ledger.block(first: 4_091) == straddling?.bytes)
         }
     }
 
@@ -185,19 +184,18 @@ struct ArchivedPastTests {
         "a block that reaches the trimmed number is read whole, however far it reaches and whatever is trimmed meanwhile"
     )
     func straddling() async throws {
-        // One block straddles 4,096, another ends with 8,192 and a third straddles 12,288.
-        for sizes in [[1_000], [1_024], [512, 300]] {
+        // Blocks straddle 4,096 and 8,192, or end with them.
+        for sizes in [[1_000], [1_024], [30, 1, 700, 333]] {
             for place in 1...5 {
-                let (writer, archive) = try ledger(sizes)
-                let keys = writer.ledger.keys
-                let before = try await Everything(store(writer, nil), through: 13_000)
-                try writer.store.trim(keys, to: 4_096, through: 13_000)
-                let racing = RacingStore(writer.store) { [store = writer.store] count in
-                    if count == place { try store.trim(keys, to: 8_192, through: 13_000) }
+                let made = try ledger(sizes)
+                let (etcd, archive, keys) = (made.etcd(), made.archive(), made.keys)
+                try etcd.trim(keys, to: 4_096, through: made.head)
+                let racing = RacingStore(etcd) { [store = etcd] count in
+                    if count == place { try store.trim(keys, to: 8_192, through: made.head) }
                 }
                 let ledger = LedgerStore(store: racing, keys: keys, archived: archive)
                 _ = try await ledger.archive()
-                for block in before.blocks where (2_000...9_300).contains(block.first.rawValue) {
+                for block in made.blocks where (2_000...9_300).contains(block.first.rawValue) {
                     #expect(
                         try await ledger.block(first: block.first) == block.bytes,
                         "\(sizes), \(place), \(block.first)")
@@ -209,18 +207,13 @@ struct ArchivedPastTests {
     @Test("a member's copy that is behind still has the block, or says that it is behind")
     func copies() async throws {
         let endpoints = [SimulatedEtcd.endpoint]
-        var writer = LedgerWriter()
-        try writer.fill(to: 4_000, blocks: [1_000])
+        let made = try ledger([1_000])
+        let (etcd, archive, keys) = (made.etcd(), made.archive(), made.keys)
         // The copy has neither the record nor the block that straddles.
-        let copy = SimulatedEtcd()
-        copy.snapshot = writer.store.snapshot
-        try writer.fill(to: 13_000, blocks: [1_000])
-        let archive = SimulatedArchive()
-        let keys = writer.ledger.keys
-        archive.fill(from: writer.store, keys)
-        let whole = try await Everything(store(writer, nil), through: 13_000)
-        try writer.store.trim(keys, to: 4_096, through: 13_000)
-        let failing = FailingStore(writer.store, copies: [endpoints[0]: copy])
+        let copy = made.etcd(batches: 4)
+        let whole = try await Everything(store(etcd, made, nil), through: made.head)
+        try etcd.trim(keys, to: 4_096, through: made.head)
+        let failing = FailingStore(etcd, copies: [endpoints[0]: copy])
         let now = MonotonicInstant(nanoseconds: 0)
         let ledger = LedgerStore(
             store: failing, keys: keys, members: EtcdMembers(endpoints: endpoints) { now },
@@ -239,32 +232,33 @@ struct ArchivedPastTests {
         await #expect(throws: LedgerStoreError.self) { try await own.block(first: 4_001) }
         #expect(try await ledger.block(first: 4_001) == whole.single[4_001])
         // It has caught up.
-        copy.snapshot = writer.store.snapshot
+        copy.snapshot = etcd.snapshot
         #expect(try await own.block(first: 4_001) == whole.single[4_001])
-        #expect(try await Everything(own, through: 13_000) == whole)
+        #expect(try await Everything(own, through: made.head) == whole)
     }
 
     @Test("an archive that answers with what cannot be is not believed")
     func nonsense() async throws {
-        let (writer, archive) = try ledger([10])
-        try writer.store.trim(writer.ledger.keys, to: 8_192, through: 13_000)
+        let made = try ledger([10])
+        let (etcd, archive, keys) = (made.etcd(), made.archive(), made.keys)
+        try etcd.trim(keys, to: 8_192, through: made.head)
         let bundle = try #require(archive[.bundle(0)])
         let segment = try #require(archive[.segment(0)])
         for wrong in [[], Array(bundle.dropLast()), bundle + [0], Array(bundle.dropFirst(2))] {
             archive[.bundle(0)] = wrong
-            await expectTrouble(store(writer, archive))
+            await expectTrouble(store(etcd, made, archive))
         }
         archive[.bundle(0)] = bundle
         for wrong in [[], Array(segment.dropLast()), segment.map { _ in UInt8(0) }] {
             archive[.segment(0)] = wrong
-            await expectTrouble(store(writer, archive), ofFirst: wrong.count != segment.count)
+            await expectTrouble(store(etcd, made, archive), ofFirst: wrong.count != segment.count)
         }
     }
 
     private func expectTrouble(_ ledger: LedgerStore, ofFirst: Bool = true) async {
         do {
             if ofFirst { _ = try await ledger.block(first: 1) }
-            var pages = BlockPages(ledger, from: .first, through: 13_000)
+            var pages = BlockPages(ledger, from: .first, through: 9_000)
             _ = try await pages.nextPage()
             Issue.record("nonsense was believed")
         } catch {

@@ -1,6 +1,7 @@
 import EtcdGateway
 import LedgerCore
 import LedgerStore
+import Synchronization
 
 /// A ledger that was sealed before, batch by batch, so that a world can seal it again without computing anything.
 struct PreparedLedger: Sendable {
@@ -19,8 +20,40 @@ struct PreparedLedger: Sendable {
     let objects: [SimulatedArchive.Name: [UInt8]]
     let blocks: [StoredBlock]
 
+    private static let made = Mutex<[[Int]: PreparedLedger]>([:])
+
+    /// One that was made before, where there is one with such batches and so many events.
+    static func with(events: UInt64, sizes: [Int]) throws -> PreparedLedger {
+        try made.withLock { made in
+            let key = [Int(events)] + sizes
+            if let ledger = made[key] { return ledger }
+            let ledger = try PreparedLedger(events: events, sizes: sizes)
+            made[key] = ledger
+            return ledger
+        }
+    }
+
+    var head: SequenceNumber { batches.last?.last ?? .zero }
+
+    /// An etcd in which all of it, or the first batches, are sealed.
+    func etcd(batches count: Int? = nil) -> SimulatedEtcd {
+        let etcd = SimulatedEtcd()
+        etcd.put(keys.format, LedgerFormat.one.value)
+        for batch in batches.prefix(count ?? batches.count) {
+            _ = etcd.apply(EtcdTransaction(success: batch.puts))
+        }
+        return etcd
+    }
+
+    /// An archive with every full object.
+    func archive() -> SimulatedArchive {
+        let archive = SimulatedArchive()
+        for (name, bytes) in objects { archive[name] = bytes }
+        return archive
+    }
+
     /// - Parameter sizes: of the batches, in turn.
-    init(events: UInt64, sizes: [Int]) throws {
+    private init(events: UInt64, sizes: [Int]) throws {
         var writer = LedgerWriter()
         let keys = writer.ledger.keys
         var batches: [Batch] = []
@@ -50,6 +83,6 @@ struct PreparedLedger: Sendable {
         self.batches = batches
         self.immutable = immutable
         self.blocks = blocks
-        objects = SimulatedArchive.objects(of: writer.store, keys)
+        objects = try SimulatedArchive.objects(of: writer.store, keys)
     }
 }

@@ -20,7 +20,7 @@ struct RestorationTests {
         return keys.filter { _ in true }.reduce(into: [:]) { $0[$1] = keys[$1]?.value }
     }
 
-    @Test("an empty store, and one that has the beginning, become the very ledger that was lost", arguments: [0, 5_001])
+    @Test("an empty store, and one that has the beginning, become the very ledger that was lost", arguments: [0, 3_598])
     func whole(kept: UInt64) async throws {
         var writer = LedgerWriter()
         try writer.fill(to: 9_300, blocks: Self.sizes)
@@ -31,7 +31,7 @@ struct RestorationTests {
         var rest = blocks(of: writer).filter { $0.first > start }[...]
         var observation = other.known.observation
         var steps = 0
-        while let step = try restoration.restore(&rest) {
+        while let step = try restoration.restore(&rest, maxBytes: 200_000) {
             #expect(step.keyCount <= LedgerRestoration.maxKeys)
             observation = try await other.ledger.restore(step, on: observation)
             steps += 1

@@ -24,30 +24,26 @@ final class SimulatedArchive: ArchivedPast {
         set { objects.withLock { $0[name] = newValue } }
     }
 
-    /// Takes in every full object of a ledger that is whole in etcd.
-    func fill(from ledger: SimulatedEtcd, _ keys: LedgerKeys) {
-        for (name, bytes) in Self.objects(of: ledger, keys) { self[name] = bytes }
-    }
-
-    static func objects(of ledger: SimulatedEtcd, _ keys: LedgerKeys) -> [Name: [UInt8]] {
-        var sealed = SealedLedger()
-        sealed.read(ledger, keys)
+    /// Every full object of a ledger that is whole in etcd.
+    static func objects(of ledger: SimulatedEtcd, _ keys: LedgerKeys) throws -> [Name: [UInt8]] {
         var objects: [Name: [UInt8]] = [:]
         var bundle: [UInt8] = []
-        var number: SequenceNumber = .first
-        while let event = sealed[number] {
-            Block.append(event.entry.encoded(), to: &bundle)
-            if number.rawValue.isMultiple(of: 256) {
-                objects[.bundle(number.rawValue / 256 - 1)] = bundle
-                bundle = []
-            }
-            number = number.next
-        }
+        var count: UInt64 = 0
+        let stored = ledger.snapshot.keys
         let all = keys.everything
-        for key in ledger.snapshot.keys.keys(from: all.key, to: all.rangeEnd) {
-            let value = ledger.snapshot.keys[key]?.value
+        for key in stored.keys(from: all.key, to: all.rangeEnd) {
+            guard let value = stored[key]?.value else { continue }
             if let id = keys.tileID(key) { objects[.tile(id)] = value }
             if let number = keys.segmentNumber(key) { objects[.segment(number)] = value }
+            guard let first = keys.blockNumber(key) else { continue }
+            for entry in try Block(decoding: value, firstNumber: first).entries {
+                Block.append(entry, to: &bundle)
+                count += 1
+                if count.isMultiple(of: 256) {
+                    objects[.bundle(count / 256 - 1)] = bundle
+                    bundle = []
+                }
+            }
         }
         return objects
     }
@@ -103,6 +99,13 @@ extension SimulatedEtcd {
         put(keys.archive, record.encodedJSON())
         put(keys.format, LedgerFormat.two.value)
         guard deleting else { return }
-        for key in deletable(keys, trimmed: trimmed) { snapshot.keys[key] = nil }
+        remove(deletable(keys, trimmed: trimmed))
+    }
+
+    /// Removes keys as if they never had been.
+    func remove(_ keys: some Sequence<[UInt8]>) {
+        var contents = snapshot
+        for key in keys { contents.keys[key] = nil }
+        snapshot = contents
     }
 }

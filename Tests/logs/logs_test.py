@@ -229,9 +229,11 @@ def canaries(context: Context) -> None:
         "LEDGER_PREFIX": "canaries/",
         "LEDGER_AUDIT_LOG": str(path),
         "LOG_LEVEL": "trace",
-        "LEDGER_INTERNAL_TOKEN": secrets["the token"],
+        # One secret from a file, the other (etcd's password) from its variable.
+        "LEDGER_INTERNAL_TOKEN_FILE": str(context.folder / "token"),
         "LEDGER_SIGNING_KEY": str(context.folder / "signing.pem"),
     }
+    (context.folder / "token").write_text(secrets["the token"])
     key = Ed25519PrivateKey.generate()
     encoding = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     text = key.private_bytes(*encoding, serialization.NoEncryption())

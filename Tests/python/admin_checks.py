@@ -94,9 +94,10 @@ def health(ledger: Ledger) -> None:
     found = eventually(healthy, "/health is not HEALTHY")
     for name, kind in {"message": str, "checked_at": str, "check_duration_ms": int}.items():
         expect(isinstance(found[name], kind), f"{name} is {found[name]!r}")
-    members = [one for one in found["dependencies"] if one["name"] != "audit"]
+    others = [one["name"] for one in found["dependencies"] if one["name"] in ("audit", "archive")]
+    members = [one for one in found["dependencies"] if one["name"] not in others]
     expect(members, "no member of etcd")
-    expect_equal("the other dependencies", len(found["dependencies"]) - len(members), 1)
+    expect(others in (["audit"], ["archive", "audit"]), f"the other dependencies are {others}")
     for dependency in members:
         config = dependency["config"]
         expect_equal("the name", dependency["name"], f"etcd/{config['hostname']}:{config['port']}")

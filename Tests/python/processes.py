@@ -190,7 +190,7 @@ class Service:
     def _is_ready(self) -> bool:
         for line in self.child.log.read_text(errors="replace").splitlines():
             for name, message in {**PORT_MESSAGES, "LEDGER_TILES_PORT": TILES_MESSAGE}.items():
-                found = re.search(r"\bport=(\d+)", line)
+                found = re.search(r'\bport(?:=|":")(\d+)', line)
                 if message in line and found:
                     self._settings[name] = found[1]
         if self.admin_port == 0 or self.port == 0 or self._settings.get("LEDGER_TILES_PORT") == "0":

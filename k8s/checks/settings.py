@@ -36,8 +36,13 @@ CERTIFICATE_SETTINGS = {
 
 
 def setting_names() -> set[str]:
-    """Every setting of the service, from its source."""
-    return set(re.findall(r'case \w+ = "(\w+)"', SETTING_NAMES.read_text()))
+    """Every setting of the service, from its source; of secrets also the variables that name a file."""
+    text = SETTING_NAMES.read_text()
+    names = dict(re.findall(r'case (\w+) = "(\w+)"', text))
+    secrets = text.partition("var isSecret")[2].partition("}")[0]
+    return set(names.values()) | {
+        f"{name}_FILE" for case, name in names.items() if re.search(rf"\.{case}\b", secrets)
+    }
 
 
 def check_settings(manifests: Manifests) -> Iterator[str]:
@@ -117,7 +122,7 @@ def check_archive(pod: Pod, settings: dict[str, str]) -> Iterator[str]:
     elif archive and not archive.startswith("s3://"):
         yield f"{pod.name}: LEDGER_ARCHIVE is neither a folder nor a bucket"
     for path in paths:
-        if not any(path.startswith(mount + "/") for mount in mounts):
+        if not any(f"{path}/".startswith(f"{mount}/") for mount in mounts):
             yield f"{pod.name}: nothing is mounted where {path} is"
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from check import check_schemas, findings
 from manifests import Manifests
-from settings import setting_names
 
 RENDERED = Path(__file__).parents[2] / ".local/manifests"
 
@@ -111,8 +110,8 @@ class Certificates(Overlay):
 
     def test_quota_that_is_not_etcds(self) -> None:
         container = self.container("Deployment", "ledger-service")
-        self.variable(container, "LEDGER_ETCD_QUOTA_BYTES")["value"] = "2147483648"
-        self.expect("LEDGER_ETCD_QUOTA_BYTES is 2147483648, which is not etcd's quota")
+        self.variable(container, "LEDGER_ETCD_QUOTA_BYTES")["value"] = "8589934592"
+        self.expect("LEDGER_ETCD_QUOTA_BYTES is 8589934592, which is not etcd's quota")
 
     def test_replica_name_that_the_caller_does_not_expect(self) -> None:
         container = self.container("Deployment", "ledger-service")
@@ -394,15 +393,13 @@ class Components(Overlay):
         self.variable(container, "LEDGER_TILES_PORT")["value"] = "8081"
         self.expect("its ports are not")
 
-    @unittest.skipUnless("LEDGER_ARCHIVE" in setting_names(), "the service has no archive")
     def test_key_of_the_archive_that_is_nowhere(self) -> None:
         container = self.container("Deployment", "ledger-service")
-        name = "LEDGER_ARCHIVE_SECRET_ACCESS_KEY_FILE"
+        name = "LEDGER_ARCHIVE_SECRET_KEY_FILE"
         self.variable(container, name)["value"] = "/etc/ledger/keys/secret"
         self.expect("nothing is mounted where /etc/ledger/keys/secret is")
 
 
-@unittest.skipUnless("LEDGER_ARCHIVE" in setting_names(), "the service has no archive")
 class FolderArchive(Overlay):
     """dev with the archive in a folder."""
 

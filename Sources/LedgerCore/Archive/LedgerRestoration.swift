@@ -51,10 +51,11 @@ package struct LedgerRestoration: Sendable {
 
     /// Takes blocks, in order, as many as one transaction may hold and one at least.
     ///
+    /// - Parameter maxBytes: of all blocks together.
     /// - Returns: nil where there are no blocks.
     /// - Throws: where a block is none, or does not continue what is there; nothing of it may be restored then.
     package mutating func restore(
-        _ blocks: inout ArraySlice<StoredBlock>
+        _ blocks: inout ArraySlice<StoredBlock>, maxBytes: Int = LedgerRestoration.maxBytes
     ) throws(FormatError) -> Step? {
         let base = head
         var taken: [(first: SequenceNumber, bytes: [UInt8])] = []
@@ -65,7 +66,7 @@ package struct LedgerRestoration: Sendable {
             // A block completes at most five tiles and one segment.
             let keys = taken.count + newTiles.count + segments.count
             if !taken.isEmpty,
-                keys + 16 > Self.maxKeys || bytes + block.bytes.count > Self.maxBytes
+                keys + 16 > Self.maxKeys || bytes + block.bytes.count > maxBytes
             {
                 break
             }

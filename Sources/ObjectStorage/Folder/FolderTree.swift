@@ -78,7 +78,8 @@ extension FolderTree {
     ) throws(ObjectStoreError) -> PutResult? {
         guard let folders = try folders(of: name, makingThem: true), let folder = folders.last
         else { return nil }
-        if !replacing, try mode(of: name.file, in: folder) != nil {
+        if !replacing, let mode = try mode(of: name.file, in: folder) {
+            guard mode != S_IFDIR else { throw .system(name.text, EISDIR) }
             try sync(folders, name)
             return .exists
         }

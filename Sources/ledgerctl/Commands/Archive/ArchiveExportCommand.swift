@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import LedgerArchive
+internal import ObjectStorage
 
 struct ArchiveExportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,6 +3,7 @@ internal import Foundation
 internal import LedgerArchive
 internal import LedgerCore
 internal import LedgerStore
+internal import ObjectStorage
 
 struct ArchiveStatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import LedgerArchive
 internal import LedgerCore
+internal import ObjectStorage
 
 struct ArchiveVerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
