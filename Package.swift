@@ -115,7 +115,7 @@ let package = Package(
                 "LedgerAPI", "LedgerArchive", "LedgerCore", "LedgerReplica", "LedgerStore",
                 "LedgerTransparency", "ObjectStorage",
                 "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection", "HTTPTransport",
-                "PrometheusExposition", "TaskCoordination", "TextFormats", crypto, nioCore,
+                "PrometheusExposition", "TextFormats", crypto, nioCore,
                 nioPosix, nioHTTP2, nioHPACK,
                 grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration, logging,
                 .product(name: "Hummingbird", package: "hummingbird"),
@@ -260,7 +260,8 @@ let package = Package(
             dependencies: [
                 "LedgerServer", "GRPCReflection", "PrometheusExposition", "TestSupport",
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
-                "EtcdGateway", "EventLoopTasks", nioCore, grpcCore, grpcTransport, grpcProtobuf,
+                "EtcdGateway", "EventLoopTasks", "GRPCEdge", nioCore, grpcCore, grpcTransport,
+                grpcProtobuf,
                 protobuf, lifecycle, logging,
             ],
             swiftSettings: strict),

@@ -34,7 +34,7 @@ final class ForwardingStream: DirectStreamHandler, SubmissionCaller, ForwardingP
     private static let eventsAtOnce = 256
     /// So many answers go into one message: about 50 kB.
     private static let answersAtOnce = 512
-    /// Who leaves so many answers unread is not read any further: some 13 MB, with what it may have under way.
+    /// Who leaves so many answers unread, about 6 MB, is not read any further. What it may have under way comes on top.
     private static let maxUnread = 1 << 16
 
     private let call: DirectStream
