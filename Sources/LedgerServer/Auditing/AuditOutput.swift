@@ -23,6 +23,17 @@ package enum AuditDestination: Hashable, Sendable {
         }
     }
 
+    /// What the setting may be, in words.
+    static let accepted = "off, stdout, stderr, or the path of a file that can be written"
+
+    /// Whether a file can be made, as far as its folder goes.
+    var hasFolder: Bool {
+        guard case .file(let path) = self else { return true }
+        let parent = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+        var folder = stat()
+        return stat(parent, &folder) == 0 && folder.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// The setting's value.
     package var text: String {
         switch self {
@@ -60,7 +71,7 @@ final class AuditOutput: Sendable {
             guard descriptor >= 0 else {
                 throw ConfigurationError(
                     SettingName.auditLog.rawValue, value: path,
-                    accepted: "off, stdout, stderr, or the path of a file that can be written")
+                    accepted: AuditDestination.accepted)
             }
         }
         state = Mutex(State(descriptor: descriptor, looked: .now))

@@ -211,5 +211,9 @@ extension ServiceConfiguration {
         logLevel = reader.choice(.logLevel, default: logLevel)
         logFormat = reader.choice(.logFormat, default: logFormat)
         auditLog = reader.text(.auditLog).flatMap { AuditDestination($0) }
+        if let auditLog, !auditLog.hasFolder {
+            reader.refuse(
+                .auditLog, value: auditLog.text, accepted: AuditDestination.accepted)
+        }
     }
 }

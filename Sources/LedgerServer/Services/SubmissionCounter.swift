@@ -42,7 +42,13 @@ struct SubmissionCounter: Sendable {
 
     /// - Parameter eventID: as it was sent, as far as it could be read.
     func count(_ error: LedgerRPCError, eventID: String = "", from origin: SubmissionOrigin) {
-        let label: SubmissionOutcomeLabel = error.reason == .invalidEvent ? .invalid : .denied
+        let label: SubmissionOutcomeLabel =
+            switch error.reason {
+            case .invalidEvent: .invalid
+            // More than the rate that was agreed on.
+            case .overloaded: .overloaded
+            default: .denied
+            }
         metrics.countSubmission(label)
         guard isTold else { return }
         tell(
