@@ -35,8 +35,8 @@ PARENT = "b7ad6b7169203331"
 # Without a quorum for so long: the first part has the changes, the second what is said again.
 STORM_SECONDS = 75
 # What may be written when the quorum is lost: changes of the members, of the state and of the part, each kind of error once.
-MOST_AT_FIRST = 25
-MOST_A_MINUTE = 12
+MOST_AT_FIRST = 20
+MOST_A_MINUTE = 10
 
 
 class Context:
@@ -325,7 +325,8 @@ def storm(context: Context) -> None:
         for thread in threads:
             thread.start()
         before = len(log_of(service))
-        for member in cluster.members:
+        # One that answers, and cannot do anything: who asks it is refused, again and again.
+        for member in cluster.members[:2]:
             member.kill()
         counts = []
         for _ in range(2):
