@@ -19,6 +19,8 @@ final class RequestExecutor: Sendable {
     let endpoints: [EtcdEndpoint]
     let breakers: EndpointBreakers
     private let ownsBreakers: Bool
+    /// How long a request waits that finds nobody to ask.
+    private static let refusalPause = Duration.milliseconds(1)
 
     /// - Parameter breakers: Those of another executor for the same members; nil makes new ones.
     init(
@@ -94,7 +96,10 @@ final class RequestExecutor: Sendable {
             if let refusal = refusalToSend(before: end, at: now) { throw last ?? refusal }
             guard let attempt = plan(call.operation, options, before: end, tried: tried, at: now)
             else {
-                throw last ?? breakers.refusal(options.only)
+                if let last { throw last }
+                // Whoever tries again without a pause leaves room for what finds out whether a member is back.
+                try? await Task.sleep(for: Self.refusalPause)
+                throw breakers.refusal(options.only)
             }
             options.onAttempt?(attempt.endpoint)
             do throws(EtcdError) {

@@ -5,6 +5,11 @@ extension ReplicaCore {
             refuse(submission, sealing.obstacle(at: moment) ?? .stopping)
         } else if election.path == .here, submission.stream == nil {
             admit(submission, at: moment)
+        } else if election.path == .nowhere, submission.stream == nil, isUnreadable,
+            let reason = sealing.obstacle(at: moment)
+        {
+            // Nobody can be elected while the store does not answer: to wait for that would only cost time.
+            refuse(submission, reason)
         } else {
             hold(submission, at: moment.now)
         }

@@ -104,7 +104,7 @@ struct HealthAnswer {
             metadata["breaker"] = breaker.state.rawValue
             metadata["breaker_opened"] = "\(breaker.openedCount)"
         }
-        if let pool {
+        if let pool, !breakers.isEmpty {
             metadata["connections_opening"] = "\(pool.opening)"
             metadata["connections_opened"] = "\(pool.openedCount)"
             metadata["requests_waiting"] = "\(pool.waiting)"

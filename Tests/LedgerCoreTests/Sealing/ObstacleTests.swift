@@ -38,6 +38,14 @@ struct ObstacleTests {
         #expect(effects.plan == nil)
     }
 
+    @Test("while counter and head cannot be read nobody waits for an election")
+    func noElectionWithoutQuorum() {
+        let bench = ReplicaBench()
+        #expect(bench.submit("a").effects.outcomes.isEmpty)
+        bench.send(.headUnreadable(.noQuorum))
+        #expect(bench.submit("b").effects.outcomes == [.notSealed(.noQuorum)])
+    }
+
     @Test("a clock that disagrees and one that could not be compared are told apart")
     func clocks() {
         let bench = ReplicaBench.alone()
