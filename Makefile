@@ -59,7 +59,7 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	.local/venv/bin/python -B Tests/python/monitor_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/server_name_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/projection/projection_test.py --bin "$$(swift build --show-bin-path)"
-	@$(MAKE) test-deploy test-backup test-clients test-fuzz
+	@$(MAKE) test-deploy test-backup test-clients test-fuzz test-monitoring test-logs
 	@# One process after another: simulations and starting clusters keep every processor busy, and tests with
 	@# real deadlines beside them would measure that.
 	scripts/swift-test.sh --filter 'LedgerCoreTests|SimulationTests'
@@ -118,6 +118,15 @@ test-backup: ## back up, destroy and restore a local ledger
 test-clients: ## let clients in Go, Java and Python with default settings try a service
 	.local/venv/bin/python -B Tests/clients/clients_test.py \
 		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
+
+.PHONY: test-monitoring
+test-monitoring: ## check metrics, alerts, dashboard and runbook against running services
+	.local/venv/bin/python -B Tests/monitoring/monitoring_test.py \
+		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
+
+.PHONY: test-logs
+test-logs: ## check what running services write: per call, in the audit log, without a quorum
+	.local/venv/bin/python -B Tests/logs/logs_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)
 
 .PHONY: test-fuzz
 test-fuzz: ## attack every port of a service for 20 s; OPTIONS="--help" tells of more

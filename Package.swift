@@ -92,6 +92,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "LedgerArchive",
+            dependencies: [
+                "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
+                "ObjectStorage", "TextFormats", crypto, lifecycle, logging,
+            ],
+            swiftSettings: strict),
+        .target(
             name: "LedgerVerify", dependencies: ["LedgerCore", "TextFormats"],
             swiftSettings: strict),
         .target(
@@ -105,7 +112,8 @@ let package = Package(
         .target(
             name: "LedgerServer",
             dependencies: [
-                "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
+                "LedgerAPI", "LedgerArchive", "LedgerCore", "LedgerReplica", "LedgerStore",
+                "LedgerTransparency", "ObjectStorage",
                 "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection", "HTTPTransport",
                 "PrometheusExposition", "TaskCoordination", "TextFormats", crypto, nioCore,
                 nioPosix, nioHTTP2, nioHPACK,
@@ -187,8 +195,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "EtcdGateway", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
-                logging,
+                "EtcdGateway", "LedgerArchive", "LedgerCore", "LedgerReplica", "LedgerStore",
+                "LedgerTransparency", logging,
                 .product(
                     name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
@@ -198,6 +206,15 @@ let package = Package(
             dependencies: [
                 "EtcdGateway", "HTTPTransport", "LedgerCore", "LedgerReplica", "LedgerStore",
                 "LedgerTransparency", "TestSupport", "TextFormats", crypto, logging,
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LedgerArchiveTests",
+            dependencies: [
+                "EtcdGateway", "LedgerAPI", "LedgerArchive", "LedgerCore", "LedgerReplica",
+                "LedgerStore",
+                "LedgerTransparency", "LedgerVerify", "ObjectStorage", "TestSupport", "TextFormats",
+                "ledgerctl", crypto, logging,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -211,8 +228,9 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerCore", "LedgerStore",
-                "LedgerTransparency", grpcCore, grpcTransport, grpcProtobuf, protobuf, logging,
+                "TestSupport", "EtcdGateway", "LedgerAPI", "LedgerArchive", "LedgerCore",
+                "LedgerReplica", "LedgerStore", "LedgerTransparency", grpcCore, grpcTransport,
+                grpcProtobuf, protobuf, logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -16,6 +16,7 @@ Run, it does what is not done yet, and says what it does:
   - checks that Swift 6.2 or later is there
   - makes the development certificates in certs/dev
   - makes a Python environment in .local/venv for the Python client tests
+  - unpacks Debian's prometheus to .local/prometheus for the tests of alerts, unless there is one
   - says which of the tools for images and Kubernetes are not here; it does not install those
 
 Sourced, it also exports, for this shell:
@@ -135,6 +136,30 @@ setup_env_python() {
     echo "$stamp" >"$venv/.requirements"
 }
 
+# promtool and prometheus. Installed, Debian's package would start a service; unpacked, it does not.
+setup_env_prometheus() {
+    local root=$1 work
+    local folder=$root/.local/prometheus
+    if command -v promtool >/dev/null && command -v prometheus >/dev/null ||
+        [[ -x "$folder/usr/bin/promtool" ]]; then
+        return
+    fi
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+        setup_env_say "promtool and prometheus are missing; install them in this system's way" >&2
+        return 1
+    fi
+    setup_env_say "unpacking prometheus to .local/prometheus"
+    work=$(mktemp -d)
+    if ! (cd "$work" && apt-get download -qq prometheus 2>/dev/null); then
+        if ((EUID == 0)); then apt-get update -qq; else sudo apt-get update -qq; fi
+        (cd "$work" && apt-get download -qq prometheus)
+    fi
+    dpkg-deb --extract "$work"/prometheus_*.deb "$work/unpacked"
+    rm -rf "$folder"
+    mv "$work/unpacked" "$folder"
+    rm -rf "$work"
+}
+
 # Everything that changes the machine; runs in a process of its own.
 setup_env_prepare() {
     local root=$1
@@ -143,6 +168,7 @@ setup_env_prepare() {
     "$root/certs/make-certs.sh"
     mkdir -p "$root/.local"
     setup_env_python "$root"
+    setup_env_prometheus "$root"
     setup_env_optional_tools
     setup_env_say "ready"
 }
@@ -182,7 +208,8 @@ else
         setup_env_status=1
     fi
     unset -f setup_env_usage setup_env_say setup_env_missing_packages setup_env_install_packages
-    unset -f setup_env_check_swift setup_env_optional_tools setup_env_python setup_env_prepare
+    unset -f setup_env_check_swift setup_env_optional_tools setup_env_python setup_env_prometheus
+    unset -f setup_env_prepare
     unset -f setup_env_export local_env
     return "$setup_env_status"
 fi

@@ -16,6 +16,8 @@ package struct BlockPages: Sendable {
     private var through: SequenceNumber
     private let serializable: Bool
     private var next: SequenceNumber
+    /// Where the next block begins, if none is missing.
+    private var expected: SequenceNumber
     package private(set) var sizer: PageSizer
     /// How many numbers a block had lately: what tells which of the two bounds allows more.
     private var numbersPerBlock: UInt64 = 1
@@ -33,6 +35,7 @@ package struct BlockPages: Sendable {
         self.through = through
         self.serializable = serializable
         next = from
+        expected = from
     }
 
     /// Goes on to blocks that begin at or below a later number.
@@ -52,6 +55,7 @@ package struct BlockPages: Sendable {
                 continue
             }
             next = last.first.next
+            expected = last.next ?? next
             if page.count > 1 {
                 numbersPerBlock = max(
                     1, first.first.distance(to: last.first) / UInt64(page.count - 1))
@@ -74,12 +78,13 @@ package struct BlockPages: Sendable {
         through bound: SequenceNumber
     ) async throws(LedgerStoreError) -> [StoredBlock] {
         let (store, next, serializable) = (self.store, self.next, self.serializable)
+        let expected = self.expected
         let mostKeys = numberBound == nil ? Self.mostBlocks : Int(Self.mostNumbers)
         return try await sizer.page(mostKeys: mostKeys, bytes: \.bytes.count) {
             limit async throws(LedgerStoreError) in
             try await store.blocks(
                 from: next, through: bound, limit: min(limit, mostKeys),
-                serializable: serializable)
+                serializable: serializable, expected: expected)
         }
     }
 }

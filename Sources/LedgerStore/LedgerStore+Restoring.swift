@@ -15,33 +15,28 @@ extension LedgerStore {
     ) async throws(LedgerStoreError) -> LedgerObservation {
         let transaction = transactions.restoring(step, on: base, beginning: beginning)
         var last: EtcdError?
+        var isRefused = false
         for attempt in 0..<Self.restoringAttempts {
             if attempt > 0 { try? await Task.sleep(for: .milliseconds(200 << attempt)) }
             do throws(EtcdError) {
                 let response = try await store.transaction(
                     transaction, options: EtcdRequestOptions(timeout: .seconds(10)))
-                if response.succeeded { return try await observed(step) }
+                isRefused = !response.succeeded
             } catch {
                 last = error
             }
-            // Its answer was lost, or it came after an earlier transmission of itself: reading tells.
+            // Whatever its answer was, or whether it was lost: reading tells, and has the new revision.
             let now = try await observe().observation
             if now.head == step.head { return now }
             guard now.revision == base.revision, now.headBytes == base.headBytes else {
                 throw .inconsistent(.rolledBack(known: step.head.sequence, found: now.head.sequence))
             }
+            if isRefused {
+                throw .inconsistent(
+                    .malformed("beyond number \(base.head.sequence) keys exist that are to be restored"))
+            }
         }
         throw last.map { .unavailable($0) } ?? LedgerStoreError(.unavailable)
-    }
-
-    private func observed(
-        _ step: LedgerRestoration.Step
-    ) async throws(LedgerStoreError) -> LedgerObservation {
-        let now = try await observe().observation
-        guard now.head == step.head else {
-            throw .inconsistent(.rolledBack(known: step.head.sequence, found: now.head.sequence))
-        }
-        return now
     }
 
     /// Puts tiles of a ledger that has yet to begin.

@@ -1,7 +1,8 @@
 import EtcdGateway
 package import LedgerCore
 
-/// The ledger's keys in etcd: sealing, the sealer's hint, and reads of the head, of blocks, segments and tiles.
+/// The ledger's keys in etcd: sealing, the sealer's hint, and reads of the head, of blocks, segments and tiles, with what
+/// of these has left etcd for the archive.
 ///
 /// While a member keeps a transmission of a sealing transaction, neither counter nor hint is read or written through
 /// it, if there is another one (protocol.md 15).
@@ -15,16 +16,25 @@ package struct LedgerStore: Sendable {
     private var priority = Places.Priority.ordinary
     /// The member whose own copy is read.
     private(set) var source: EtcdEndpoint?
+    /// Where events are that have left etcd; nil where this process is told of no archive. Every variant of a store that
+    /// was made from it has the same.
+    package var archived: (any ArchivedPast)?
+    private(set) var trust = ArchiveTrust.checked
+    /// How many objects of the archive one page reads at a time.
+    package var objectsAtOnce = 8
+    /// What is known to have left etcd, by any variant of this store.
+    let past = TrimmedPast()
 
     package var keys: LedgerKeys { transactions.keys }
 
     package init(
         store: any KeyValueStore, keys: LedgerKeys, members: EtcdMembers? = nil,
-        bulk: BulkReads? = nil
+        bulk: BulkReads? = nil, archived: (any ArchivedPast)? = nil
     ) {
         self.store = store
         self.members = members
         self.bulk = bulk
+        self.archived = archived
         transactions = LedgerTransactions(keys: keys)
     }
 
@@ -40,6 +50,13 @@ package struct LedgerStore: Sendable {
     package var patient: LedgerStore {
         var store = self
         store.priority = .background
+        return store
+    }
+
+    /// The same store for who verifies what it reads: what the archive answers is not compared with anything before.
+    package var asStored: LedgerStore {
+        var store = self
+        store.trust = .asStored
         return store
     }
 
@@ -63,6 +80,8 @@ package struct LedgerStore: Sendable {
         package let hint: HintReading?
         /// The key `fence`; nil where it is absent.
         package let fence: StoredFence?
+        /// The key `archive`; nil where it is absent, or holds what this version does not understand.
+        package let archive: StoredArchive?
         package let member: AnsweringMember
     }
 
@@ -73,6 +92,7 @@ package struct LedgerStore: Sendable {
         return Observed(
             observation: try transactions.observation(from: response),
             hint: transactions.hint(ofRead: response), fence: Self.fence(response.range(4)),
+            archive: try? noted(archiveIn: response.range(5)),
             member: AnsweringMember(response.header))
     }
 
@@ -116,123 +136,20 @@ package struct LedgerStore: Sendable {
                 transactions.observing(firstBlockKeyAfter: known.head.sequence),
                 timeout: ContinuousClock.now.duration(to: end))
             let now = try transactions.observation(from: response)
-            let blocks = (response.range(5)?.kvs ?? []).compactMap { keys.blockNumber($0.key) }
+            let blocks = (response.range(6)?.kvs ?? []).compactMap { keys.blockNumber($0.key) }
             let beyond = blocks.first { $0 > now.head.sequence }
             if beyond != nil || blocks.count < LedgerTransactions.mostPassedOver {
                 return WholeObservation(
                     observation: now, firstBeyond: beyond,
-                    checkpoint: response.range(6).flatMap { Self.storedCheckpoint($0) })
+                    checkpoint: response.range(7).flatMap { Self.storedCheckpoint($0) })
             }
             known = now
         }
     }
 
-    // MARK: Blocks
-
-    /// One block's stored bytes, or nil when no block begins at that number.
-    package func block(
-        first: SequenceNumber, serializable: Bool = false
-    ) async throws(LedgerStoreError) -> [UInt8]? {
-        let request = EtcdRangeRequest(key: keys.block(first), serializable: serializable)
-        return try await range(request, .block).kvs.first?.value
-    }
-
-    /// Stored blocks in ascending order, beginning with the first that starts at `from` or later and ending
-    /// before the first that starts beyond `through`.
-    ///
-    /// Immutable keys are read without pinning a revision, which could be compacted away (protocol.md 24).
-    package func blocks(
-        from: SequenceNumber, through: SequenceNumber, limit: Int, serializable: Bool = false
-    ) async throws(LedgerStoreError) -> [StoredBlock] {
-        let bounds = keys.blocks(from...through)
-        let request = EtcdRangeRequest(
-            key: bounds.key, rangeEnd: bounds.rangeEnd,
-            limit: Int64(limit), serializable: serializable)
-        var blocks: [StoredBlock] = []
-        for pair in try await range(request).kvs {
-            guard let first = keys.blockNumber(pair.key) else {
-                throw .inconsistent(.malformed("a block under a key that is no number"))
-            }
-            blocks.append(StoredBlock(first: first, bytes: pair.value))
-        }
-        return blocks
-    }
-
-    /// The number at which the newest block begins that begins at or below a number.
-    ///
-    /// A block holds at most 1,024 events, so only that many keys are looked at; nil where none is among them.
-    package func newestBlockStart(
-        atOrBelow number: SequenceNumber
-    ) async throws(LedgerStoreError) -> SequenceNumber? {
-        let reach = UInt64(Block.maxEntries - 1)
-        let lowest = SequenceNumber(number.rawValue > reach ? number.rawValue - reach : 1)
-        let bounds = keys.blocks(lowest...max(lowest, number))
-        let request = EtcdRangeRequest(
-            key: bounds.key, rangeEnd: bounds.rangeEnd, keysOnly: true)
-        return try await range(request).kvs.last.flatMap {
-            keys.blockNumber($0.key)
-        }
-    }
-
-    // MARK: Segments and tiles
-
-    /// Stored ids segments `from` up to but excluding `end`, at most `limit` of them.
-    package func segments(
-        from: UInt64, end: UInt64, limit: Int
-    ) async throws(LedgerStoreError) -> [StoredSegment] {
-        let request = EtcdRangeRequest(
-            key: keys.ids(from), rangeEnd: keys.ids(end), limit: Int64(limit))
-        return try await range(request).kvs.map { StoredSegment(key: $0.key, bytes: $0.value) }
-    }
-
-    /// Stored tiles of one level, `from` up to but excluding `end`, at most `limit` of them.
-    package func tiles(
-        level: Int, from: UInt64, end: UInt64, limit: Int
-    ) async throws(LedgerStoreError) -> [Tile] {
-        let request = EtcdRangeRequest(
-            key: keys.tile(TileID(level: level, index: from)),
-            rangeEnd: keys.tile(TileID(level: level, index: end)), limit: Int64(limit))
-        let pairs = try await range(request).kvs
-        var tiles: [Tile] = []
-        for (offset, pair) in pairs.enumerated() {
-            let id = TileID(level: level, index: from + UInt64(offset))
-            guard pair.key == keys.tile(id) else {
-                throw .inconsistent(.malformed("tile \(id.level)/\(id.index) is missing"))
-            }
-            do throws(FormatError) {
-                tiles.append(try Tile(id: id, bytes: pair.value))
-            } catch {
-                throw .inconsistent(.malformed("tile \(id.level)/\(id.index): \(error.message)"))
-            }
-        }
-        return tiles
-    }
-
-    /// One tile's stored bytes, whatever they are, or nil when there is no such tile.
-    package func tile(
-        _ id: TileID, serializable: Bool = false
-    ) async throws(LedgerStoreError) -> [UInt8]? {
-        let request = EtcdRangeRequest(key: keys.tile(id), serializable: serializable)
-        return try await range(request, .block).kvs.first?.value
-    }
-
-    /// Stored tiles of one level as they are, `from` and later, a page of them.
-    package func tileValues(
-        level: Int, from: UInt64, sizer: inout PageSizer
-    ) async throws(LedgerStoreError) -> [(TileID, [UInt8])] {
-        let bounds = keys.tiles(level: level, from: from)
-        let pairs = try await sizer.page(bytes: \.value.count) {
-            limit async throws(LedgerStoreError) in
-            let request = EtcdRangeRequest(
-                key: bounds.key, rangeEnd: bounds.rangeEnd, limit: Int64(limit))
-            return try await range(request).kvs
-        }
-        return pairs.compactMap { pair in keys.tileID(pair.key).map { ($0, pair.value) } }
-    }
-
     // MARK: Performing
 
-    private func range(
+    func range(
         _ request: EtcdRangeRequest, _ kind: BulkReads.Kind = .page
     ) async throws(LedgerStoreError) -> EtcdRangeResponse {
         var request = request
@@ -269,10 +186,4 @@ package struct LedgerStore: Sendable {
     ) -> EtcdRequestOptions {
         EtcdRequestOptions(timeout: timeout, avoiding: members?.avoided ?? [], only: member)
     }
-}
-
-/// A segment of the id index as it is stored.
-package struct StoredSegment: Hashable, Sendable {
-    package let key: [UInt8]
-    package let bytes: [UInt8]
 }

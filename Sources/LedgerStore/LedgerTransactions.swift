@@ -98,16 +98,16 @@ package struct LedgerTransactions: Sendable {
     /// So many keys of blocks are read beyond a head that may have moved.
     static let mostPassedOver = 64
 
-    /// Counter, head, format, hint and fence in one read, linearizable by default; with `beyond`, also the
+    /// Counter, head, format, hint, fence and archive in one read, linearizable by default; with `beyond`, also the
     /// first block key after that number's, and the checkpoint, for verification while others seal (protocol.md 17).
     ///
     /// - Parameter serializable: every read of the transaction is: only then does a member answer it by itself.
     package func observing(
         firstBlockKeyAfter beyond: SequenceNumber? = nil, serializable: Bool = false
     ) -> EtcdTransaction {
-        var reads = [keys.counter, keys.head, keys.format, keys.sealer, keys.fence].map {
-            EtcdRangeRequest(key: $0, serializable: serializable)
-        }
+        var reads = [
+            keys.counter, keys.head, keys.format, keys.sealer, keys.fence, keys.archive,
+        ].map { EtcdRangeRequest(key: $0, serializable: serializable) }
         if let beyond {
             let beyondBlocks = keys.blocks(from: beyond.next)
             reads.append(

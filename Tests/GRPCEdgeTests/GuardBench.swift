@@ -23,7 +23,10 @@ struct GuardBench {
     /// The connection that the call belongs to.
     private let parent: EmbeddedChannel
 
-    init(limits: EdgeLimits = EdgeLimits(), direct: EdgeConfiguration.Direct? = nil) throws {
+    init(
+        limits: EdgeLimits = EdgeLimits(), direct: EdgeConfiguration.Direct? = nil,
+        keepsContext: Bool = false
+    ) throws {
         channel = EmbeddedChannel()
         table = ConnectionTable(
             EdgeConfiguration(
@@ -37,7 +40,7 @@ struct GuardBench {
                         isStreaming: true, takesMarkers: true, isSubmission: true,
                         maxMessageBytes: 100),
                 ],
-                direct: direct, callEnded: { [ends] in ends.note($0) },
+                direct: direct, keepsContext: keepsContext, callEnded: { [ends] in ends.note($0) },
                 acceptsTimeout: { $0 == "1S" },
                 status: { refusal, _ in
                     RefusalStatus(code: 13, message: "\(refusal)", details: "AAAA")

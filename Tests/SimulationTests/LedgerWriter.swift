@@ -19,7 +19,12 @@ struct LedgerWriter {
     /// Seals events in one transaction; false when the comparison failed.
     @discardableResult
     mutating func seal(_ ids: [String]) throws -> Bool {
-        let proposal = try propose(ids)
+        seal(try propose(ids))
+    }
+
+    /// Seals a batch that was built on what this writer knows.
+    @discardableResult
+    mutating func seal(_ proposal: Proposal) -> Bool {
         let response = store.apply(ledger.transactions.sealing(proposal))
         guard case .applied(let revision) = ledger.transactions.result(of: response) else {
             return false

@@ -10,13 +10,14 @@ struct RestorationTests {
 
     private func blocks(of writer: LedgerWriter) -> [StoredBlock] {
         let keys = writer.ledger.keys
-        return writer.store.snapshot.keys.compactMap { key, pair in
-            keys.blockNumber(key).map { StoredBlock(first: $0, bytes: pair.value) }
+        return values(writer.store).compactMap { key, value in
+            keys.blockNumber(key).map { StoredBlock(first: $0, bytes: value) }
         }.sorted { $0.first < $1.first }
     }
 
     private func values(_ store: SimulatedEtcd) -> [[UInt8]: [UInt8]] {
-        store.snapshot.keys.mapValues(\.value)
+        let keys = store.snapshot.keys
+        return keys.filter { _ in true }.reduce(into: [:]) { $0[$1] = keys[$1]?.value }
     }
 
     @Test("an empty store, and one that has the beginning, become the very ledger that was lost", arguments: [0, 5_001])

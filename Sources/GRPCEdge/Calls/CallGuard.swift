@@ -165,7 +165,7 @@ final class CallGuard: ChannelDuplexHandler {
         hasReceivedEnd = frame.endStream
         measure.begin(frame.headers, at: Reactor.arrival, table.configuration)
         let verdict = RequestHead.check(
-            frame.headers, arrival: Reactor.arrival, table.configuration)
+            frame.headers, arrival: Reactor.arrival, context: measure.context, table.configuration)
         switch verdict {
         case .foreign:
             phase = .foreign

@@ -10,6 +10,8 @@ package struct CallEnd: Sendable, Hashable {
     package let code: Int
     /// From the moment when its headers were there to the moment when its last answer was written.
     package let duration: Duration
+    /// By what its lines in the log are found; nil where that is not kept.
+    package let context: CallContext?
 }
 
 /// Takes the time of one call, and tells once how it ended.
@@ -24,11 +26,13 @@ struct CallMeasure {
     }
 
     private var phase = Phase.waiting
+    private(set) var context: CallContext?
 
     /// The headers are there.
     mutating func begin(
         _ headers: HPACKHeaders, at arrival: UInt64, _ configuration: EdgeConfiguration
     ) {
+        if configuration.keepsContext { context = CallContext(headers) }
         guard configuration.callEnded != nil else {
             phase = .over
             return
@@ -54,6 +58,6 @@ struct CallMeasure {
         let now = NIODeadline.now().uptimeNanoseconds
         let length = Int64(clamping: now > arrival ? now - arrival : 0)
         configuration.callEnded?(
-            CallEnd(path: path, code: code, duration: .nanoseconds(length)))
+            CallEnd(path: path, code: code, duration: .nanoseconds(length), context: context))
     }
 }

@@ -36,6 +36,8 @@ package final class DirectCall: DirectRequest, @unchecked Sendable {
     package let timeout: String?
     /// When the request was there, see `LoopClock`.
     package let arrival: UInt64
+    /// By what its lines in the log are found; nil where that is not kept.
+    package let context: CallContext?
     /// Nil once the call has ended.
     private var channel: CallGuard?
     private var isCancelled = false
@@ -50,6 +52,7 @@ package final class DirectCall: DirectRequest, @unchecked Sendable {
         self.message = message
         timeout = head.timeout
         arrival = head.arrival
+        context = head.context
         self.channel = channel
     }
 

@@ -30,6 +30,8 @@ package final class DirectStream: DirectRequest, @unchecked Sendable {
     package let timeout: String?
     /// The `furtherHeaders` of the port that the caller has sent, the first of each name.
     package let furtherHeaders: [String: String]
+    /// By what its lines in the log are found; nil where that is not kept.
+    package let context: CallContext?
     /// Nil once the call has ended.
     private var channel: CallGuard?
     private var handler: (any DirectStreamHandler)?
@@ -42,6 +44,7 @@ package final class DirectStream: DirectRequest, @unchecked Sendable {
     fileprivate init(_ head: RequestHead, _ further: Set<String>, channel: CallGuard) {
         timeout = head.timeout
         furtherHeaders = further.isEmpty ? [:] : head.further(further)
+        context = head.context
         self.channel = channel
     }
 

@@ -16,6 +16,9 @@ package struct EdgeConfiguration: Sendable {
     /// The methods that are served without the gRPC library, where there are any.
     package var direct: Direct?
 
+    /// Whether calls' names and traces are kept: for the log and whoever else asks for them.
+    package var keepsContext: Bool
+
     /// Told of every call when it has ended, on its event loop; nil where nobody counts them.
     package var callEnded: (@Sendable (CallEnd) -> Void)?
 
@@ -41,7 +44,8 @@ package struct EdgeConfiguration: Sendable {
 
     package init(
         limits: EdgeLimits, shapes: [String: CallShape], furtherHeaders: Set<String> = [],
-        direct: Direct? = nil, callEnded: (@Sendable (CallEnd) -> Void)? = nil,
+        direct: Direct? = nil, keepsContext: Bool = false,
+        callEnded: (@Sendable (CallEnd) -> Void)? = nil,
         acceptsTimeout: @escaping @Sendable (String) -> Bool,
         status: @escaping @Sendable (Refusal, CallShape?) -> RefusalStatus
     ) {
@@ -49,6 +53,7 @@ package struct EdgeConfiguration: Sendable {
         self.shapes = shapes
         self.furtherHeaders = furtherHeaders
         self.direct = direct
+        self.keepsContext = keepsContext
         self.callEnded = callEnded
         self.acceptsTimeout = acceptsTimeout
         self.status = status

@@ -25,6 +25,8 @@ package struct RequestHead {
     let timeout: String?
     /// When the request was there, in nanoseconds.
     let arrival: UInt64
+    /// By what its lines in the log are found; nil where that is not kept.
+    let context: CallContext?
     private let received: HPACKHeaders
 
     private static let handedOn: Set<String> = [
@@ -34,7 +36,8 @@ package struct RequestHead {
 
     /// - Parameter arrival: the moment that is handed on as `arrivalName`, in nanoseconds.
     static func check(
-        _ headers: HPACKHeaders, arrival: UInt64, _ configuration: EdgeConfiguration
+        _ headers: HPACKHeaders, arrival: UInt64, context: CallContext? = nil,
+        _ configuration: EdgeConfiguration
     ) -> Verdict {
         guard isGRPC(headers) else { return .foreign }
         var byteCount = 0
@@ -71,7 +74,7 @@ package struct RequestHead {
         return .accepted(
             RequestHead(
                 path: path, shape: shape, isCompressed: encodings.contains { $0 != "identity" },
-                timeout: timeouts.first, arrival: arrival, received: headers))
+                timeout: timeouts.first, arrival: arrival, context: context, received: headers))
     }
 
     /// The headers that the library is handed.
@@ -85,6 +88,7 @@ package struct RequestHead {
         }
         if let timeout { kept.add(name: Self.timeoutName, value: timeout) }
         kept.add(name: Self.arrivalName, value: String(arrival))
+        if let context { kept.add(name: CallContext.handedOnName, value: context.requestID) }
         return kept
     }
 

@@ -47,6 +47,7 @@ package final class GRPCPort: Service, Sendable {
     ///   - port: 0 picks a free one, see `boundPort()`.
     ///   - methods: those whose requests are not just one short message, and those that no service but `direct` has.
     ///   - headers: request headers that the services read.
+    ///   - keepsContext: whether services ask for calls' names and traces.
     ///   - callEnded: told of every call when it has ended, on the event loop.
     package init(
         name: String, setting: SettingName, bindAddress: String, port: Int,
@@ -54,7 +55,7 @@ package final class GRPCPort: Service, Sendable {
         limits: Limits = Limits(), services: [any RegistrableRPCService] = [],
         methods: [MethodDescriptor: CallShape] = [:], headers: Set<String> = [],
         direct: EdgeConfiguration.Direct? = nil,
-        callEnded: (@Sendable (CallEnd) -> Void)? = nil,
+        keepsContext: Bool = false, callEnded: (@Sendable (CallEnd) -> Void)? = nil,
         interceptors: [any ServerInterceptor] = [], logger: Logger
     ) {
         self.name = name
@@ -67,7 +68,8 @@ package final class GRPCPort: Service, Sendable {
             EdgeConfiguration(
                 limits: edge,
                 shapes: Self.shapes(of: services, methods, longest: limits.maxRequestBytes),
-                furtherHeaders: headers, direct: direct, callEnded: callEnded,
+                furtherHeaders: headers, direct: direct,
+                keepsContext: keepsContext, callEnded: callEnded,
                 acceptsTimeout: { GRPCTimeout.parse($0.utf8) != .malformed },
                 status: { RefusalStatus($0, of: $1, limits: edge) }),
             on: Reactor.loop)

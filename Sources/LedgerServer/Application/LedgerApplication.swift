@@ -66,9 +66,11 @@ package struct LedgerApplication: Sendable {
                 members.answered(status.endpoint, after: Nanoseconds(roundTrip))
             }, onRound: { rounds.take($0) }, longestPause: { storage.pause })
         board = StatusBoard()
+        let archive = try Archive.make(
+            configuration: configuration, metrics: metrics, logger: logger)
         let reading = try Reading(
-            configuration: configuration, client: client, members: members, observer: troubles,
-            metrics: metrics, logger: logger)
+            configuration: configuration, client: client, members: members,
+            archived: archive?.reader, observer: troubles, metrics: metrics, logger: logger)
         let pool = { @Sendable in client.poolStatistics + reading.client.poolStatistics }
         metrics.observe(pool: pool)
         let (store, blocks) = (reading.store, reading.blocks)
@@ -76,7 +78,8 @@ package struct LedgerApplication: Sendable {
         let watch = CallWatch(shutdown: shutdown)
         let outside = try Outside(configuration: configuration, metrics: metrics, logger: logger)
         let past = Transparency.Past(
-            configuration: configuration, store: store, outside: outside, logger: logger)
+            configuration: configuration, store: store, outside: outside, archive: archive,
+            logger: logger)
         let replication = try Replication(
             configuration: configuration, address: address,
             environment: .init(
@@ -91,6 +94,8 @@ package struct LedgerApplication: Sendable {
         rounds.set(replica)
         metrics.observe(replica)
         metrics.observe(board, of: replica, forwards: configuration.isForwarding)
+        metrics.observe(
+            maxConnections: (client.poolStatistics + reading.client.poolStatistics).maxConnections)
         metrics.observe(clock)
         metrics.observe(monitor)
         metrics.observe(CertificateExpiries(configuration))
@@ -98,6 +103,7 @@ package struct LedgerApplication: Sendable {
             configuration: configuration, past: past, outside: outside, replica: replica,
             store: store, clock: clock, metrics: metrics, logger: logger)
         fence = transparency.fence
+        archive?.begin(beside: replica, store: store, tree: transparency.tree, clock: clock)
         let feed = HeadFeed(replica: replica)
         let reader = EventReader(
             replica: replica, pages: reading.pages, blocks: blocks, feed: feed,
@@ -105,7 +111,10 @@ package struct LedgerApplication: Sendable {
         internalPort = replication.port
         let reporter = HealthReporter(
             board: board, monitor: monitor, pool: pool,
-            further: { replica.dependencies + outside.dependencies + transparency.dependencies },
+            further: {
+                replica.dependencies + outside.dependencies + transparency.dependencies
+                    + (archive?.dependencies ?? [])
+            },
             trouble: { troubles.current },
             audit: { transparency.audit?.report }, breakers: { client.breakers },
             storage: { storage.report })
@@ -133,8 +142,12 @@ package struct LedgerApplication: Sendable {
         metrics.observe(answerBudget)
         let intake = Self.intake(configuration, replica)
         let limits = EventLimits(maxPayloadBytes: configuration.maxPayloadBytes)
+        let audit = try configuration.auditLog.map { try AuditLog($0, logger: logger) }
+        metrics.observe(auditLog: audit)
         let counter = SubmissionCounter(
-            metrics: metrics, commitDeadline: configuration.sealing.commitDeadline)
+            metrics: metrics, commitDeadline: configuration.sealing.commitDeadline, audit: audit,
+            logger: logger)
+        let calls = CallLog(logger: logger)
         let streamWindow = StreamAnswers.Window(
             events: configuration.maxStreamEvents, bytes: configuration.maxStreamBytes,
             total: answerBudget)
@@ -145,7 +158,8 @@ package struct LedgerApplication: Sendable {
             reads: ReadHandler(
                 reader: reader,
                 verifier: EventVerifier(
-                    store: store, trust: transparency.trust, metrics: metrics, logger: logger,
+                    store: store.asStored, trust: transparency.trust, metrics: metrics,
+                    logger: logger,
                     known: { replica.knownObservation?.head }),
                 board: board),
             proofs: ProofHandler(
@@ -169,7 +183,11 @@ package struct LedgerApplication: Sendable {
             ],
             methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
             direct: configuration.servesDirectly ? ImmutableLedgerService.direct(direct) : nil,
-            callEnded: { metrics.calls.ended($0) },
+            keepsContext: audit != nil || logger.logLevel <= .debug,
+            callEnded: {
+                metrics.calls.ended($0)
+                calls.ended($0)
+            },
             interceptors: [
                 CallInterceptor(watch),
                 ErrorInfoInterceptor(submitting: Set(ImmutableLedgerService.shapes.keys)),
@@ -179,13 +197,14 @@ package struct LedgerApplication: Sendable {
         if let internalPort { metrics.observe(internalPort.statistics, ofPort: "internal") }
         metrics.calls.expect(grpc.paths + (internalPort?.paths ?? []))
         // Stopped from the last to the first.
-        services = [
+        services = audit.map { [$0] } ?? []
+        services += [
             EtcdConnection {
                 await reading.client.shutdown()
                 await client.shutdown()
             }, monitor, replica, feed, admin,
         ]
-        services += transparency.services
+        services += transparency.services + (archive?.services ?? [])
         services += [certificate, replication.certificate].compactMap { $0 }
         services += internalPort.map { [$0] } ?? []
         services += tiles.map { [$0] } ?? []

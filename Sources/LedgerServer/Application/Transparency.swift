@@ -28,13 +28,17 @@ struct Transparency {
 
         init(
             configuration: ServiceConfiguration, store: LedgerStore, outside: Outside,
-            logger: Logger
+            archive: Archive?, logger: Logger
         ) {
             self.store = store
             checker = PastChecker(
                 store: store,
                 keys: configuration.ledgerKeys,
-                logger: logger, gather: { await outside.records() })
+                logger: logger,
+                gather: {
+                    async let archived = archive?.records() ?? []
+                    return await outside.records() + archived
+                })
         }
 
         /// Compares a ledger that was read, before anything is sealed on it.
@@ -79,7 +83,7 @@ struct Transparency {
             : Audit(
                 AuditSettings(
                     eventsPerSecond: rate, interval: Nanoseconds(configuration.auditInterval)),
-                store: store, trust: trust, clock: clock, logger: logger,
+                store: store.asStored, trust: trust, clock: clock, logger: logger,
                 known: { replica.knownObservation?.head },
                 onFinding: { _ in metrics.findings.increment() })
         metrics.observe(audit)

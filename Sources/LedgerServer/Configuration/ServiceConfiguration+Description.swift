@@ -18,6 +18,7 @@ extension ServiceConfiguration: CustomStringConvertible, CustomReflectable {
                 "advertiseAddress": advertiseAddress, "prefix": prefix, "origin": origin,
                 "hasInternalToken": internalToken != nil, "hasTLS": tls != nil,
                 "hasClientCA": tls?.clientCAPath != nil, "hasSigningKey": !signers.isEmpty,
+                "archive": archive.map { "\($0.location)" } ?? "none",
                 "vepsPublicKeys": vepsPublicKeyPaths.count,
                 "allowedSubmitters": allowedSubmitters.count,
             ])

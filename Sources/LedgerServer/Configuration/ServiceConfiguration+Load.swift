@@ -36,6 +36,7 @@ extension ServiceConfiguration {
         result.readLimits(reader)
         result.readKeys(reader)
         result.readOutside(reader)
+        result.readArchive(reader)
         result.readLogging(reader)
         result.warnings += UnknownSettings.warnings(environment: environment, file: file)
         return (result, reader.errors)
@@ -209,5 +210,6 @@ extension ServiceConfiguration {
     private mutating func readLogging(_ reader: SettingReader) {
         logLevel = reader.choice(.logLevel, default: logLevel)
         logFormat = reader.choice(.logFormat, default: logFormat)
+        auditLog = reader.text(.auditLog).flatMap { AuditDestination($0) }
     }
 }

@@ -91,6 +91,17 @@ extension ServiceConfiguration {
         case .witnesses: .list(witnesses.map(\.description))
         case .witnessCACert: .text(witnessCAPath)
         case .externalCheckpoint: .text(externalCheckpoint?.description)
+        case .archive: .text(archive.map { "\($0.location)" })
+        case .archiveEndpoint: .text(archive?.endpoint.map { "\($0)" })
+        case .archiveRegion: .text(archive?.bucketRegion)
+        case .archiveAccessKey: .secret(isSet: archive?.accessKey?.isValue == true)
+        case .archiveAccessKeyFile: .text(archive?.accessKey?.path)
+        case .archiveSecretKey: .secret(isSet: archive?.secretKey?.isValue == true)
+        case .archiveSecretKeyFile: .text(archive?.secretKey?.path)
+        case .archiveSessionToken: .secret(isSet: archive?.sessionToken?.isValue == true)
+        case .archiveSessionTokenFile: .text(archive?.sessionToken?.path)
+        case .archiveInterval: .seconds(archiveInterval)
+        case .archiveRetain: .text("\(archiveRetention)")
         case .tlsCert: .text(tls?.certificatePath)
         case .tlsKey: .text(tls?.keyPath)
         case .tlsClientCA: .text(tls?.clientCAPath)
@@ -101,6 +112,7 @@ extension ServiceConfiguration {
         case .vepsPublicKeys: .list(vepsPublicKeyPaths)
         case .logLevel: .text(logLevel.rawValue)
         case .logFormat: .text(logFormat.rawValue)
+        case .auditLog: .text(auditLog?.text ?? "off")
         case .podIP: nil
         }
     }

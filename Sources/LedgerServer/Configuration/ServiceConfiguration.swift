@@ -160,6 +160,12 @@ package struct ServiceConfiguration: Sendable {
     package var witnessCAPath: String?
     /// `LEDGER_EXTERNAL_CHECKPOINT`: where a checkpoint is kept that the store cannot change.
     package var externalCheckpoint: CheckpointPlace?
+    /// `LEDGER_ARCHIVE` and what belongs to it; nil where nothing is archived.
+    package var archive: ArchiveSettings?
+    /// `LEDGER_ARCHIVE_INTERVAL`, 1...3600 s: at the latest so long after it was sealed an event is archived.
+    package var archiveInterval = Duration.seconds(30)
+    /// `LEDGER_ARCHIVE_RETAIN_EVENTS`, 8,192...10^9, or `all`: the newest events, which stay in etcd.
+    package var archiveRetention = ArchiveSettings.Retention.events(1_000_000)
     /// `LEDGER_TLS_CERT`, `LEDGER_TLS_KEY`, `LEDGER_TLS_CLIENT_CA`; nil for plaintext.
     package var tls: TLSFiles?
     /// `LEDGER_ALLOWED_SUBMITTERS`: SANs that may submit; empty for every caller.
@@ -178,6 +184,8 @@ package struct ServiceConfiguration: Sendable {
     package var logLevel: Logger.Level = .info
     /// `LOG_FORMAT`.
     package var logFormat: LogFormat = .text
+    /// `LEDGER_AUDIT_LOG`: where a line is written for every submission; nil for nowhere.
+    package var auditLog: AuditDestination?
 
     /// What should be logged once at the start: unknown names, settings that weaken something.
     package var warnings: [String] = []

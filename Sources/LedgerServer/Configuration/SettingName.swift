@@ -69,6 +69,17 @@ package enum SettingName: String, Sendable, CaseIterable {
     case witnesses = "LEDGER_WITNESSES"
     case witnessCACert = "LEDGER_WITNESS_CA_CERT"
     case externalCheckpoint = "LEDGER_EXTERNAL_CHECKPOINT"
+    case archive = "LEDGER_ARCHIVE"
+    case archiveEndpoint = "LEDGER_ARCHIVE_ENDPOINT"
+    case archiveRegion = "LEDGER_ARCHIVE_REGION"
+    case archiveAccessKey = "LEDGER_ARCHIVE_ACCESS_KEY"
+    case archiveAccessKeyFile = "LEDGER_ARCHIVE_ACCESS_KEY_FILE"
+    case archiveSecretKey = "LEDGER_ARCHIVE_SECRET_KEY"
+    case archiveSecretKeyFile = "LEDGER_ARCHIVE_SECRET_KEY_FILE"
+    case archiveSessionToken = "LEDGER_ARCHIVE_SESSION_TOKEN"
+    case archiveSessionTokenFile = "LEDGER_ARCHIVE_SESSION_TOKEN_FILE"
+    case archiveInterval = "LEDGER_ARCHIVE_INTERVAL"
+    case archiveRetain = "LEDGER_ARCHIVE_RETAIN_EVENTS"
     case tlsCert = "LEDGER_TLS_CERT"
     case tlsKey = "LEDGER_TLS_KEY"
     case tlsClientCA = "LEDGER_TLS_CLIENT_CA"
@@ -79,12 +90,18 @@ package enum SettingName: String, Sendable, CaseIterable {
     case vepsPublicKeys = "LEDGER_VEPS_PUBLIC_KEYS"
     case logLevel = "LOG_LEVEL"
     case logFormat = "LOG_FORMAT"
+    case auditLog = "LEDGER_AUDIT_LOG"
     /// Not a setting of its own: the default of `LEDGER_ADVERTISE_ADDRESS`.
     case podIP = "POD_IP"
 
     /// Whether the value may never be shown.
     package var isSecret: Bool {
-        self == .etcdPassword || self == .internalToken
+        switch self {
+        case .etcdPassword, .internalToken, .archiveAccessKey, .archiveSecretKey,
+            .archiveSessionToken:
+            true
+        default: false
+        }
     }
 
     /// The variable that names a file with the secret instead; nil where the value is none.

@@ -9,6 +9,7 @@ package struct LineLogHandler: LogHandler {
 
     private let label: String
     private let format: ServiceConfiguration.LogFormat
+    private let throttle: LogThrottle?
     private let write: @Sendable (String) -> Void
 
     /// Makes a handler.
@@ -17,16 +18,18 @@ package struct LineLogHandler: LogHandler {
     ///   - label: which part of the service speaks.
     ///   - format: how a line looks.
     ///   - level: what is less important is left out.
+    ///   - throttle: holds back what is said again; nil writes every line.
     ///   - write: takes a whole line without its end.
     package init(
         label: String, format: ServiceConfiguration.LogFormat, level: Logger.Level,
-        metadataProvider: Logger.MetadataProvider? = nil,
+        metadataProvider: Logger.MetadataProvider? = nil, throttle: LogThrottle? = nil,
         write: @escaping @Sendable (String) -> Void
     ) {
         self.label = label
         self.format = format
         self.logLevel = level
         self.metadataProvider = metadataProvider
+        self.throttle = throttle
         self.write = write
     }
 
@@ -46,8 +49,15 @@ package struct LineLogHandler: LogHandler {
         if let error = event.error {
             merged["error"] = .string("\(error)")
         }
+        let message = event.message.description
+        if let throttle {
+            guard let heldBack = throttle.admit(event.level, message, merged, label: label) else {
+                return
+            }
+            if heldBack > 0 { merged["repeated"] = "\(heldBack)" }
+        }
         let line = LogLine(
-            date: Date(), level: event.level, label: label, message: event.message.description,
+            date: Date(), level: event.level, label: label, message: message,
             metadata: merged)
         switch format {
         case .text: write(line.text)

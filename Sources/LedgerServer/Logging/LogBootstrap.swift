@@ -11,10 +11,12 @@ package enum LogBootstrap {
     package static func bootstrap(_ configuration: ServiceConfiguration) {
         let format = configuration.logFormat
         let level = configuration.logLevel
+        let throttle = LogThrottle()
         LoggingSystem.bootstrap(
             { label, provider in
                 LineLogHandler(
-                    label: label, format: format, level: level, metadataProvider: provider
+                    label: label, format: format, level: level, metadataProvider: provider,
+                    throttle: throttle
                 ) { line in
                     let bytes = Data((line + "\n").utf8)
                     // Where the log cannot be written there is nobody to tell.

@@ -40,6 +40,13 @@ extension LedgerMetrics {
         ) { Double(replica.index.bytes) }
     }
 
+    /// Shows how many connections to etcd there may be.
+    package func observe(maxConnections: Int) {
+        registry.sampled(
+            "ledger_etcd_connections_max", .gauge, help: "Connections to etcd that there may be."
+        ) { Double(maxConnections) }
+    }
+
     /// Shows whether this replica's clock may date events.
     package func observe(_ clock: SystemClock) {
         registry.sampled(

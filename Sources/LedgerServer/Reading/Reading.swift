@@ -19,9 +19,11 @@ package struct Reading: Sendable {
     /// - Parameters:
     ///   - client: what seals; it lends its login.
     ///   - members: what is known of its members.
+    ///   - archived: where events are that have left etcd.
     package init(
         configuration: ServiceConfiguration, client: EtcdClient, members: EtcdMembers,
-        observer: any EtcdRequestObserver, metrics: LedgerMetrics, logger: Logger
+        archived: (any ArchivedPast)?, observer: any EtcdRequestObserver, metrics: LedgerMetrics,
+        logger: Logger
     ) throws(EtcdError) {
         self.client = try EtcdClient(
             sharingLoginOf: client, configuration: Self.etcd(configuration), logger: logger,
@@ -31,10 +33,10 @@ package struct Reading: Sendable {
             maxBlocks: configuration.maxBlockReads, maxWaiting: configuration.maxWaitingReads)
         store = LedgerStore(
             store: client, keys: LedgerKeys(prefix: configuration.prefix), members: members,
-            bulk: bulk)
+            bulk: bulk, archived: archived)
         let newest = NewestBlocks(maxBytes: configuration.followBytes)
         blocks = BlockReader(
-            store: store, cacheBytes: configuration.cacheBytes, newest: newest)
+            store: store, cacheBytes: configuration.blockCacheBytes, newest: newest)
         pages = PageReader(store: store)
         memory = ListingMemory(maxBytes: configuration.maxListingBytes)
         Self.register(in: metrics.registry, bulk, newest, memory)

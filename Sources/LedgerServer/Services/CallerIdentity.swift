@@ -9,6 +9,8 @@ import X509
 package struct CallerIdentity: Hashable, Sendable {
     /// The certificate's subject alternative names, as bare values: URIs first, then DNS names.
     package let names: [String]
+    /// The address that the connection comes from, for the audit log; may be a proxy's.
+    package private(set) var address = ""
 
     /// What is sealed as `submitter`: the first URI name, else the first DNS name, else nothing.
     package var submitter: [UInt8] { Array((names.first ?? "").utf8) }
@@ -23,9 +25,21 @@ package struct CallerIdentity: Hashable, Sendable {
             let certificate = transport.peerCertificate
         else {
             self.init(names: [])
+            address = Self.address(context.remotePeer)
             return
         }
         self.init(certificate)
+        address = Self.address(context.remotePeer)
+    }
+
+    /// What the gRPC library writes `ipv4:127.0.0.1:1234`.
+    private static func address(_ peer: String) -> String {
+        peer.hasPrefix("ipv4:") || peer.hasPrefix("ipv6:") ? String(peer.dropFirst(5)) : peer
+    }
+
+    private static func address(_ socket: NIOCore.SocketAddress?) -> String {
+        guard let host = socket?.ipAddress, let port = socket?.port else { return "" }
+        return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     }
 
     /// The same, asked of the connection; to be called on its event loop, after the handshake.
@@ -36,9 +50,11 @@ package struct CallerIdentity: Hashable, Sendable {
             let parsed = try? Certificate(derEncoded: bytes)
         else {
             self.init(names: [])
+            address = Self.address(connection.remoteAddress)
             return
         }
         self.init(parsed)
+        address = Self.address(connection.remoteAddress)
     }
 
     private init(_ certificate: Certificate) {

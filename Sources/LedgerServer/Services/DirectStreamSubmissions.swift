@@ -17,7 +17,7 @@ final class DirectStreamSubmissions: DirectStreamHandler, SubmissionCaller, @unc
 
     private let call: DirectStream
     private let service: DirectSubmissions
-    private let caller: CallerIdentity
+    private let origin: SubmissionOrigin
     private let stream: StreamID
     private let timeout: Nanoseconds?
     private let deadline: ContinuousClock.Instant?
@@ -39,10 +39,10 @@ final class DirectStreamSubmissions: DirectStreamHandler, SubmissionCaller, @unc
     private var alarm: Scheduled<Void>?
     private var observer: ShutdownSignal.Observer?
 
-    init(_ call: DirectStream, of service: DirectSubmissions, from caller: CallerIdentity) {
+    init(_ call: DirectStream, of service: DirectSubmissions, from origin: SubmissionOrigin) {
         self.call = call
         self.service = service
-        self.caller = caller
+        self.origin = origin
         stream = service.replica.makeStreamID()
         if case .valid(let timeout) = GRPCTimeout.parse(call.timeout?.utf8) {
             self.timeout = Nanoseconds(timeout)
@@ -122,7 +122,7 @@ final class DirectStreamSubmissions: DirectStreamHandler, SubmissionCaller, @unc
         var batch: [Submission] = []
         while batch.count < Self.eventsAtOnce, next < messages.count, !answers.isFull {
             let message = SubmittedMessage(messages[next], service.limits, service.edge)
-            guard let verdict = service.intake.validateAtOnce(message, from: caller) else {
+            guard let verdict = service.intake.validateAtOnce(message, from: origin.caller) else {
                 // After those before it.
                 if batch.isEmpty { validateElsewhere(message, receivedAt) }
                 break
@@ -160,7 +160,7 @@ final class DirectStreamSubmissions: DirectStreamHandler, SubmissionCaller, @unc
         next += 1
         let place = answers.reserve(byteCount: message.byteCount)
         Task {
-            let verdict = self.service.intake.validateWhole(message, from: self.caller)
+            let verdict = self.service.intake.validateWhole(message, from: self.origin.caller)
             self.soon { $0.validated(verdict, at: place, receivedAt) }
         }
     }
@@ -175,10 +175,10 @@ final class DirectStreamSubmissions: DirectStreamHandler, SubmissionCaller, @unc
             answers.note(token, at: place)
             submit([submission(event, token, at: place, receivedAt)])
         case .refused(let error, let eventID):
-            service.counter.count(error)
+            service.counter.count(error, eventID: eventID, from: origin)
             answers.fill(place, .invalid(error, eventID: eventID))
         case .broken(let error):
-            service.counter.count(error)
+            service.counter.count(error, from: origin)
             answers.withdraw(place)
             endReading(error)
         }
@@ -192,11 +192,11 @@ final class DirectStreamSubmissions: DirectStreamHandler, SubmissionCaller, @unc
         switch verdict {
         case .event(let event): return event
         case .refused(let error, let eventID):
-            service.counter.count(error)
+            service.counter.count(error, eventID: eventID, from: origin)
             answers.fill(
                 answers.reserve(byteCount: byteCount), .invalid(error, eventID: eventID))
         case .broken(let error):
-            service.counter.count(error)
+            service.counter.count(error, from: origin)
             endReading(error)
         }
         return nil
@@ -225,7 +225,9 @@ final class DirectStreamSubmissions: DirectStreamHandler, SubmissionCaller, @unc
 
     /// From any thread.
     func settle(_ answers: [SubmissionAnswer]) {
-        for answer in answers { service.counter.count(answer.outcome) }
+        for answer in answers {
+            service.counter.count(answer.outcome, of: answer.submission.event, from: origin)
+        }
         soon { stream in
             if stream.answers.settle(answers) { stream.goOn() }
         }

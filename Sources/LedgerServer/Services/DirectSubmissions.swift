@@ -38,41 +38,44 @@ package final class DirectSubmissions: Sendable {
     }
 
     package func serve(_ stream: DirectStream, from caller: CallerIdentity) {
+        let origin = SubmissionOrigin(caller: caller, call: stream.context.map { CallOrigin($0) })
         do throws(LedgerRPCError) {
             try intake.authorize(caller)
         } catch {
-            counter.count(error)
+            counter.count(error, from: origin)
             return stream.end(RefusalStatus(error))
         }
-        DirectStreamSubmissions(stream, of: self, from: caller).begin()
+        DirectStreamSubmissions(stream, of: self, from: origin).begin()
     }
 
     package func serve(_ call: DirectCall, from caller: CallerIdentity) {
         let receivedAt = replica.instant(ofArrival: call.arrival)
+        let origin = SubmissionOrigin(caller: caller, call: call.context.map { CallOrigin($0) })
         do throws(LedgerRPCError) {
             try intake.authorize(caller)
         } catch {
-            return refuse(call, error)
+            return refuse(call, error, from: origin)
         }
         let message = SubmittedMessage(call.message, limits, edge)
         if let verdict = intake.validateAtOnce(message, from: caller) {
-            return submit(verdict, call, receivedAt)
+            return submit(verdict, call, receivedAt, from: origin)
         }
         // A task of its own: what it does takes longer than a task costs, and waits for nothing.
         Task {
             let verdict = self.intake.validateWhole(message, from: caller)
-            self.answers.give { self.submit(verdict, call, receivedAt) }
+            self.answers.give { self.submit(verdict, call, receivedAt, from: origin) }
         }
     }
 
     private func submit(
-        _ verdict: SubmissionIntake.Verdict, _ call: DirectCall, _ receivedAt: MonotonicInstant
+        _ verdict: SubmissionIntake.Verdict, _ call: DirectCall, _ receivedAt: MonotonicInstant,
+        from origin: SubmissionOrigin
     ) {
         let event: CertifiedEvent
         do throws(LedgerRPCError) {
             event = try verdict.event
         } catch {
-            return refuse(call, error)
+            return refuse(call, error, eventID: verdict.eventID, from: origin)
         }
         var deadline: MonotonicInstant?
         if case .valid(let timeout) = GRPCTimeout.parse(call.timeout?.utf8) {
@@ -81,15 +84,16 @@ package final class DirectSubmissions: Sendable {
         let token = replica.makeToken()
         replica.submit(
             Submission(alone: event, token, receivedAt, deadline, settings) { outcome in
-                self.answers.give { self.answer(call, outcome, event) }
+                self.answers.give { self.answer(call, outcome, event, from: origin) }
             })
         call.whenCancelled { [replica] in replica.cancel([token]) }
     }
 
     private func answer(
-        _ call: DirectCall, _ outcome: LedgerCore.SubmissionOutcome, _ event: CertifiedEvent
+        _ call: DirectCall, _ outcome: LedgerCore.SubmissionOutcome, _ event: CertifiedEvent,
+        from origin: SubmissionOrigin
     ) {
-        counter.count(outcome)
+        counter.count(outcome, of: event, from: origin)
         if case .sealed(let seal, let latency) = outcome {
             var bytes = ByteBuffer()
             SealedEventBytes(event, seal, latency: latency).writeAlone(to: &bytes)
@@ -103,8 +107,11 @@ package final class DirectSubmissions: Sendable {
         }
     }
 
-    private func refuse(_ call: DirectCall, _ error: LedgerRPCError) {
-        counter.count(error)
+    private func refuse(
+        _ call: DirectCall, _ error: LedgerRPCError, eventID: String = "",
+        from origin: SubmissionOrigin
+    ) {
+        counter.count(error, eventID: eventID, from: origin)
         call.fail(RefusalStatus(error))
     }
 }

@@ -26,13 +26,10 @@ package final class StreamAnswers: SubmissionCaller {
     }
 
     private let state: Mutex<State>
-    private let count: @Sendable (LedgerCore.SubmissionOutcome) -> Void
+    private let count: @Sendable (SubmissionAnswer) -> Void
 
-    /// - Parameter count: called with every outcome.
-    init(
-        window: Window,
-        count: @escaping @Sendable (LedgerCore.SubmissionOutcome) -> Void = { _ in }
-    ) {
+    /// - Parameter count: called with every answer.
+    init(window: Window, count: @escaping @Sendable (SubmissionAnswer) -> Void = { _ in }) {
         state = Mutex(State(queue: AnswerQueue(window: window)))
         self.count = count
     }
@@ -67,7 +64,7 @@ package final class StreamAnswers: SubmissionCaller {
 
     /// Gives the answers to the events at the places by which their submissions are labelled.
     package func settle(_ answers: [SubmissionAnswer]) {
-        for answer in answers { count(answer.outcome) }
+        for answer in answers { count(answer) }
         state.withLock { $0.queue.settle(answers) ? $0.writer.take() : nil }?.resume()
     }
 

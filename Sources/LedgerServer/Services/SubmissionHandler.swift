@@ -34,17 +34,21 @@ package struct SubmissionHandler: Sendable {
     ) async throws -> Ledger_SealedEvent {
         let receivedAt = arrival(of: request.metadata)
         let caller = CallerIdentity(context)
+        let origin = SubmissionOrigin(caller: caller, call: CallOrigin(request.metadata))
         let event: CertifiedEvent
+        var eventID = ""
         do throws(LedgerRPCError) {
             try intake.authorize(caller)
-            event = try await intake.validate(request.message, from: caller).event
+            let verdict = await intake.validate(request.message, from: caller)
+            eventID = verdict.eventID
+            event = try verdict.event
         } catch {
-            counter.count(error)
+            counter.count(error, eventID: eventID, from: origin)
             throw error
         }
         let deadline = request.metadata.timeout.map { receivedAt + Nanoseconds($0) }
         let outcome = await outcome(of: event, receivedAt: receivedAt, deadline: deadline)
-        counter.count(outcome)
+        counter.count(outcome, of: event, from: origin)
         return try SubmissionReport(outcome, of: event).unaryAnswer()
     }
 
@@ -73,14 +77,17 @@ package struct SubmissionHandler: Sendable {
     package func submitEvents(
         _ request: StreamingServerRequest<SubmittedMessage>, _ context: ServerContext
     ) async throws -> StreamingServerResponse<Ledger_SubmitResult> {
-        let caller = CallerIdentity(context)
+        let origin = SubmissionOrigin(
+            caller: CallerIdentity(context), call: CallOrigin(request.metadata))
         do throws(LedgerRPCError) {
-            try intake.authorize(caller)
+            try intake.authorize(origin.caller)
         } catch {
-            counter.count(error)
+            counter.count(error, from: origin)
             throw error
         }
-        let answers = StreamAnswers(window: streamWindow, count: { [counter] in counter.count($0) })
+        let answers = StreamAnswers(window: streamWindow) { [counter] in
+            counter.count($0.outcome, of: $0.submission.event, from: origin)
+        }
         let timeout = request.metadata.timeout.map { Nanoseconds($0) }
         let deadline = CallWatch.deadline(request.metadata)
         return StreamingServerResponse { writer in
@@ -88,7 +95,7 @@ package struct SubmissionHandler: Sendable {
                 // A stop ends the reading alone: what was accepted is still answered.
                 try await watch.run(until: deadline, endsWithReplica: false) {
                     try await answer(
-                        request.messages, from: caller, timeout: timeout, answers, to: writer)
+                        request.messages, from: origin, timeout: timeout, answers, to: writer)
                 }
             } catch {
                 // Nobody is told of them any more: what was not sent never will be (protocol.md 6).
@@ -102,12 +109,12 @@ package struct SubmissionHandler: Sendable {
     /// Reads the stream and writes its answers, until both are over.
     private func answer(
         _ messages: RPCAsyncSequence<SubmittedMessage, any Error>,
-        from caller: CallerIdentity, timeout: Nanoseconds?, _ answers: StreamAnswers,
+        from origin: SubmissionOrigin, timeout: Nanoseconds?, _ answers: StreamAnswers,
         to writer: RPCWriter<Ledger_SubmitResult>
     ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                await read(messages, from: caller, timeout: timeout, into: answers)
+                await read(messages, from: origin, timeout: timeout, into: answers)
             }
             do {
                 while let ready = try await answers.next() {
@@ -127,7 +134,7 @@ package struct SubmissionHandler: Sendable {
     /// Takes the stream's events until it ends, breaks, or the replica stops.
     private func read(
         _ messages: RPCAsyncSequence<SubmittedMessage, any Error>,
-        from caller: CallerIdentity, timeout: Nanoseconds?, into answers: StreamAnswers
+        from origin: SubmissionOrigin, timeout: Nanoseconds?, into answers: StreamAnswers
     ) async {
         let stream = replica.makeStreamID()
         do {
@@ -136,7 +143,7 @@ package struct SubmissionHandler: Sendable {
                 var waitingSince = replica.now
                 while let message = try await messages.next() {
                     try await take(
-                        message, of: stream, from: caller, receivedAt: arrival(since: waitingSince),
+                        message, of: stream, from: origin, receivedAt: arrival(since: waitingSince),
                         timeout: timeout, into: answers)
                     guard await answers.waitForRoom() else { return }
                     waitingSince = replica.now
@@ -152,11 +159,11 @@ package struct SubmissionHandler: Sendable {
     ///
     /// - Throws: what ends the stream, where the message is none.
     private func take(
-        _ message: SubmittedMessage, of stream: StreamID, from caller: CallerIdentity,
+        _ message: SubmittedMessage, of stream: StreamID, from origin: SubmissionOrigin,
         receivedAt: MonotonicInstant, timeout: Nanoseconds?, into answers: StreamAnswers
     ) async throws(LedgerRPCError) {
         let place = answers.reserve(byteCount: message.byteCount)
-        switch await intake.validate(message, from: caller) {
+        switch await intake.validate(message, from: origin.caller) {
         case .event(let event):
             let token = replica.makeToken()
             answers.note(token, at: place)
@@ -167,10 +174,10 @@ package struct SubmissionHandler: Sendable {
                     settings: settings, caller: answers, label: UInt64(place)))
             if !mayReadFurther { await replica.waitForRoom(stream) }
         case .refused(let error, let eventID):
-            counter.count(error)
+            counter.count(error, eventID: eventID, from: origin)
             answers.fill(place, .invalid(error, eventID: eventID))
         case .broken(let error):
-            counter.count(error)
+            counter.count(error, from: origin)
             answers.withdraw(place)
             throw error
         }

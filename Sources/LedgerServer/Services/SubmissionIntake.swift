@@ -39,6 +39,15 @@ package struct SubmissionIntake: Sendable {
         /// The bytes are no event at all.
         case broken(LedgerRPCError)
 
+        /// The event's id, as far as it could be read.
+        package var eventID: String {
+            switch self {
+            case .event(let event): String(decoding: event.eventID.utf8, as: UTF8.self)
+            case .refused(_, let eventID): eventID
+            case .broken: ""
+            }
+        }
+
         /// The event, or why there is none.
         package var event: CertifiedEvent {
             get throws(LedgerRPCError) {

@@ -80,9 +80,12 @@ struct SettingValueTests {
         + SettingCase.cases("LEDGER_FOLLOW_BYTES", ["0", "1073741824"])
         + SettingCase.cases("LEDGER_AUDIT_EVENTS_PER_SECOND", ["0", "1000000"])
         + SettingCase.cases("LEDGER_AUDIT_INTERVAL", ["1", "86400"])
+        + SettingCase.cases("LEDGER_ARCHIVE_INTERVAL", ["1", "3600"])
+        + SettingCase.cases("LEDGER_ARCHIVE_RETAIN_EVENTS", ["8192", "1000000000", "all"])
         + SettingCase.cases("LEDGER_ORIGIN", ["ledger.example.com/payments"])
         + SettingCase.cases("LOG_LEVEL", ["trace", "debug", "info", "WARNING", "critical"])
         + SettingCase.cases("LOG_FORMAT", ["text", "json", "JSON"])
+        + SettingCase.cases("LEDGER_AUDIT_LOG", ["off", "stdout", "STDERR", "/var/log/audit"])
 
     static let bad: [SettingCase] =
         SettingCase.cases(
@@ -160,6 +163,23 @@ struct SettingValueTests {
         + SettingCase.cases("LEDGER_WITNESS_CA_CERT", ["/nowhere/ca.pem"])
         + SettingCase.cases(
             "LEDGER_EXTERNAL_CHECKPOINT", ["ftp://a/b", "http://a/?b", "/some/checkpoint"])
+        + SettingCase.cases(
+            "LEDGER_ARCHIVE",
+            [
+                "/folder", "file://folder", "file:///", "s3://A", "s3://bucket/a b", "https://a/b",
+                "file:///needs/a/signing/key",
+            ])
+        + SettingCase.cases("LEDGER_ARCHIVE_ENDPOINT", ["https://storage.example"])
+        + SettingCase.cases("LEDGER_ARCHIVE_REGION", ["eu-central-1"])
+        + SettingCase.cases("LEDGER_ARCHIVE_ACCESS_KEY", ["key"])
+        + SettingCase.cases("LEDGER_ARCHIVE_ACCESS_KEY_FILE", ["/nowhere/key"])
+        + SettingCase.cases("LEDGER_ARCHIVE_SECRET_KEY", ["key"])
+        + SettingCase.cases("LEDGER_ARCHIVE_SECRET_KEY_FILE", ["/nowhere/key"])
+        + SettingCase.cases("LEDGER_ARCHIVE_SESSION_TOKEN", ["token"])
+        + SettingCase.cases("LEDGER_ARCHIVE_SESSION_TOKEN_FILE", ["/nowhere/token"])
+        + SettingCase.cases("LEDGER_ARCHIVE_INTERVAL", ["0", "3601", "30s"])
+        + SettingCase.cases(
+            "LEDGER_ARCHIVE_RETAIN_EVENTS", ["8191", "1000000001", "-1", "everything"])
         + SettingCase.cases("LEDGER_TLS_CERT", ["/nowhere/cert.pem"])
         + SettingCase.cases("LEDGER_TLS_KEY", ["/nowhere/key.pem"])
         + SettingCase.cases("LEDGER_TLS_CLIENT_CA", ["/nowhere/ca.pem"])
@@ -207,7 +227,7 @@ struct SettingValueTests {
         let tested = Set(Self.bad.map(\.variable))
         let missing = SettingName.allCases.map(\.rawValue).filter { !tested.contains($0) }
         // Their refusals are secret and tested by themselves.
-        #expect(missing.sorted() == ["ETCD_PASSWORD", "LEDGER_INTERNAL_TOKEN"])
+        #expect(missing.sorted() == ["ETCD_PASSWORD", "LEDGER_AUDIT_LOG", "LEDGER_INTERNAL_TOKEN"])
     }
 
     @Test("A value of Kubernetes' service links is explained")

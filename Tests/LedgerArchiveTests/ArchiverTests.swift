@@ -1,0 +1,256 @@
+import Foundation
+import LedgerArchive
+import LedgerCore
+import LedgerStore
+import LedgerTransparency
+import ObjectStorage
+import TestSupport
+import Testing
+
+/// Tests here start a real etcd and a real service, one after the other.
+@Suite("An archive of a ledger in etcd", .serialized)
+struct ArchiverTests {
+    @Test(
+        "at every size it is a whole log, made of the objects that ledgerctl makes of the same ledger"
+    )
+    func wholeLogs() async throws {
+        try await ArchiveBench.with(events: 4_400) { bench, ledger in
+            let archiver = bench.archiver(bench.objects)
+            await bench.round(archiver)
+            #expect(try await bench.record() == nil, "nothing is signed yet")
+            for size in [1, 255, 256, 257, 700, 4_095, 4_096, 4_400] {
+                try await bench.publish(size)
+                await bench.round(archiver)
+                #expect(archiver.status.trouble == nil)
+                #expect(try await bench.record()?.through.rawValue == UInt64(size))
+                #expect(try await bench.faults() == [], "size \(size)")
+            }
+            #expect(archiver.status.lagEvents == 0)
+            // Another one goes on where this one stopped, also in the middle of an ids segment.
+            try await bench.seal(4_000, with: ledger)
+            try await bench.publish(8_250)
+            await bench.round(bench.archiver(bench.objects))
+            #expect(try await bench.faults() == [])
+            #expect(try await bench.record()?.through == 8_250)
+            // And the first one after it.
+            try await bench.publish(8_400)
+            await bench.round(archiver)
+            #expect(try await bench.faults() == [])
+            #expect(try await bench.record()?.through == 8_400)
+        }
+    }
+
+    @Test("partial objects that are superseded go after a while, and none that is needed")
+    func superseded() async throws {
+        try await ArchiveBench.with(events: 600) { bench, _ in
+            let archiver = bench.archiver(bench.objects)
+            for size in [100, 300, 301, 600] {
+                try await bench.publish(size)
+                await bench.round(archiver)
+            }
+            let partials = { () async throws -> Set<String> in
+                let names = try await bench.objects.list(prefix: "tile/", after: nil, limit: 1_000)
+                return Set(names.map(\.text).filter { $0.contains(".p/") })
+            }
+            #expect(try await partials().contains("tile/entries/000.p/100"))
+            bench.clock.advance(by: .milliseconds(601_000))
+            await archiver.removeSuperseded()
+            #expect(
+                try await partials() == [
+                    "tile/entries/002.p/88", "tile/0/002.p/88", "tile/1/000.p/2",
+                ])
+            #expect(try await bench.faults() == [])
+        }
+    }
+
+    @Test("a storage that fails in passing leaves a whole log at every step", arguments: 1...4)
+    func passingFaults(seed: Int) async throws {
+        try await ArchiveBench.with(events: 1_200) { bench, _ in
+            let faults = LyingStore.Faults([
+                .unavailable: 0.02, .lostAnswer: 0.02, .lostWrite: 0.05, .absent: 0.05,
+                .truncated: 0.05, .flippedBit: 0.05, .old: 0.05,
+            ])
+            let lying = LyingStore(around: bench.objects, seed: UInt64(seed), faults: faults)
+            let archiver = bench.archiver(lying)
+            for size in [10, 256, 600, 1_200] {
+                try await bench.publish(size)
+                for _ in 0..<200 {
+                    await bench.round(archiver)
+                    let record = try await bench.record()
+                    if record != nil { #expect(try await bench.faults() == [], "\(lying.note)") }
+                    if record?.through.rawValue == UInt64(size) { break }
+                }
+                #expect(
+                    try await bench.record()?.through.rawValue == UInt64(size), "\(lying.note)")
+            }
+        }
+    }
+
+    @Test("a storage that forgets what it says it has written is not believed")
+    func forgetting() async throws {
+        try await ArchiveBench.with(events: 300) { bench, _ in
+            try await bench.publish(300)
+            var faults = LyingStore.Faults([.lostWrite: 1])
+            faults.prefix = "tile/1/"
+            let lying = LyingStore(around: bench.objects, seed: 1, faults: faults)
+            let archiver = bench.archiver(lying)
+            await bench.round(archiver)
+            #expect(archiver.status.trouble?.code == "not_kept")
+            #expect(try await bench.record() == nil)
+            #expect(try await bench.objects.read(ArchiveNames.checkpoint, maximum: 4_096) == nil)
+            lying.faults = LyingStore.Faults()
+            await bench.round(archiver)
+            #expect(archiver.status.trouble == nil)
+            #expect(try await bench.faults() == [])
+        }
+    }
+
+    @Test("other bytes are never overwritten, and nothing is published over them")
+    func otherBytes() async throws {
+        try await ArchiveBench.with(events: 300) { bench, _ in
+            let names = [
+                ArchiveNames.bundle(0), ArchiveNames.tile(TileID(level: 0, index: 0)),
+                ArchiveNames.tile(TileID(level: 1, index: 0), width: 1),
+            ]
+            try await bench.publish(300)
+            for name in names {
+                let other = Array("something else".utf8)
+                try await bench.objects.replace(name, with: other)
+                let archiver = bench.archiver(bench.objects)
+                await bench.round(archiver)
+                #expect(archiver.status.trouble?.code == "other_bytes")
+                #expect(archiver.status.failures == 1)
+                #expect(try await bench.objects.read(name, maximum: 4_096) == other)
+                #expect(try await bench.record() == nil)
+                #expect(
+                    try await bench.objects.read(ArchiveNames.checkpoint, maximum: 4_096) == nil)
+                try await bench.objects.remove(name)
+            }
+        }
+    }
+
+    @Test("another ledger's archive is left as it is")
+    func foreign() async throws {
+        try await ArchiveBench.with(events: 300) { bench, _ in
+            let other = try NoteSigner(
+                name: bench.signer.verifier.name, privateKey: Array(repeating: 1, count: 32))
+            let foreign = try other.note(size: 20, root: .sha256([1])).encoded()
+            let ownKey = try bench.signer.note(size: 20, root: .sha256([1])).encoded()
+            try await bench.publish(300)
+            for checkpoint in [foreign, ownKey, Array("nonsense".utf8)] {
+                try await bench.objects.replace(ArchiveNames.checkpoint, with: checkpoint)
+                let archiver = bench.archiver(bench.objects)
+                await bench.round(archiver)
+                #expect(archiver.status.trouble?.code == "not_this_ledgers")
+                #expect(
+                    try await bench.objects.read(ArchiveNames.checkpoint, maximum: 1 << 20)
+                        == checkpoint)
+                #expect(try await bench.record() == nil)
+            }
+        }
+    }
+
+    @Test("nothing is archived of a ledger that contradicts itself")
+    func contradicted() async throws {
+        try await ArchiveBench.with(events: 4_200) { bench, _ in
+            try await bench.publish(4_200)
+            let first = bench.stored.keys.block(.first)
+            let segment = bench.stored.keys.ids(0)
+            for key in [first, segment] {
+                let right = try #require(try await bench.stored.value(key))
+                // In a payload, or in a fingerprint.
+                let place = right.firstRange(of: Array("payload of".utf8))?.lowerBound ?? 9
+                try await bench.stored.change(key) { $0[place] ^= 1 }
+                let archiver = bench.archiver(bench.objects)
+                await bench.round(archiver)
+                #expect(archiver.status.trouble?.code == "contradicted")
+                #expect(try await bench.record() == nil)
+                try await bench.stored.put(key, right)
+            }
+            await bench.round(bench.archiver(bench.objects))
+            #expect(try await bench.faults() == [])
+        }
+    }
+
+    @Test("a ledger that is archived elsewhere is not archived here")
+    func otherLocation() async throws {
+        try await ArchiveBench.with(events: 300) { bench, _ in
+            try await bench.publish(300)
+            let record = try ArchiveRecord(location: "s3://elsewhere", through: 100)
+            _ = await bench.store.putArchive(record, replacing: nil, timeout: .seconds(10))
+            #expect(try await bench.record() == record)
+            let archiver = bench.archiver(bench.objects)
+            await bench.round(archiver)
+            #expect(archiver.status.trouble?.code == "other_location")
+            #expect(try await bench.record() == record)
+            #expect(try await bench.objects.list(prefix: "", after: nil, limit: 9).isEmpty)
+        }
+    }
+
+    @Test("a fenced replica archives nothing")
+    func fenced() async throws {
+        try await ArchiveBench.with(events: 300) { bench, _ in
+            try await bench.publish(300)
+            bench.isFenced = true
+            await bench.round(bench.archiver(bench.objects))
+            #expect(try await bench.objects.list(prefix: "", after: nil, limit: 9).isEmpty)
+            #expect(try await bench.record() == nil)
+        }
+    }
+
+    @Test("what an archive has lost is written again, while etcd has it")
+    func lost() async throws {
+        try await ArchiveBench.with(events: 9_000) { bench, _ in
+            let archiver = bench.archiver(bench.objects)
+            try await bench.publish(8_700)
+            await bench.round(archiver)
+            for name in try FileManager.default.contentsOfDirectory(atPath: bench.folder.path) {
+                try FileManager.default.removeItem(at: bench.folder.appending(path: name))
+            }
+            try await bench.publish(9_000)
+            await bench.round(archiver)
+            #expect(try await bench.faults() == [])
+            // What has left etcd nobody can write again.
+            let trimmed = try ArchiveRecord(
+                location: bench.objects.location, through: 9_000, trimmed: 4_096)
+            try await bench.stored.put(bench.stored.keys.archive, trimmed.encodedJSON())
+            try await bench.objects.remove(ArchiveNames.checkpoint)
+            await bench.round(archiver)
+            #expect(archiver.status.trouble?.code == "not_this_ledgers")
+            #expect(try await bench.objects.read(ArchiveNames.checkpoint, maximum: 4_096) == nil)
+        }
+    }
+
+    @Test("two at once, and one that was paused while the other went on, do no harm")
+    func two() async throws {
+        try await ArchiveBench.with(events: 4_300) { bench, _ in
+            try await bench.publish(4_000)
+            let slow = PausingStore(around: bench.objects)
+            let (first, second) = (bench.archiver(slow), bench.archiver(bench.objects))
+            async let one: Void = bench.round(first)
+            async let other: Void = bench.round(second)
+            _ = await (one, other)
+            #expect(try await bench.faults() == [])
+            // Paused in the middle of its objects, just before the checkpoint, and after it.
+            for (size, pause) in [
+                (4_100, "tile/entries/"), (4_200, "checkpoint"), (4_300, "tile/0/"),
+            ] {
+                try await bench.publish(size - 50)
+                slow.pause(before: pause)
+                async let paused: Void = bench.round(first)
+                await slow.waitUntilPaused()
+                try await bench.publish(size)
+                await bench.round(second)
+                #expect(try await bench.record()?.through.rawValue == UInt64(size))
+                slow.resume()
+                await paused
+                #expect(try await bench.record()?.through.rawValue == UInt64(size))
+                // Who was paused between its look at the checkpoint and its own may have put the smaller one: the next
+                // round of anybody mends that.
+                await bench.round(second)
+                await bench.round(first)
+                #expect(try await bench.faults() == [], "\(pause)")
+            }
+        }
+    }
+}
