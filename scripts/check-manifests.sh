@@ -88,19 +88,15 @@ changed() {
     rm -rf "$work/k8s"
 }
 
-setting_names=Sources/LedgerServer/Configuration/SettingName.swift
-readonly setting_names
-
-# Writes the list of components for an overlay.
+# Writes the list of the components that fit an overlay and that it does not have.
 list_components() {
     local component other=bucket
     [[ $1 == dev ]] || other=folder
     for component in "$root"/k8s/components/*/; do
         component=$(basename "$component")
         [[ $component != "archive-$other" ]] || continue
-        # Only what this service has the settings for.
-        [[ $component != archive-* ]] || grep -q '"LEDGER_ARCHIVE"' "$root/$setting_names" || continue
-        echo "  - ../../components/$component"
+        grep -q "components/$component\$" "$root/k8s/overlays/$1/kustomization.yaml" ||
+            echo "  - ../../components/$component"
     done >"$work/components"
 }
 

@@ -26,6 +26,7 @@ HEAD = """\
 # Every setting of ledger-service, with its default. Made from README.md, "Configuration", by
 # `make env-example`: change it there. Copy this file to .env in the folder where the service is started,
 # and take the # away from what is to differ; the environment overrides the file. Never commit the copy.
+# NAME_FILE is the absolute path of a file with the value, instead of NAME.
 """
 
 
@@ -64,6 +65,7 @@ def read_table(text: str) -> list[tuple[list[str], list[str], str, str]]:
 
 def render(rows: list[tuple[list[str], list[str], str, str]]) -> str:
     lines = [HEAD]
+    known = settings()
     for names, defaults, told, meaning in rows:
         said = [meaning] if meaning else []
         if told and not any(defaults):
@@ -71,15 +73,29 @@ def render(rows: list[tuple[list[str], list[str], str, str]]) -> str:
         text = ". ".join(said)
         # One line that is nothing but a comment for each line of text; then what can be set.
         lines += [f"# {line}" for line in textwrap.wrap(text, 98)]
-        lines += [f"#{name}={default}" for name, default in zip(names, defaults)]
+        for name, default in zip(names, defaults):
+            lines.append(f"#{name}={default}")
+            if f"{name}_FILE" in known:
+                lines.append(f"#{name}_FILE=")
         lines.append("")
     return "\n".join(lines)
 
 
+def settings() -> set[str]:
+    """Every variable of the service; of secrets also those that name a file with the value."""
+    text = (ROOT / SETTING_NAMES).read_text()
+    names = dict(re.findall(r'case (\w+) = "(\w+)"', text))
+    secrets = text.partition("var isSecret")[2].partition("}")[0]
+    files = {f"{name}_FILE" for case, name in names.items() if re.search(rf"\.{case}\b", secrets)}
+    return (set(names.values()) | files) - PASSED_OVER
+
+
 def problems(rows: list[tuple[list[str], list[str], str, str]]) -> list[str]:
-    known = set(re.findall(r'case \w+ = "(\w+)"', (ROOT / SETTING_NAMES).read_text())) - PASSED_OVER
+    known = settings()
     listed = [name for names, *_ in rows for name in names]
-    found = [f"README.md lacks the setting {name}" for name in sorted(known - set(listed))]
+    # A secret's file has no row of its own.
+    implied = {f"{name}_FILE" for name in listed}
+    found = [f"README.md lacks the setting {name}" for name in sorted(known - set(listed) - implied)]
     found += [f"README.md has {name}, which is no setting" for name in sorted(set(listed) - known)]
     found += [f"README.md has {name} twice" for name in sorted({n for n in listed if listed.count(n) > 1})]
     return found

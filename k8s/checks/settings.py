@@ -122,7 +122,7 @@ def check_archive(pod: Pod, settings: dict[str, str]) -> Iterator[str]:
     elif archive and not archive.startswith("s3://"):
         yield f"{pod.name}: LEDGER_ARCHIVE is neither a folder nor a bucket"
     for path in paths:
-        if not any(path.startswith(mount + "/") for mount in mounts):
+        if not any(f"{path}/".startswith(f"{mount}/") for mount in mounts):
             yield f"{pod.name}: nothing is mounted where {path} is"
 
 

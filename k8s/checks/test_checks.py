@@ -9,7 +9,6 @@ from typing import Any
 
 from check import check_schemas, findings
 from manifests import Manifests
-from settings import setting_names
 
 RENDERED = Path(__file__).parents[2] / ".local/manifests"
 
@@ -394,15 +393,13 @@ class Components(Overlay):
         self.variable(container, "LEDGER_TILES_PORT")["value"] = "8081"
         self.expect("its ports are not")
 
-    @unittest.skipUnless("LEDGER_ARCHIVE" in setting_names(), "the service has no archive")
     def test_key_of_the_archive_that_is_nowhere(self) -> None:
         container = self.container("Deployment", "ledger-service")
-        name = "LEDGER_ARCHIVE_SECRET_ACCESS_KEY_FILE"
+        name = "LEDGER_ARCHIVE_SECRET_KEY_FILE"
         self.variable(container, name)["value"] = "/etc/ledger/keys/secret"
         self.expect("nothing is mounted where /etc/ledger/keys/secret is")
 
 
-@unittest.skipUnless("LEDGER_ARCHIVE" in setting_names(), "the service has no archive")
 class FolderArchive(Overlay):
     """dev with the archive in a folder."""
 
