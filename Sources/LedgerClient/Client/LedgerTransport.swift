@@ -16,7 +16,7 @@ package enum LedgerTransport {
             initial: .milliseconds(50), max: .seconds(1), multiplier: 1.6, jitter: 0.2)
         config.connection.keepalive = .init(
             time: .seconds(10), timeout: .seconds(5), allowWithoutCalls: false)
-        // What is sent as the name (SNI), and then compared with the certificate.
+        // What is sent as the name (SNI), and then compared with the certificate's.
         if case .tls(_, _, let serverName?) = security { config.http2.authority = serverName }
         let transportSecurity = self.transportSecurity(security)
         do {

@@ -7,8 +7,8 @@ public enum TransportSecurity: Sendable, Hashable {
     ///
     /// - `caCertificatePath`: PEM file of the authorities to trust; nil trusts the system's.
     /// - `clientCertificate`: who this caller is, where the service asks for certificates.
-    /// - `serverName`: the DNS name that is expected in the certificate where the address is another, as that of a
-    ///   forwarded port is; nil expects the address.
+    /// - `serverName`: the DNS name that is expected in a certificate without the address, as behind a forwarded port;
+    ///   nil expects the address. A certificate that has the IP address itself is valid whatever the name.
     case tls(
         caCertificatePath: String?, clientCertificate: ClientCertificate?, serverName: String? = nil
     )

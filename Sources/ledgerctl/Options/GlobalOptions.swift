@@ -29,7 +29,7 @@ struct GlobalOptions: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "Use TLS, and expect this name in the server's certificate instead of its address, for a forwarded port.",
+            "Use TLS, and expect this name in a server's certificate that lacks its address, for a forwarded port.",
             valueName: "name"))
     var serverName: String?
 
