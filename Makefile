@@ -57,6 +57,7 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	.local/venv/bin/python -B Tests/python/stopping_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/export_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/monitor_test.py --bin "$$(swift build --show-bin-path)"
+	.local/venv/bin/python -B Tests/python/server_name_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/projection/projection_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/archive_test.py --bin "$$(swift build --show-bin-path)"
 	@$(MAKE) test-deploy test-backup test-clients test-fuzz test-monitoring test-logs

@@ -96,6 +96,12 @@ struct ArgumentTests {
         #expect(
             try security("--tls-cert c --tls-key k")
                 == .tls(caCertificatePath: nil, clientCertificate: certificate))
+        #expect(
+            try security("--server-name ledger-service --tls-ca ca.pem")
+                == .tls(
+                    caCertificatePath: "ca.pem", clientCertificate: nil,
+                    serverName: "ledger-service"))
+        #expect(throws: (any Error).self) { try security("--server-name=") }
     }
 
     @Test("Deadline and retries reach the client")

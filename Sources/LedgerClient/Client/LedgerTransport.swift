@@ -16,6 +16,8 @@ package enum LedgerTransport {
             initial: .milliseconds(50), max: .seconds(1), multiplier: 1.6, jitter: 0.2)
         config.connection.keepalive = .init(
             time: .seconds(10), timeout: .seconds(5), allowWithoutCalls: false)
+        // What is sent as the name (SNI), and then compared with the certificate's.
+        if case .tls(_, _, let serverName?) = security { config.http2.authority = serverName }
         let transportSecurity = self.transportSecurity(security)
         do {
             switch address.hostKind {
@@ -50,7 +52,7 @@ package enum LedgerTransport {
         switch security {
         case .plaintext:
             return .plaintext
-        case .tls(let caPath, let clientCertificate):
+        case .tls(let caPath, let clientCertificate, _):
             return .tls { tls in
                 if let caPath {
                     tls.trustRoots = .certificates([.file(path: caPath, format: .pem)])

@@ -3,11 +3,15 @@ public enum TransportSecurity: Sendable, Hashable {
     /// No encryption and no authentication: for loopback and for networks that encrypt by themselves.
     case plaintext
 
-    /// TLS: the service's certificate must be valid for the host of its address.
+    /// TLS: the service's certificate must be valid for the host of its address, or for `serverName`.
     ///
     /// - `caCertificatePath`: PEM file of the authorities to trust; nil trusts the system's.
     /// - `clientCertificate`: who this caller is, where the service asks for certificates.
-    case tls(caCertificatePath: String?, clientCertificate: ClientCertificate?)
+    /// - `serverName`: the DNS name that is expected in a certificate without the address, as behind a forwarded port;
+    ///   nil expects the address. A certificate that has the IP address itself is valid whatever the name.
+    case tls(
+        caCertificatePath: String?, clientCertificate: ClientCertificate?, serverName: String? = nil
+    )
 }
 
 /// A caller's certificate chain and private key, as PEM files.

@@ -26,6 +26,13 @@ struct GlobalOptions: ParsableArguments {
     @Option(name: .long, help: "PEM file with the client certificate's private key.")
     var tlsKey: String?
 
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "Use TLS, and expect this name in a server's certificate that lacks its address, for a forwarded port.",
+            valueName: "name"))
+    var serverName: String?
+
     @Option(name: .long, help: "Milliseconds that one attempt to submit an event may take.")
     var deadlineMs = 100
 
@@ -46,6 +53,9 @@ struct GlobalOptions: ParsableArguments {
         guard retryFor >= 0, retryFor <= 86_400 else {
             throw ValidationError("--retry-for must be 0 to 86400 seconds.")
         }
+        guard serverName.map({ !$0.isEmpty && $0.utf8.count <= 253 }) ?? true else {
+            throw ValidationError("--server-name must be a DNS name of at most 253 bytes.")
+        }
         guard (tlsCert == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-cert and --tls-key belong together.")
         }
@@ -65,12 +75,13 @@ struct GlobalOptions: ParsableArguments {
 
     /// How the connection is protected.
     var security: TransportSecurity {
-        guard tls || tlsCa != nil || tlsCert != nil else { return .plaintext }
+        guard tls || tlsCa != nil || tlsCert != nil || serverName != nil else { return .plaintext }
         var certificate: ClientCertificate?
         if let tlsCert, let tlsKey {
             certificate = ClientCertificate(certificatePath: tlsCert, privateKeyPath: tlsKey)
         }
-        return .tls(caCertificatePath: tlsCa, clientCertificate: certificate)
+        return .tls(
+            caCertificatePath: tlsCa, clientCertificate: certificate, serverName: serverName)
     }
 
     /// The client's settings.
