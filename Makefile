@@ -112,13 +112,13 @@ restore: ## restore the local ledger from its newest snapshot; OPTIONS="--help" 
 	@scripts/restore.sh $(OPTIONS)
 
 .PHONY: test-backup
-test-backup: ## back up, destroy and restore a local ledger
+test-backup: ## back up, destroy and restore a local ledger; lose etcd and recover it from the archive
 	python3 -B Tests/backup/backup_test.py --bin "$$(swift build --show-bin-path)"
+	.local/venv/bin/python -B scripts/rehearse-recovery.py --bin "$$(swift build --show-bin-path)" --events 20000
 
 .PHONY: rehearse-recovery
 rehearse-recovery: setup ## lose etcd under load and recover it from the archive, into a snapshot and into nothing
-	@swift build -c release --product ledger-service
-	@swift build -c release --product ledgerctl
+	@$(MAKE) release
 	.local/venv/bin/python -B scripts/rehearse-recovery.py $(OPTIONS)
 
 .PHONY: test-clients
@@ -168,8 +168,7 @@ bench-replicas: setup ## the same with 1, 2, 3, 5 and 10 replicas of the service
 
 .PHONY: bench-archive
 bench-archive: setup ## seal for minutes under a small quota, with and without an archive
-	@swift build -c release --product ledger-service
-	@swift build -c release --product ledgerctl
+	@$(MAKE) release
 	.local/venv/bin/python -B scripts/bench-archive.py $(OPTIONS)
 
 .PHONY: bench-verify
