@@ -24,6 +24,14 @@ final class SimulatedArchive: ArchivedPast {
         set { objects.withLock { $0[name] = newValue } }
     }
 
+    /// Takes every full object of a ledger that is whole in etcd.
+    func fill(from ledger: SimulatedEtcd, _ keys: LedgerKeys) {
+        guard let found = try? Self.objects(of: ledger, keys) else {
+            preconditionFailure("a ledger that is whole has blocks")
+        }
+        objects.withLock { $0.merge(found) { $1 } }
+    }
+
     /// Every full object of a ledger that is whole in etcd.
     static func objects(of ledger: SimulatedEtcd, _ keys: LedgerKeys) throws -> [Name: [UInt8]] {
         var objects: [Name: [UInt8]] = [:]
