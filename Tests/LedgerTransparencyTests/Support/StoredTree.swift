@@ -81,7 +81,19 @@ private struct TileStore: KeyValueStore {
 
     func transaction(
         _ transaction: EtcdTransaction, options: EtcdRequestOptions
-    ) async throws(EtcdError) -> EtcdTransactionResponse { throw refusal }
+    ) async throws(EtcdError) -> EtcdTransactionResponse {
+        var responses: [EtcdOperationResponse] = []
+        for operation in transaction.success {
+            guard case .range(let request) = operation, transaction.compares.isEmpty else {
+                throw refusal
+            }
+            responses.append(.range(try tree.read(request)))
+        }
+        let header = EtcdResponseHeader(
+            clusterID: 1, memberID: 1, revision: 1, raftTerm: 1, date: nil,
+            endpoint: EtcdEndpoint(scheme: .https, host: "127.0.0.1", port: 2379))
+        return EtcdTransactionResponse(header: header, succeeded: true, responses: responses)
+    }
 
     func transaction(
         encoded: EtcdEncodedTransaction, options: EtcdRequestOptions
