@@ -149,7 +149,8 @@ let package = Package(
             name: "ledgerctl",
             dependencies: [
                 "CommandLineSupport", "LedgerClient", "LedgerVerify", "LedgerAPI", "LedgerCore",
-                "LedgerArchive", "ObjectStorage", "LedgerStore", "EtcdGateway", "EventLoopTasks", "TaskCoordination", "TextFormats",
+                "LedgerArchive", "ObjectStorage", "LedgerStore", "EtcdGateway", "EventLoopTasks",
+                "TaskCoordination", "TextFormats",
                 "WitnessServer", nioCore, nioPosix, nioHPACK, nioHTTP2, grpcCore, grpcTransport,
                 protobuf, arguments, crypto, logging,
             ],

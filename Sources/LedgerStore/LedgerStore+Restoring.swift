@@ -29,11 +29,13 @@ extension LedgerStore {
             let now = try await observe().observation
             if now.head == step.head { return now }
             guard now.revision == base.revision, now.headBytes == base.headBytes else {
-                throw .inconsistent(.rolledBack(known: step.head.sequence, found: now.head.sequence))
+                throw .inconsistent(
+                    .rolledBack(known: step.head.sequence, found: now.head.sequence))
             }
             if isRefused {
                 throw .inconsistent(
-                    .malformed("beyond number \(base.head.sequence) keys exist that are to be restored"))
+                    .malformed(
+                        "beyond number \(base.head.sequence) keys exist that are to be restored"))
             }
         }
         throw last.map { .unavailable($0) } ?? LedgerStoreError(.unavailable)

@@ -20,7 +20,9 @@ struct RestorationTests {
         return keys.filter { _ in true }.reduce(into: [:]) { $0[$1] = keys[$1]?.value }
     }
 
-    @Test("an empty store, and one that has the beginning, become the very ledger that was lost", arguments: [0, 3_598])
+    @Test(
+        "an empty store, and one that has the beginning, become the very ledger that was lost",
+        arguments: [0, 3_598])
     func whole(kept: UInt64) async throws {
         var writer = LedgerWriter()
         try writer.fill(to: 9_300, blocks: Self.sizes)
@@ -76,7 +78,9 @@ struct RestorationTests {
         #expect(throws: FormatError.self) { try empty.restore(&rest) }
     }
 
-    @Test("entries are cut where the ids segments say, and behind the last one within a block's bounds")
+    @Test(
+        "entries are cut where the ids segments say, and behind the last one within a block's bounds"
+    )
     func cutting() throws {
         var writer = LedgerWriter()
         try writer.fill(to: 6_500, blocks: Self.sizes)

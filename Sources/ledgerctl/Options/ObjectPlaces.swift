@@ -44,6 +44,7 @@ enum ObjectPlaces {
         }
         throw ObjectStoreError(
             .configuration,
-            "a bucket needs LEDGER_ARCHIVE_ACCESS_KEY and LEDGER_ARCHIVE_SECRET_KEY, or both with _FILE")
+            "a bucket needs LEDGER_ARCHIVE_ACCESS_KEY and LEDGER_ARCHIVE_SECRET_KEY, or both with _FILE"
+        )
     }
 }

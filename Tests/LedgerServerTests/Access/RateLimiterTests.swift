@@ -72,7 +72,9 @@ struct RateLimiterTests {
         #expect(limiter.submitterCount == 1)
     }
 
-    @Test("values", arguments: ["0", "-1", "1/", "/1", "1/0", "1/2/3", "1.5", "x", "10000001", " 1"])
+    @Test(
+        "values that are none",
+        arguments: ["0", "-1", "1/", "/1", "1/0", "1/2/3", "1.5", "x", "10000001", " 1"])
     func refused(text: String) {
         #expect(RateLimit(text) == nil)
     }

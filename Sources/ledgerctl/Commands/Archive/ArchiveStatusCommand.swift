@@ -62,11 +62,14 @@ struct ArchiveStatusReport: Encodable {
     /// What must not be; nil where all is well.
     var problem: String? {
         if archived > head {
-            return "the archive has \(archived) events and etcd \(head): etcd was set back. Stop all replicas and run "
-                + "ledgerctl archive recover"
+            return
+                "the archive has \(archived) events and etcd \(head): etcd was set back. Stop all "
+                + "replicas and run ledgerctl archive recover"
         }
         if through > archived {
-            return "etcd says that \(through) events are archived, and the archive has \(archived): it was set back"
+            return
+                "etcd says that \(through) events are archived, and the archive has \(archived): "
+                + "it was set back"
         }
         if let recorded, recorded != location {
             return "the ledger's archive is \(Printable.escape(recorded)), not this one"

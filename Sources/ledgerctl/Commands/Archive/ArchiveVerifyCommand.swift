@@ -6,7 +6,8 @@ internal import ObjectStorage
 struct ArchiveVerifyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify",
-        abstract: "Read the whole archive and check every object, without etcd and without a service.",
+        abstract:
+            "Read the whole archive and check every object, without etcd and without a service.",
         discussion: """
             Every entry's form, number, link and time; tiles of all levels; ids segments; and that all of it leads to the \
             root that one of the keys has signed. Nothing is kept: memory does not grow with the archive. Exit code 0: \
