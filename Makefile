@@ -14,6 +14,9 @@ ETCD_PASS := MemberFailureTests
 HASHING_TESTS := LedgerTransparencyTests|LedgerVerifyTests|WitnessServerTests
 # Tests with deadlines of a second, against peers of the test's own.
 DEADLINE_TESTS := EtcdGatewayTests|HTTPTransportTests
+
+# They start a real etcd, a real service, and a real server of S3.
+ARCHIVE_TESTS := LedgerArchiveTests|ObjectStorageTests
 GENERATED := Sources/LedgerAPI/Generated
 SHELL_SCRIPTS = $(shell find . -path ./.build -prune -o -path ./.local -prune -o \
 	-name '*.sh' -type f -print) .ci/run
@@ -65,7 +68,8 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	@# real deadlines beside them would measure that.
 	scripts/swift-test.sh --filter 'LedgerCoreTests|SimulationTests'
 	scripts/swift-test.sh --filter '$(HASHING_TESTS)'
-	scripts/swift-test.sh --skip 'LedgerCoreTests|SimulationTests|$(HASHING_TESTS)|$(DEADLINE_TESTS)|IntegrationTests'
+	scripts/swift-test.sh --skip 'LedgerCoreTests|SimulationTests|$(HASHING_TESTS)|$(DEADLINE_TESTS)|$(ARCHIVE_TESTS)|IntegrationTests'
+	scripts/swift-test.sh --filter '$(ARCHIVE_TESTS)'
 	scripts/swift-test.sh --filter '$(DEADLINE_TESTS)' --skip '$(ETCD_SUITES)'
 	scripts/swift-test.sh --filter '$(ETCD_SUITES)'
 	scripts/swift-test.sh --filter IntegrationTests

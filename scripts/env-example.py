@@ -66,6 +66,7 @@ def read_table(text: str) -> list[tuple[list[str], list[str], str, str]]:
 def render(rows: list[tuple[list[str], list[str], str, str]]) -> str:
     lines = [HEAD]
     known = settings()
+    listed = {name for names, *_ in rows for name in names}
     for names, defaults, told, meaning in rows:
         said = [meaning] if meaning else []
         if told and not any(defaults):
@@ -75,7 +76,7 @@ def render(rows: list[tuple[list[str], list[str], str, str]]) -> str:
         lines += [f"# {line}" for line in textwrap.wrap(text, 98)]
         for name, default in zip(names, defaults):
             lines.append(f"#{name}={default}")
-            if f"{name}_FILE" in known:
+            if f"{name}_FILE" in known - listed:
                 lines.append(f"#{name}_FILE=")
         lines.append("")
     return "\n".join(lines)
@@ -93,7 +94,7 @@ def settings() -> set[str]:
 def problems(rows: list[tuple[list[str], list[str], str, str]]) -> list[str]:
     known = settings()
     listed = [name for names, *_ in rows for name in names]
-    # A secret's file has no row of its own.
+    # A secret's file needs no row of its own.
     implied = {f"{name}_FILE" for name in listed}
     found = [f"README.md lacks the setting {name}" for name in sorted(known - set(listed) - implied)]
     found += [f"README.md has {name}, which is no setting" for name in sorted(set(listed) - known)]

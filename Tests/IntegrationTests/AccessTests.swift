@@ -58,20 +58,25 @@ extension Integration {
                     #expect(error?.code == .permissionDenied)
                     #expect(error?.reason == "NOT_ALLOWED")
                     await calls.close()
-                }
-                settings["LEDGER_ALLOWED_READERS"] = "spiffe://immutable-ledger.local/*"
-                settings["LEDGER_ALLOWED_SUBMITTERS"] = "somebody-else"
-                try await withLedger(on: cluster, settings: settings) { ledger in
-                    let calls = try await LedgerCalls(
-                        port: ledger.process.port(), security: .caller(in: folder))
-                    #expect(try await calls.event(1).eventID == "a")
-                    guard
-                        case .notSealed(.permissionDenied, "NOT_ALLOWED") = await calls.submit(
-                            .sample("b"))
-                    else { throw TestFailure("a stranger's event was taken") }
-                    await calls.close()
+                    let others = [
+                        "LEDGER_ALLOWED_READERS": "spiffe://immutable-ledger.local/*",
+                        "LEDGER_ALLOWED_SUBMITTERS": "somebody-else",
+                    ]
+                    try await ledger.another(others).use { try await checkReader($0, folder) }
                 }
             }
+        }
+
+        /// One that may read and not submit.
+        private func checkReader(_ ledger: LedgerFixture, _ folder: URL) async throws {
+            let calls = try await LedgerCalls(
+                port: ledger.process.port(), security: .caller(in: folder))
+            #expect(try await calls.event(1).eventID == "a")
+            guard
+                case .notSealed(.permissionDenied, "NOT_ALLOWED") = await calls.submit(
+                    .sample("b"))
+            else { throw TestFailure("a stranger's event was taken") }
+            await calls.close()
         }
 
         @Test(

@@ -19,7 +19,8 @@ extension Integration {
             try await withLedger(on: cluster) { ledger in
                 try await withKeys(of: ledger) { stored in
                     for part in 1...4 { try await seal("part-\(part)", 4_500, ledger) }
-                    let copy = try await stored.copy(to: "loading-\(UUID().uuidString)/")
+                    let copy = try await stored.copy(
+                        to: "\(EtcdCluster.ledgers)loading-\(UUID().uuidString)/")
                     let whole = LedgerStore(store: copy.client, keys: copy.keys)
                     let head = try await whole.observe().observation
                     let known = try await LedgerLoader(whole).load(upTo: head, indexSeed: 1)

@@ -104,8 +104,13 @@ package enum SettingName: String, Sendable, CaseIterable {
         }
     }
 
-    /// The variable that names a file with the secret instead; nil where the value is none.
-    package var fileVariant: String? { isSecret ? rawValue + "_FILE" : nil }
+    /// The variable that names a file with the secret instead; nil where there is none, or it is a setting of its own.
+    package var fileVariant: String? {
+        switch self {
+        case .etcdPassword, .internalToken: rawValue + "_FILE"
+        default: nil
+        }
+    }
 }
 
 extension ServiceConfiguration {
