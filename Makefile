@@ -12,8 +12,8 @@ ETCD_SUITES := EtcdClientTests|EtcdFailoverTests|EtcdAuthorizationTests
 ETCD_PASS := MemberFailureTests
 # Tests that hash trees of thousands of leaves, or start witnesses.
 HASHING_TESTS := LedgerTransparencyTests|LedgerVerifyTests|WitnessServerTests
-# Tests with deadlines of a second, against peers of the test's own.
-DEADLINE_TESTS := EtcdGatewayTests|HTTPTransportTests
+# Tests with deadlines of a second and less, against peers of the test's own.
+DEADLINE_TESTS := EtcdGatewayTests|HTTPTransportTests|CallInterceptorTests|GRPCHealthServiceTests
 
 # They start a real etcd, a real service, and a real server of S3.
 ARCHIVE_TESTS := LedgerArchiveTests|ObjectStorageTests

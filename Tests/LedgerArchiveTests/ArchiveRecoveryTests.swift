@@ -155,14 +155,15 @@ struct ArchiveRecoveryTests {
             let observation = try await store.observe().observation
             #expect(observation.format == .two)
             #expect(try await store.archive()?.record.trimmed == 4_096)
-            #expect(
-                try await values(store.keys.allSegments, stored.client, without: store.keys.prefix)
-                    .keys.count == 1)
+            // The first segment was completed by the block that reaches beyond it, or was not put at all.
+            let segments = try await values(
+                store.keys.allSegments, stored.client, without: store.keys.prefix)
+            #expect((1...2).contains(segments.count))
             let loaded = try await LedgerLoader(store).load(upTo: observation, indexSeed: 3)
             #expect(loaded.head == observation.head)
-            let first = try #require(try await store.block(first: 1))
+            let first = try #require(try await store.asStored.block(first: 1))
             #expect(try await stored.value(stored.keys.block(1)) == first)
-            let all = try await store.blocks(from: 1, through: 4_096, limit: 10_000)
+            let all = try await store.asStored.blocks(from: 1, through: 4_096, limit: 10_000)
             #expect(all.first?.first == 1)
         }
     }
