@@ -94,10 +94,11 @@ def health(ledger: Ledger) -> None:
     found = eventually(healthy, "/health is not HEALTHY")
     for name, kind in {"message": str, "checked_at": str, "check_duration_ms": int}.items():
         expect(isinstance(found[name], kind), f"{name} is {found[name]!r}")
-    others = [one["name"] for one in found["dependencies"] if one["name"] in ("audit", "archive")]
+    known = ("archive", "audit", "storage")
+    others = [one["name"] for one in found["dependencies"] if one["name"] in known]
     members = [one for one in found["dependencies"] if one["name"] not in others]
     expect(members, "no member of etcd")
-    expect(others in (["audit"], ["archive", "audit"]), f"the other dependencies are {others}")
+    expect("audit" in others and len(set(others)) == len(others), f"there are also {others}")
     for dependency in members:
         config = dependency["config"]
         expect_equal("the name", dependency["name"], f"etcd/{config['hostname']}:{config['port']}")

@@ -49,7 +49,8 @@ def get_health(ledger: Ledger) -> None:
     moment(answer.checked_at)
     expect(answer.message, "no message")
     expect(answer.check_duration_ms >= 0, "check_duration_ms is negative")
-    members = [one for one in answer.dependencies if one.name not in ("audit", "archive")]
+    others = ("archive", "audit", "storage")
+    members = [one for one in answer.dependencies if one.name not in others]
     audits = [one.status for one in answer.dependencies if one.name == "audit"]
     expect_equal("the audit", audits, [messages.HEALTHY])
     expect(members, "no member of etcd")

@@ -22,9 +22,9 @@ package struct StorageReport: Hashable, Sendable {
     /// Within so many seconds an operator had better do something.
     private static let alarming: Double = 3_600
 
-    /// What the detailed view of health shows; nil before a member has answered.
+    /// What the detailed view of health shows; nil before a member has answered, and where no quota is known.
     var dependency: Ledger_DependencyHealth? {
-        guard let databaseBytes else { return nil }
+        guard let databaseBytes, quotaBytes != nil else { return nil }
         return .with {
             $0.name = "storage"
             $0.type = .database
