@@ -189,6 +189,11 @@ bench-index: ## measure the id index beside a dictionary; OPTIONS="--events 1000
 	swift build -c release --product index-bench
 	"$$(swift build -c release --show-bin-path)/index-bench" $(OPTIONS)
 
+.PHONY: bench-loading
+bench-loading: ## measure loading the ids of archived events; OPTIONS="--events 100000000"
+	swift build -c release --product loading-bench
+	"$$(swift build -c release --show-bin-path)/loading-bench" $(OPTIONS)
+
 .PHONY: soak-replicas
 soak-replicas: setup ## two minutes of load while replicas come, go, are killed and paused
 	@$(MAKE) build

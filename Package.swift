@@ -165,6 +165,12 @@ let package = Package(
         .executableTarget(
             name: "index-bench", dependencies: ["LedgerCore", arguments],
             path: "Benchmarks/IndexBench", swiftSettings: strict),
+        .executableTarget(
+            name: "loading-bench",
+            dependencies: [
+                "EtcdGateway", "LedgerCore", "LedgerStore", "ObjectStorage", arguments,
+            ],
+            path: "Benchmarks/LoadingBench", swiftSettings: strict),
         .target(
             name: "TestSupport",
             dependencies: [
