@@ -17,7 +17,6 @@ PREFIX = "ledger/"
 HEAD = "ledger_head_sequence_number"
 MIB = 1 << 20
 # As the jobs in Kubernetes do, but more often: the quota here is forty times smaller.
-MAINTENANCE_SECONDS = 20
 MIN_FREE_MIB = 16
 
 
@@ -32,7 +31,9 @@ class Archiving:
         supervisor: Supervisor,
         key: pathlib.Path,
         progress: Callable[[str], None],
+        maintenance: int,
     ):
+        self._maintenance = maintenance
         self._binaries = binaries
         self._folder = folder
         self._certificates = certificates
@@ -159,7 +160,7 @@ class Archiving:
             "DEFRAGMENT_MIN_FREE_MIB": str(MIN_FREE_MIB),
         }
         root = pathlib.Path(__file__).resolve().parent.parent
-        while not over.wait(MAINTENANCE_SECONDS):
+        while not over.wait(self._maintenance):
             status = subprocess.run(
                 ["etcdctl", "endpoint", "status", "--write-out", "json"],
                 env=environment, capture_output=True, text=True, check=False,

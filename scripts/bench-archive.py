@@ -31,6 +31,9 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=2_000, help="events a second")
     parser.add_argument("--retain", type=int, default=50_000, help="LEDGER_ARCHIVE_RETAIN_EVENTS")
     parser.add_argument("--interval", type=int, default=30, help="LEDGER_ARCHIVE_INTERVAL")
+    parser.add_argument(
+        "--maintenance", type=int, default=20, help="seconds between compacting and defragmenting"
+    )
     parser.add_argument("--quota", type=int, default=200_000_000, help="etcd's, in bytes")
     options = parser.parse_args()
     folder = ROOT / ".local/bench/archive"
@@ -47,7 +50,8 @@ def main() -> int:
     with Supervisor(folder) as supervisor:
         try:
             measuring = Archiving(
-                options.bin.resolve(), folder, ROOT / "certs/dev", supervisor, key, progress
+                options.bin.resolve(), folder, ROOT / "certs/dev", supervisor, key, progress,
+                options.maintenance,
             )
             load = {"rate": options.rate, "interval": options.interval}
             without = measuring.run(
