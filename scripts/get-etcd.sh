@@ -35,7 +35,14 @@ if ! command -v apt-get >/dev/null || [[ ! -r "$keys" ]]; then
 fi
 rm -rf "$folder"
 mkdir -p "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial"
-echo "deb [signed-by=$keys] http://deb.debian.org/debian trixie main" >"$folder/apt/sources.list"
+# From where this machine has its own Debian.
+# shellcheck disable=SC2016 # apt-get puts the value in
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Component: main' | grep -v -- '-security' | head -n 1 || true)
+if [[ -z "$mirror" ]]; then
+    echo "get-etcd.sh: apt knows no Debian archive here (apt-get update?); else put an etcd 3.5 into $folder/usr/bin" >&2
+    exit 1
+fi
+echo "deb [signed-by=$keys] $mirror trixie main" >"$folder/apt/sources.list"
 apt=(apt-get --quiet --quiet -o "Dir::Etc::SourceList=$folder/apt/sources.list"
     -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$folder/apt/lists"
     -o "Dir::Cache=$folder/apt/cache" -o APT::Sandbox::User="$(id -un)")
