@@ -162,13 +162,15 @@ let package = Package(
         .executableTarget(
             name: "verify-bench", dependencies: ["LedgerCore", arguments],
             path: "Benchmarks/VerifyBench", swiftSettings: strict),
+        .target(name: "BenchSupport", path: "Benchmarks/Support", swiftSettings: strict),
         .executableTarget(
-            name: "index-bench", dependencies: ["LedgerCore", arguments],
+            name: "index-bench", dependencies: ["BenchSupport", "LedgerCore", arguments],
             path: "Benchmarks/IndexBench", swiftSettings: strict),
         .executableTarget(
             name: "loading-bench",
             dependencies: [
-                "EtcdGateway", "LedgerCore", "LedgerStore", "ObjectStorage", arguments,
+                "BenchSupport", "EtcdGateway", "LedgerCore", "LedgerStore", "ObjectStorage",
+                arguments,
             ],
             path: "Benchmarks/LoadingBench", swiftSettings: strict),
         .target(

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import BenchSupport
 internal import LedgerCore
 
 /// Measures the id index: memory, insertions, searches and single appends, beside a dictionary of the standard library.

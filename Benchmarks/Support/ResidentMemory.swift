@@ -1,12 +1,12 @@
-internal import Foundation
+import Foundation
 
 /// The memory of this process, as Linux shows it in /proc.
-enum ResidentMemory {
+package enum ResidentMemory {
     /// Bytes that are in memory now.
-    static var bytes: Int { field("VmRSS:") }
+    package static var bytes: Int { field("VmRSS:") }
 
     /// The most bytes that were in memory at any time.
-    static var peakBytes: Int { field("VmHWM:") }
+    package static var peakBytes: Int { field("VmHWM:") }
 
     private static func field(_ name: String) -> Int {
         guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else {
