@@ -91,6 +91,9 @@ struct ConnectionPorts: Hashable {
 
     /// Makes the handle ready for the request that was accepted.
     ///
+    /// Its deadline is not libcurl's to keep: what libcurl ends by itself, it ends without a word on a connection that
+    /// lives on, and nobody would note that nothing was heard there.
+    ///
     /// - Returns: False where libcurl refuses an option.
     func begin(at now: ContinuousClock.Instant) -> Bool {
         guard let request else { return false }
@@ -100,7 +103,6 @@ struct ConnectionPorts: Hashable {
             && (unsafe headers != nil && outgoing.fields == fields || setHeaders(outgoing.fields))
             && set(CURLOPT_URL, "\(outgoing.origin)\(outgoing.target)")
             && setBodySize(outgoing)
-            && set(CURLOPT_TIMEOUT_MS, max(1, (request.deadline - now).wholeMilliseconds))
     }
 
     /// Ends the request with what libcurl made of it.

@@ -215,8 +215,10 @@ struct EtcdFailoverTests {
         }
     }
 
-    @Test("a connection that nothing is heard on is given up, though it always carries requests")
-    func silentConnection() async throws {
+    @Test(
+        "a connection that nothing is heard on is given up, for a lone caller and where it always carries requests",
+        arguments: [1, 4])
+    func silentConnection(callers: Int) async throws {
         try await withCluster(size: 1) { cluster in
             let proxy = try CuttingProxy(to: cluster.endpoints[0])
             defer { proxy.stop() }
@@ -230,9 +232,9 @@ struct EtcdFailoverTests {
             }
             let before = proxy.connections
             proxy.silenceOpenConnections()
-            // Of these callers some always wait for an answer, as in a service that is busy.
+            // Of several callers some always wait for an answer, as in a service that is busy.
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for caller in 0..<4 {
+                for caller in 0..<callers {
                     group.addTask {
                         try await Task.sleep(for: .milliseconds(caller * 100))
                         while (try? await client.range(EtcdRangeRequest(key: key))) == nil {
