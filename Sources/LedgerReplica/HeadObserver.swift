@@ -6,7 +6,7 @@ import Synchronization
 ///
 /// Who asks gets an observation whose read began after the question; a read that is under way answers only
 /// those who asked before it. Every observation goes to the core, which thus follows other replicas; without
-/// questions one is made every second.
+/// questions one is made every second at least.
 package final class HeadObserver: Sendable {
     package typealias Answer = Result<LedgerObservation, LedgerStoreError>
     private typealias Waiter = CheckedContinuation<Answer, Never>
@@ -17,10 +17,11 @@ package final class HeadObserver: Sendable {
         var followers = 0
         /// Whether the last read failed.
         var isFailing = false
+        var pace = LookingPace()
         var isFinished = false
     }
 
-    private static let idleInterval = Nanoseconds.milliseconds(1_000)
+    private static let membersInterval = Nanoseconds.milliseconds(1_000)
     /// While somebody follows the ledger, events sealed by other replicas are to be seen soon.
     private static let followingInterval = Nanoseconds.milliseconds(100)
     /// While counter and head cannot be read nothing is sealed: that it is over is to be seen soon.
@@ -77,9 +78,11 @@ package final class HeadObserver: Sendable {
 
     /// Answers questions until the task is cancelled.
     ///
-    /// - Parameter read: reads counter and head once.
-    func run(_ read: () async -> Answer) async {
-        for await _ in questions { await round(read) }
+    /// - Parameters:
+    ///   - known: the head that is known here without a read.
+    ///   - read: reads counter and head once.
+    func run(known: () -> SequenceNumber?, _ read: () async -> Answer) async {
+        for await _ in questions { await round(known, read) }
         finish()
     }
 
@@ -91,7 +94,7 @@ package final class HeadObserver: Sendable {
         while !Task.isCancelled {
             try? await clock.sleep(for: interval)
             ask.yield()
-            guard clock.now - membersAsked >= Self.idleInterval else { continue }
+            guard clock.now - membersAsked >= Self.membersInterval else { continue }
             membersAsked = clock.now
             await asksMembers()
         }
@@ -100,19 +103,28 @@ package final class HeadObserver: Sendable {
     private var interval: Nanoseconds {
         state.withLock { state in
             if state.followers > 0 { return Self.followingInterval }
-            return state.isFailing ? Self.failingInterval : Self.idleInterval
+            return state.isFailing ? Self.failingInterval : state.pace.interval
         }
     }
 
     /// One read, for all that wait when it begins.
-    private func round(_ read: () async -> Answer) async {
+    private func round(_ known: () -> SequenceNumber?, _ read: () async -> Answer) async {
         let waiting = state.withLock { state in
             defer { state.waiting = [] }
             return state.waiting
         }
+        let before = known()
         let result = await read()
+        let now = clock.now
         state.withLock { state in
-            if case .failure = result { state.isFailing = true } else { state.isFailing = false }
+            switch result {
+            case .failure: state.isFailing = true
+            case .success(let observation):
+                state.isFailing = false
+                let found = observation.head.sequence.rawValue
+                let known = before?.rawValue ?? found
+                state.pace.saw(found > known ? found - known : 0, at: now)
+            }
         }
         for (_, waiter) in waiting { waiter.resume(returning: result) }
     }

@@ -132,7 +132,9 @@ package final class Replica: Service, Sendable {
                     throw error
                 }
             }
-            group.addTask { await self.heads.run { await self.readHead() } }
+            group.addTask {
+                await self.heads.run(known: { self.coveredNumber }) { await self.readHead() }
+            }
             group.addTask { await self.heads.keepAsking(asksMembers: self.askFullStore) }
             if let joining {
                 group.addTask {

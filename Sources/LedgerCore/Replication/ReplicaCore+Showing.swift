@@ -1,5 +1,8 @@
 /// What a replica shows of itself.
 extension ReplicaCore {
+    /// Behind by more than this many events, it reads ids segments and tiles instead of blocks (protocol.md 23).
+    package static var reloadDistance: UInt64 { SealingStateMachine.reloadDistance }
+
     /// What is known of the ledger; nil until it has been read.
     package var state: LedgerState? { sealing.state }
 

@@ -37,7 +37,7 @@ package struct Nanoseconds: Hashable, Comparable, Sendable {
     }
 
     /// A length that was reckoned with, in nanoseconds; no number is none.
-    init(rounding count: Double) {
+    package init(rounding count: Double) {
         self.count = count.isNaN ? 0 : Int64(exactly: count.rounded()) ?? (count < 0 ? .min : .max)
     }
 

@@ -1,7 +1,7 @@
 extension SealingStateMachine {
     /// Behind by more than this many events, a replica reads ids segments and tiles (40 bytes an event)
     /// instead of blocks (protocol.md 23).
-    private static var reloadDistance: UInt64 { 4_096 }
+    static var reloadDistance: UInt64 { 4_096 }
     /// So many answers in a row that make no sense are believed.
     static var believedFailures: Int { 3 }
 
