@@ -59,6 +59,11 @@ extension Replica {
         state.withLock { $0.readable?.index.blockStart(containing: number) }
     }
 
+    /// The digest of an ids segment that the index covers in full; nil where it does not.
+    package func digest(ofSegment number: UInt64) -> Digest? {
+        state.withLock { $0.readable?.index.digest(ofSegment: number) }
+    }
+
     /// What the index of ids holds: events, and bytes of memory.
     package var index: (events: UInt64, bytes: Int) {
         // Under the lock: a copy of the index would have the next batch copy what it touches.

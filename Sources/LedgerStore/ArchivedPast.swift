@@ -11,8 +11,16 @@ package protocol ArchivedPast: Sendable {
     /// The stored bytes of a full tile. Who reads tiles checks them against the tree in any case.
     func tile(_ id: TileID) async throws(LedgerStoreError) -> [UInt8]
 
-    /// The stored bytes of a full ids segment, `checked` against the recorded digest where that was read.
+    /// The stored bytes of a full ids segment, `checked` against what the ledger had where that is known.
     func segment(_ number: UInt64, _ trust: ArchiveTrust) async throws(LedgerStoreError) -> [UInt8]
+
+    /// Whether a segment that is read now as `checked` is compared with what the ledger had. Before a replica has loaded
+    /// the ids it is not: such an answer must not be kept.
+    func knows(segment number: UInt64) -> Bool
+}
+
+extension ArchivedPast {
+    package func knows(segment number: UInt64) -> Bool { true }
 }
 
 /// What is known of what the archive answers.

@@ -122,11 +122,11 @@ extension LedgerStore {
 
     private func starts(inSegment number: UInt64) async throws(LedgerStoreError) -> BlockStarts {
         if let known = past.starts.value(for: number) { return known }
-        guard
-            let starts = BlockStarts(
-                segment: try await pastObjects().segment(number, trust))
+        let archive = try pastObjects()
+        let isKnown = archive.knows(segment: number)
+        guard let starts = BlockStarts(segment: try await archive.segment(number, trust))
         else { throw .archive(.contradicts("ids segment \(number)")) }
-        if trust == .checked {
+        if trust == .checked, isKnown {
             past.starts.insert(starts, for: number, bytes: BlockStarts.byteCount)
         }
         return starts

@@ -9,18 +9,24 @@ extension LedgerTransactions {
     ///   - step: what is put, which continues the observed head.
     ///   - beginning: for a store without a ledger whose older events stay in the archive: what says so, put together with
     ///     the first step. Nil where the store has all events before the step.
+    ///   - present: tiles of the step that must be there already as they are to be, and are not put.
     package func restoring(
         _ step: LedgerRestoration.Step, on base: LedgerObservation,
-        beginning: TrimmedBeginning? = nil
+        beginning: TrimmedBeginning? = nil, over present: Set<TileID> = []
     ) -> EtcdTransaction {
         var immutable: [(key: [UInt8], value: [UInt8])] = step.blocks.map {
             (keys.block($0.first), $0.bytes)
         }
         immutable += step.segments.map { (keys.ids($0.number), $0.value) }
-        immutable += step.tiles.map { (keys.tile($0.id), $0.bytes) }
+        let (there, missing) = (
+            step.tiles.filter { present.contains($0.id) },
+            step.tiles.filter { !present.contains($0.id) }
+        )
+        immutable += missing.map { (keys.tile($0.id), $0.bytes) }
         var transaction = appending(
             immutable, head: step.head, step.head.encodedJSON(), on: base,
             format: beginning == nil ? nil : .two)
+        transaction.compares += there.map { .value(key: keys.tile($0.id), equals: $0.bytes) }
         guard let beginning else { return transaction }
         transaction.compares += [
             .createRevision(key: keys.archive, equals: 0),

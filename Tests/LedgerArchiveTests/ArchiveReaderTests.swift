@@ -21,7 +21,7 @@ struct ArchiveReaderTests {
             let lying = LyingStore(around: bench.objects, seed: 1)
             let reader = bench.reader(lying)
             let tree = bench.tree
-            reader.check(with: tree)
+            reader.check(with: tree) { bench.digest(ofSegment: $0) }
             try await body(bench, lying, reader, tree)
             // Who checks is kept by somebody else.
             withExtendedLifetime(tree) {}
@@ -143,35 +143,63 @@ struct ArchiveReaderTests {
         }
     }
 
-    @Test("a segment is compared with what was read when the ledger was loaded")
+    @Test("a segment is compared with the one that the id index was made of, and kept only then")
     func segments() async throws {
         try await ArchiveBench.with(events: 4_400) { bench, _ in
             try await bench.publish(4_400)
             await bench.round(bench.archiver(bench.objects))
-            let reader = bench.reader(bench.objects, cacheBytes: 0)
+            let reader = bench.reader(bench.objects)
             let name = ArchiveNames.segment(0)
             let right = try #require(try await bench.objects.read(name, maximum: 1 << 20))
             var wrong = right
-            wrong[100] ^= 1
-            // Loading: the newest reading counts, for it is the one that was verified as a whole.
+            wrong[33_000] ^= 1
+            let checked = { () async throws(LedgerStoreError) in
+                try await reader.segment(0, .checked)
+            }
+            // While the ids are being loaded nothing is known of it.
             try await bench.objects.replace(name, with: wrong)
-            #expect(try await reader.segment(0, .asStored) == wrong)
-            try await bench.objects.replace(name, with: right)
-            #expect(try await reader.segment(0, .asStored) == right)
+            #expect(!reader.knows(segment: 0))
+            #expect(try await reader.segment(0, .checked) == wrong)
             let tree = bench.tree
-            reader.check(with: tree)
-            #expect(try await reader.segment(0, .checked) == right)
-            try await bench.objects.replace(name, with: wrong)
-            #expect(
-                await trouble { () async throws(LedgerStoreError) in
-                    try await reader.segment(0, .checked)
-                } != nil)
-            // Whoever verifies reads it as it is, and that changes nothing of what is known.
+            reader.check(with: tree) { bench.digest(ofSegment: $0) }
+            #expect(reader.knows(segment: 0))
+            #expect(!reader.knows(segment: 1))
+            // Whoever verifies reads it as it is, and that says nothing of what is right.
             #expect(try await reader.segment(0, .asStored) == wrong)
-            #expect(
-                await trouble { () async throws(LedgerStoreError) in
-                    try await reader.segment(0, .checked)
-                } != nil)
+            #expect(await trouble(checked) != nil)
+            try await bench.objects.replace(name, with: right)
+            #expect(try await checked() == right)
+            try await bench.objects.replace(name, with: wrong)
+            #expect(try await checked() == right, "it is kept")
+            withExtendedLifetime(tree) {}
+        }
+    }
+
+    @Test(
+        "protocol.md 26: where blocks begin is no part of the tree: a lie about it says nothing against the ledger"
+    )
+    func boundaries() async throws {
+        try await ArchiveBench.with(events: 9_000) { bench, _ in
+            try await bench.publish(9_000)
+            await bench.round(bench.archiver(bench.objects))
+            try await bench.trim(to: 8_192)
+            let reader = bench.reader(bench.objects, cacheBytes: 0)
+            let store = bench.store(archived: reader)
+            let tree = bench.tree(of: store)
+            reader.check(with: tree) { bench.digest(ofSegment: $0) }
+            let name = ArchiveNames.segment(0)
+            let right = try #require(try await bench.objects.read(name, maximum: 1 << 20))
+            // No block begins with number 1, and one with number 3.
+            var wrong = right
+            wrong[32_768] = 4
+            try await bench.objects.replace(name, with: wrong)
+            _ = try await store.archive()
+            let found = await trouble { () async throws(LedgerStoreError) in
+                try await store.block(first: 1) ?? []
+            }
+            #expect(found != nil)
+            try await bench.objects.replace(name, with: right)
+            #expect(try await store.block(first: 1) != nil)
             withExtendedLifetime(tree) {}
         }
     }

@@ -193,4 +193,120 @@ struct ArchiveRecoveryTests {
             #expect(try await store.observe().observation == .empty)
         }
     }
+
+    /// A store under a prefix of its own.
+    private func freshStore(
+        _ bench: ArchiveBench, _ client: any KeyValueStore
+    ) -> LedgerStore {
+        let prefix = "\(EtcdCluster.ledgers)recovered-\(UUID().uuidString)/"
+        return LedgerStore(
+            store: client, keys: LedgerKeys(prefix: prefix), archived: bench.reader(bench.objects))
+    }
+
+    @Test(
+        "protocol.md 27: ended between any two of its writes it has told nothing that is not so, and goes on when it is run again"
+    )
+    func interrupted() async throws {
+        try await withArchive { bench, stored, _ in
+            var isWhole = false
+            var writes = 0
+            while !isWhole {
+                let ending = freshStore(bench, EndingStore(stored.client, afterWrites: writes))
+                let ended = try? await recovery(bench, ending, retain: 4_500).run(
+                    confirm: { _ in true }, progress: { _ in })
+                isWhole = ended != nil
+                let store = LedgerStore(
+                    store: stored.client, keys: ending.keys, archived: bench.reader(bench.objects))
+                let head = try await store.observe().observation.head.sequence
+                if let record = try await store.archive()?.record {
+                    #expect(record.through <= head, "after \(writes) writes")
+                    #expect(record.trimmed < head)
+                }
+                // With another wish as to what is to be there: what was begun counts.
+                let plan = try await recovery(bench, store, retain: writes % 2 == 0 ? nil : 4_500)
+                    .run(confirm: { _ in true }, progress: { _ in })
+                #expect(plan?.before == head)
+                let observation = try await store.observe().observation
+                #expect(observation.head.sequence.rawValue == UInt64(Self.size))
+                #expect(try await store.archive()?.record.through.rawValue == UInt64(Self.size))
+                _ = try await LedgerLoader(store).load(upTo: observation, indexSeed: 3)
+                writes += 1
+            }
+            #expect(writes > 3)
+        }
+    }
+
+    private enum Beginning: CaseIterable { case same, otherAtOnce, otherInOpenSegment }
+
+    @Test(
+        "a restored snapshot is continued where its blocks are the archive's, and refused where they are not",
+        arguments: Beginning.allCases)
+    private func snapshot(_ beginning: Beginning) async throws {
+        try await withArchive { bench, stored, store in
+            let own = try await bench.store.blocks(from: 1, through: 6_000, limit: 10_000)
+            let regrouped: UInt64 =
+                switch beginning {
+                case .same: .max
+                case .otherAtOnce: 1
+                case .otherInOpenSegment: 5_200
+                }
+            var blocks: [LedgerCore.StoredBlock] = []
+            for block in own where block.first.rawValue < regrouped { blocks.append(block) }
+            let first = blocks.last?.next ?? .first
+            if beginning != .same {
+                var cutter = BlockCutter(first: first)
+                for (offset, entry) in bench.entries[Int(first.rawValue - 1)..<6_000].enumerated() {
+                    blocks += [cutter.append(entry[...], startsBlock: offset % 3 == 0)]
+                        .compactMap(\.self)
+                }
+                blocks += [cutter.finish()].compactMap(\.self)
+            }
+            var restoration = LedgerRestoration(LedgerState(indexSeed: 1))
+            var rest = blocks[...]
+            var observation = LedgerObservation.empty
+            while let step = try restoration.restore(&rest) {
+                observation = try await store.restore(step, on: observation)
+            }
+            let recover = {
+                try await recovery(bench, store).run(confirm: { _ in true }, progress: { _ in })
+            }
+            guard beginning == .same else {
+                let error = await #expect(throws: RecoveryError.self) { try await recover() }
+                #expect("\(error!)".contains("other blocks"))
+                #expect(try await store.observe().observation == observation)
+                return
+            }
+            #expect(try await recover()?.before == observation.head.sequence)
+            #expect(
+                try await values(
+                    store.keys.allSegments, stored.client, without: store.keys.prefix)
+                    == values(
+                        stored.keys.allSegments, stored.client, without: stored.keys.prefix))
+        }
+    }
+
+    @Test("a copy never takes the place of a larger one")
+    func copies() async throws {
+        try await ArchiveBench.with(events: 600) { bench, _ in
+            let folders = try ["older", "newer"].map { name in
+                let folder = bench.folder.appending(path: "~\(name)")
+                try FileManager.default.createDirectory(
+                    at: folder, withIntermediateDirectories: true)
+                return FolderStore(path: folder.path)
+            }
+            for (size, target) in zip([300, 600], folders) {
+                try await bench.publish(size)
+                await bench.round(bench.archiver(bench.objects))
+                _ = try await ArchiveCopy(
+                    from: bench.objects, to: target, keys: [bench.signer.verifier]
+                ).run(copied: { _, _ in }, verified: { _, _ in })
+            }
+            let copy = ArchiveCopy(
+                from: folders[0], to: folders[1], keys: [bench.signer.verifier])
+            await #expect(throws: ArchiveFinding.self) {
+                try await copy.run(copied: { _, _ in }, verified: { _, _ in })
+            }
+            #expect(try await bench.checkpoint(folders[1]).read()?.checkpoint.size == 600)
+        }
+    }
 }

@@ -204,9 +204,7 @@ struct ArchiverTests {
             let archiver = bench.archiver(bench.objects)
             try await bench.publish(8_700)
             await bench.round(archiver)
-            for name in try FileManager.default.contentsOfDirectory(atPath: bench.folder.path) {
-                try FileManager.default.removeItem(at: bench.folder.appending(path: name))
-            }
+            try bench.empty()
             try await bench.publish(9_000)
             await bench.round(archiver)
             #expect(try await bench.faults() == [])
@@ -253,6 +251,65 @@ struct ArchiverTests {
                 await bench.round(first)
                 #expect(try await bench.faults() == [], "\(pause)")
             }
+        }
+    }
+
+    @Test("a long round that fails goes on where it was, unless the storage was emptied meanwhile")
+    func goesOn() async throws {
+        try await ArchiveBench.with(events: 17_000) { bench, _ in
+            try await bench.publish(17_000)
+            let lying = LyingStore(around: bench.objects, seed: 1)
+            let archiver = bench.archiver(lying)
+            let written = { lying.calls.count { $0.name == "tile/entries/000" } }
+            var faults = LyingStore.Faults([.unavailable: 1])
+            faults.prefix = "tile/entries/066"
+            for isEmptied in [false, true] {
+                lying.faults = faults
+                await bench.round(archiver)
+                #expect(archiver.status.trouble?.code == "storage_unavailable")
+                #expect(try await bench.record() == nil)
+                #expect(written() == 2)
+                if isEmptied { try bench.empty() }
+            }
+            lying.faults = LyingStore.Faults()
+            await bench.round(archiver)
+            #expect(archiver.status.trouble == nil)
+            #expect(written() == 4)
+            #expect(try await bench.faults() == [])
+        }
+    }
+
+    @Test(
+        "protocol.md 26: a smaller checkpoint, put back by who was paused, is mended out of the archive itself"
+    )
+    func putBack() async throws {
+        try await ArchiveBench.with(events: 9_000) { bench, _ in
+            for size in [2_000, 8_900] {
+                try await bench.publish(size)
+                await bench.round(bench.archiver(bench.objects))
+            }
+            try await bench.trim(to: 8_192)
+            let small = try bench.note(2_000).encoded()
+            try await bench.objects.replace(ArchiveNames.checkpoint, with: small)
+            try await bench.publish(9_000)
+            let reader = bench.reader(bench.objects, cacheBytes: 0)
+            let store = bench.store(archived: reader)
+            let tree = bench.tree(of: store)
+            reader.check(with: tree) { bench.digest(ofSegment: $0) }
+            let archiver = bench.archiver(bench.objects, store: store)
+            await bench.round(archiver)
+            #expect(archiver.status.trouble == nil)
+            #expect(try await bench.faults() == [])
+            #expect(try await bench.record()?.through == 9_000)
+            // What is in neither of the two is lost, and nothing is published over it.
+            try await bench.objects.replace(ArchiveNames.checkpoint, with: small)
+            try await bench.objects.remove(ArchiveNames.bundle(10))
+            await bench.round(bench.archiver(bench.objects, store: store))
+            await bench.round(archiver)
+            #expect(archiver.status.trouble?.code == "not_this_ledgers")
+            #expect(
+                try await bench.objects.read(ArchiveNames.checkpoint, maximum: 4_096) == small)
+            withExtendedLifetime(tree) {}
         }
     }
 }

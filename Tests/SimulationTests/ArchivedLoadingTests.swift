@@ -57,6 +57,11 @@ struct ArchivedLoadingTests {
             #expect(loaded.index.count == known.index.count)
             #expect(loaded.index.fullSegments == known.index.fullSegments)
             #expect(loaded.index.openSegment == known.index.openSegment)
+            for segment in 0...known.index.fullSegments.count {
+                let digest = known.index.digest(ofSegment: segment)
+                #expect((digest == nil) == (segment == known.index.fullSegments.count))
+                #expect(loaded.index.digest(ofSegment: segment) == digest)
+            }
             for number in 1...known.head.sequence.rawValue {
                 let number = SequenceNumber(number)
                 let id = try EventID(validating: Array("event-\(number)".utf8))
@@ -104,7 +109,13 @@ struct ArchivedLoadingTests {
     func loads(events: UInt64, trimmed: UInt64) async throws {
         let ledger = try Trimmed(events: events)
         try ledger.trim(to: trimmed)
-        try ledger.expectEqual(try await ledger.load())
+        let loaded = try await ledger.load()
+        try ledger.expectEqual(loaded)
+        for segment in 0..<events / 4_096 {
+            let bytes = try #require(ledger.archive[.segment(segment)])
+            #expect(
+                loaded.index.digest(ofSegment: segment) == SegmentsDigest.ofSegment(bytes))
+        }
     }
 
     @Test("a ledger of which everything but the last events has left etcd, blocks ending there too")

@@ -64,6 +64,33 @@ struct RestorationTests {
         }
     }
 
+    @Test("tiles that a recovery put before the ledger began are in nobody's way; others are")
+    func tilesThatAreThere() async throws {
+        var writer = LedgerWriter()
+        try writer.fill(to: 600, blocks: [30])
+        let keys = writer.ledger.keys
+        let first = keys.tile(TileID(level: 0, index: 0))
+        let right = try #require(writer.store.snapshot.keys[first]?.value)
+        for isRight in [true, false] {
+            let other = LedgerWriter()
+            other.store.put(first, isRight ? right : Array(right.reversed()))
+            var restoration = LedgerRestoration(other.known)
+            var rest = blocks(of: writer)[...]
+            let step = try #require(try restoration.restore(&rest))
+            #expect(step.tiles.count == 2)
+            if isRight {
+                let now = try await other.ledger.restore(step, on: .empty)
+                #expect(now.head == writer.known.head)
+                #expect(values(other.store) == values(writer.store))
+            } else {
+                await #expect(throws: LedgerStoreError.self) {
+                    try await other.ledger.restore(step, on: .empty)
+                }
+                #expect(try await other.ledger.observe().observation == .empty)
+            }
+        }
+    }
+
     @Test("a block that does not continue the ledger is not restored")
     func strangers() throws {
         var writer = LedgerWriter()

@@ -39,6 +39,18 @@ package enum ArchiveFailure: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether the archive did not give, when it was read, what is known to be in it.
+    var isContradictionOfArchive: Bool {
+        let cause: LedgerStoreError? =
+            switch self {
+            case .ledger(let error): error
+            case .tree(let error): error.cause
+            default: nil
+            }
+        if case .archive(.contradicts) = cause?.code { return true }
+        return false
+    }
+
     /// Whether only somebody who looks into it can mend it.
     package var needsSomebody: Bool {
         switch self {

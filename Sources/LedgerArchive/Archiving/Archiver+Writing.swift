@@ -9,43 +9,76 @@ import Synchronization
 extension Archiver {
     /// Writes all objects of a plan: entries with their tiles and the ids segments as they are read, then the tiles of
     /// higher levels.
+    ///
+    /// What a round that failed had written, each object read back, is not written again: or a long one, that meets
+    /// one member of etcd's which does not answer, would begin with the first event again, and never come to its end.
     func write(_ plan: ArchivePlan) async throws(ArchiveFailure) {
         let writer = ArchiveWriter(objects: objects)
+        let segment = state.withLock { $0.segment }
+        let from = try await beginning(of: plan)
         var walk = try EntryWalk(
-            store, from: plan.from, to: plan.size,
-            continuing: state.withLock { $0.segment }, blockStart: blockStart)
+            store, from: from, to: plan.size, continuing: segment, blockStart: blockStart)
+        // A walk may begin earlier, where the open ids segment begins.
+        let firstBundle = from / UInt64(TileID.width)
         var pace = RoundPace(
-            bundles: plan.bundles.count, interval: settings.interval, at: clock.now)
-        try await WritingGroup.run { () async throws(ArchiveFailure) in
-            while let item = try await walk.next() {
-                guard !self.view().isFenced, !Task.isCancelled else { throw .interrupted }
-                switch item {
-                case .bundle(let bundle):
-                    // A walk may begin earlier, where the open ids segment begins.
-                    guard bundle.index >= plan.bundles.lowerBound else { continue }
-                    // Where the wait is cut short by a stop, the next look at it ends the round.
-                    let pause = pace.pause(at: self.clock.now)
-                    if pause > .zero { try? await self.clock.sleep(for: pause) }
-                    return (
-                        bundle.bytes.count + bundle.leaves.count,
-                        { () async throws(ArchiveFailure) in
-                            try await self.write(bundle, of: plan, writer)
+            bundles: Int(clamping: plan.bundles.upperBound - firstBundle),
+            interval: settings.interval, at: clock.now)
+        var noted: IdSegment?
+        repeat {
+            noted = nil
+            try await WritingGroup.run { () async throws(ArchiveFailure) in
+                while noted == nil, let item = try await walk.next() {
+                    guard !self.view().isFenced, !Task.isCancelled else { throw .interrupted }
+                    switch item {
+                    case .bundle(let bundle):
+                        guard bundle.index >= firstBundle else { continue }
+                        // Where the wait is cut short by a stop, the next look at it ends the round.
+                        let pause = pace.pause(at: self.clock.now)
+                        if pause > .zero { try? await self.clock.sleep(for: pause) }
+                        return (
+                            bundle.bytes.count + bundle.leaves.count,
+                            { () async throws(ArchiveFailure) in
+                                try await self.write(bundle, of: plan, writer)
+                            }
+                        )
+                    case .segment(let segment):
+                        if (segment.number + 1).isMultiple(of: Self.notedSegments) {
+                            noted = segment
                         }
-                    )
-                case .segment(let segment):
-                    return (
-                        IdSegment.byteCount,
-                        { () async throws(ArchiveFailure) in
-                            try await self.write(segment, writer)
-                        }
-                    )
+                        return (
+                            IdSegment.byteCount,
+                            { () async throws(ArchiveFailure) in
+                                try await self.write(segment, writer)
+                            }
+                        )
+                    }
                 }
+                return nil
             }
-            return nil
-        }
-        let segment = walk.segment
-        state.withLock { $0.segment = segment }
+            if let noted {
+                let part = WrittenPart(from: plan.from, last: noted)
+                state.withLock { $0.written = part }
+            }
+        } while noted != nil
+        let last = walk.segment
+        state.withLock { $0.segment = last }
         try await writeHigherTiles(of: plan, writer)
+    }
+
+    /// Where the part of a plan begins that is still to be written. Who has emptied the storage meanwhile has not left the
+    /// last segment there.
+    private func beginning(of plan: ArchivePlan) async throws(ArchiveFailure) -> UInt64 {
+        guard let written = state.withLock({ $0.written }), let end = written.end(of: plan)
+        else { return plan.from }
+        let last: [UInt8]?
+        do throws(ObjectStoreError) {
+            last = try await objects.read(
+                ArchiveNames.segment(written.last.number), maximum: IdSegment.byteCount)
+        } catch {
+            guard error.kind == .tooLarge else { throw .storage(error) }
+            last = nil
+        }
+        return last == written.last.bytes ? end : plan.from
     }
 
     /// Entries go out only together with the leaf hashes that lead to the tree's root.
@@ -142,5 +175,21 @@ extension Archiver {
         let needed = Set(
             ArchivePlan.partials(size: there.checkpoint.size).map { ArchiveNames.tile($0) })
         for name in due where !needed.contains(name) { try? await objects.remove(name) }
+    }
+}
+
+/// Objects that were written and read back, but are of no published log yet: those of whole ids segments.
+struct WrittenPart: Sendable {
+    /// The size of the log that was there.
+    let from: UInt64
+    /// The last of them.
+    let last: IdSegment
+
+    /// Up to where a plan's objects are there already, less than all of them; nil where nothing is known that helps.
+    func end(of plan: ArchivePlan) -> UInt64? {
+        let width = UInt64(IdSegment.width)
+        let end = (last.number + 1) * width
+        let usable = end < plan.size ? end : end - width
+        return from <= plan.from && plan.from < usable && end <= plan.size ? usable : nil
     }
 }

@@ -70,12 +70,16 @@ package final class Archiver: Service {
     static let partialGrace = Nanoseconds.milliseconds(600_000)
     /// So many of them wait for that; what is more is left where it is, which harms nobody.
     static let mostSuperseded = 1_024
+    /// After so many ids segments it is noted how far a round has come: 16,384 events.
+    static let notedSegments: UInt64 = 4
 
     struct State {
         var machine: ArchiveMachine
         var status = Status()
         /// What the last round's walk ended with.
         var segment: IdSegment?
+        /// What a round has written that did not end well.
+        var written: WrittenPart?
         var superseded: [(name: ObjectName, due: MonotonicInstant)] = []
         var told: String?
     }
@@ -240,23 +244,37 @@ package final class Archiver: Service {
         guard let target = try await target(beside: there) else { return through }
         // What the record says and the archive's own checkpoint does not is not there: it is written again.
         let from = min(through, there?.checkpoint.size ?? 0)
-        guard from >= trimmed else {
-            throw .notThisLedgers(
-                "the archive has lost what etcd has no more: its checkpoint covers \(from) events, "
-                    + "\(trimmed) have left etcd")
-        }
+        // A smaller checkpoint may have been put back by who was paused: then what has left etcd is read from the
+        // archive itself, as far as it is there. An archive without any is not the one that etcd relies on.
+        guard from >= trimmed || there != nil else { throw Self.lost(from, trimmed) }
         guard target.checkpoint.size > from || target.isNews(beside: there) else { return through }
         try await verify(target.checkpoint, after: there?.checkpoint)
         if target.checkpoint.size > from {
-            try await write(ArchivePlan(from: from, to: target.checkpoint.size))
+            do throws(ArchiveFailure) {
+                try await write(ArchivePlan(from: from, to: target.checkpoint.size))
+            } catch {
+                throw from < trimmed && error.isContradictionOfArchive
+                    ? Self.lost(from, trimmed, error) : error
+            }
         }
         try await publish(target)
         try await raise(through: target.checkpoint.size)
         supersede(ArchivePlan(from: from, to: target.checkpoint.size))
         let size = target.checkpoint.size
-        state.withLock { $0.status.rounds += 1 }
+        state.withLock { state in
+            state.status.rounds += 1
+            state.written = nil
+        }
         logger.debug("events are archived", metadata: ["through": "\(size)", "from": "\(from)"])
         return max(size, through)
+    }
+
+    private static func lost(
+        _ size: UInt64, _ trimmed: UInt64, _ error: ArchiveFailure? = nil
+    ) -> ArchiveFailure {
+        .notThisLedgers(
+            "the archive has lost what etcd has no more: its checkpoint covers \(size) events, "
+                + "\(trimmed) have left etcd" + (error.map { " (\($0))" } ?? ""))
     }
 
     /// The newest checkpoint that is signed: etcd's, or the archive's own where another replica was faster.

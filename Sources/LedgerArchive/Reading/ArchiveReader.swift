@@ -6,7 +6,7 @@ package import ObjectStorage
 import Synchronization
 
 /// Reads what has left etcd out of the archive, and believes none of it: a bundle is compared with the leaf hashes of its
-/// verified tile, a tile with the level above it, a segment with what was read when the ledger was loaded.
+/// verified tile, a tile with the level above it, a segment with what the replica's id index was made of.
 ///
 /// Equal reads at the same time are one, a bounded number of objects is read at a time, and what was checked is kept in
 /// memory up to a number of bytes. What is wrong or missing is read once more, then it is trouble: nothing of it is
@@ -42,8 +42,7 @@ package final class ArchiveReader: ArchivedPast {
 
     private struct State {
         weak var tree: TreeReader?
-        /// Of segments as they were loaded, whose digests lead to the one that etcd has.
-        var segments: [UInt64: Digest] = [:]
+        var segments: @Sendable (UInt64) -> Digest? = { _ in nil }
         var status = Status()
         var lastWarning: ContinuousClock.Instant?
         var silenced = 0
@@ -69,9 +68,16 @@ package final class ArchiveReader: ArchivedPast {
         cache = ReadCache(maxBytes: cacheBytes)
     }
 
-    /// From now on, and as long as somebody else keeps it, this tree says what is right.
-    package func check(with tree: TreeReader) {
-        state.withLock { $0.tree = tree }
+    /// From now on, and as long as somebody else keeps the tree, these say what is right.
+    ///
+    /// - Parameter segments: the digest of an ids segment; nil where it is not known yet.
+    package func check(
+        with tree: TreeReader, segments: @escaping @Sendable (UInt64) -> Digest?
+    ) {
+        state.withLock { state in
+            state.tree = tree
+            state.segments = segments
+        }
     }
 
     package var status: Status { state.withLock { $0.status } }
@@ -111,31 +117,17 @@ package final class ArchiveReader: ArchivedPast {
     package func segment(
         _ number: UInt64, _ trust: ArchiveTrust
     ) async throws(LedgerStoreError) -> [UInt8] {
-        guard trust == .checked else {
-            let bytes = try await fetch(.segment(number)) { _ in nil }
-            remember(bytes, of: number)
-            return bytes
+        guard trust == .checked else { return try await fetch(.segment(number)) { _ in nil } }
+        // Before the ids are loaded nothing is known of it, and it is not kept.
+        guard let digest = digest(ofSegment: number) else {
+            return try await fetch(.segment(number)) { Self.difference(ofSegment: $0, from: nil) }
         }
         return try await kept(.segment(number)) { [self] () async throws(LedgerStoreError) in
-            let digest = state.withLock { $0.segments[number] }
-            return try await fetch(.segment(number)) { bytes in
-                guard bytes.count == IdSegment.byteCount else { return "its length" }
-                return digest == nil || SegmentsDigest.ofSegment(bytes) == digest
-                    ? nil : "its digest"
-            }
+            try await fetch(.segment(number)) { Self.difference(ofSegment: $0, from: digest) }
         }
     }
 
-    /// While the ledger is being loaded the newest reading counts: loading ends only with segments whose digests lead to
-    /// the one in etcd. Later ones say nothing against it.
-    private func remember(_ bytes: [UInt8], of number: UInt64) {
-        let digest = SegmentsDigest.ofSegment(bytes)
-        state.withLock { state in
-            if state.tree?.coveredSize == nil || state.segments[number] == nil {
-                state.segments[number] = digest
-            }
-        }
-    }
+    package func knows(segment number: UInt64) -> Bool { digest(ofSegment: number) != nil }
 
     // MARK: What is right
 
@@ -169,6 +161,17 @@ package final class ArchiveReader: ArchivedPast {
             if let cause = error.cause { throw cause }
             throw .archive(.unavailable("the ledger's tree cannot be read: \(error)"))
         }
+    }
+
+    private func digest(ofSegment number: UInt64) -> Digest? {
+        // Outside of the lock: whoever knows it has one of his own.
+        let segments = state.withLock { $0.segments }
+        return segments(number)
+    }
+
+    private static func difference(ofSegment bytes: [UInt8], from digest: Digest?) -> String? {
+        guard bytes.count == IdSegment.byteCount else { return "its length" }
+        return digest == nil || SegmentsDigest.ofSegment(bytes) == digest ? nil : "its digest"
     }
 
     /// What is wrong with a bundle; nil where its entries have these leaf hashes.

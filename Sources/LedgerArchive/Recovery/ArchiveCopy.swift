@@ -23,6 +23,12 @@ package struct ArchiveCopy: Sendable {
     ) async throws(ArchiveFinding) -> VerifiedArchive {
         let note = try await ArchiveVerification(source, keys: keys).checkpoint()
         let size = note.checkpoint.size
+        // A larger one there is a newer copy, or the live archive itself.
+        if let there = try await checkpoint(of: target), there.checkpoint.size > size {
+            throw .wrong(
+                ArchiveNames.checkpoint,
+                "\(target.location) has \(there.checkpoint.size) events already, and \(source.location) only \(size)")
+        }
         let scan = ArchiveScan(objects: source, size: size)
         for number in 0..<scan.chunkCount {
             let wanted = scan.objects(of: number)
@@ -40,6 +46,20 @@ package struct ArchiveCopy: Sendable {
         return try await ArchiveVerification(target, keys: keys).verify {
             verified($0, size)
         }.archive
+    }
+
+    private func checkpoint(
+        of target: any ObjectStore
+    ) async throws(ArchiveFinding) -> ArchivedNote? {
+        do throws(ObjectStoreError) {
+            guard
+                try await target.read(
+                    ArchiveNames.checkpoint, maximum: SignedNote.maxByteCount) != nil
+            else { return nil }
+        } catch {
+            throw .storage(error)
+        }
+        return try await ArchiveVerification(target, keys: keys).checkpoint()
     }
 
     private func put(_ object: ArchiveObject, _ bytes: [UInt8]) async throws(ArchiveFinding) {

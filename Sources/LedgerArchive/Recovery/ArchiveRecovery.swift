@@ -13,6 +13,8 @@ package enum RecoveryError: Error, Sendable, CustomStringConvertible {
     case sealerAlive(String)
     /// The store has other events than the archive.
     case anotherPast(SequenceNumber)
+    /// The store has the archive's events in other blocks, or other ids of them.
+    case otherBlocks
     /// The store has more than the archive: there is nothing to recover.
     case storeIsAhead(store: SequenceNumber, archive: UInt64)
     /// The record in etcd names another archive.
@@ -33,6 +35,9 @@ package enum RecoveryError: Error, Sendable, CustomStringConvertible {
             "etcd's ledger, which ends with number \(number), is not the beginning of the archive's: it is "
                 + "another ledger, or one of the two was changed. Recover into an empty etcd to have the "
                 + "archive's past"
+        case .otherBlocks:
+            "etcd's ledger has the archive's events in other blocks, or under other ids, than the archive's ids segments "
+                + "say. Recover into an empty etcd, or restore another snapshot; nothing was written"
         case .storeIsAhead(let store, let archive):
             "etcd has \(store) events and the archive \(archive): there is nothing to recover"
         case .otherArchive(let location):

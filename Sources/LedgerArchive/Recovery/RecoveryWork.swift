@@ -36,10 +36,16 @@ struct RecoveryWork {
         if observation.head.sequence == .zero, trimmed > .zero {
             let start = try await start(behind: trimmed)
             try await put(higherTiles(start.size))
-            beginning = TrimmedBeginning(archive: try record(trimmed), ids: ids(trimmed))
+            // No more than what is restored with it: should this end here, the key must be true of the ledger that there
+            // is, which others may go on with.
+            beginning = TrimmedBeginning(
+                archive: try record(through: trimmed, trimmed: trimmed),
+                ids: segments(Int(trimmed.rawValue / ArchiveRecord.trimStep)))
             restoration = start.restoration
         } else {
-            restoration = LedgerRestoration(try await load())
+            let state = try await load()
+            try await compare(state.index)
+            restoration = LedgerRestoration(state)
         }
         let from = restoration.head.sequence
         var cutter = BlockCutter(first: from.next)
@@ -72,6 +78,24 @@ struct RecoveryWork {
         } catch {
             throw .store(error)
         }
+    }
+
+    /// Ids segments say where blocks begin, and the tree says nothing of that. Where the store's blocks are others than
+    /// the archive's, the segments that follow from them would be others than the archived ones, and nothing could ever
+    /// leave etcd again.
+    private func compare(_ index: IdIndex) async throws(RecoveryError) {
+        let full = index.fullSegments
+        guard segments(Int(full.count)) == full else { throw .otherBlocks }
+        let open = index.openSegment
+        guard full.count < UInt64(archive.segments.count),
+            let archived = try await chunk(full.count).1
+        else { return }
+        for position in 0..<open.count {
+            guard archived.startsBlock(at: position) == open.startsBlock(at: position),
+                archived.fingerprint(at: position) == open.fingerprint(at: position)
+            else { throw .otherBlocks }
+        }
+        guard archived.startsBlock(at: open.count) else { throw .otherBlocks }
     }
 
     /// The blocks of a chunk that end in it, without those that the store has.
@@ -248,19 +272,18 @@ struct RecoveryWork {
         return MerkleTree.root(of: Array(roots[first..<first + count])) == tile.root
     }
 
-    private func ids(_ trimmed: SequenceNumber) -> SegmentsDigest {
+    /// Of the first segments of the archive.
+    private func segments(_ count: Int) -> SegmentsDigest {
         var digest = SegmentsDigest()
-        for segment in archive.segments.prefix(Int(trimmed.rawValue / ArchiveRecord.trimStep)) {
-            digest.append(segment)
-        }
+        for segment in archive.segments.prefix(count) { digest.append(segment) }
         return digest
     }
 
-    private func record(_ trimmed: SequenceNumber) throws(RecoveryError) -> ArchiveRecord {
+    private func record(
+        through: SequenceNumber, trimmed: SequenceNumber
+    ) throws(RecoveryError) -> ArchiveRecord {
         do throws(FormatError) {
-            return try ArchiveRecord(
-                location: location, through: SequenceNumber(rawValue: archive.size),
-                trimmed: trimmed)
+            return try ArchiveRecord(location: location, through: through, trimmed: trimmed)
         } catch {
             throw .store(.inconsistent(.malformed(error.message)))
         }
@@ -318,7 +341,9 @@ struct RecoveryWork {
             throw .store(error)
         }
         if let stored, stored.record.through.rawValue >= archive.size { return }
-        let next = try record(stored?.record.trimmed ?? .zero)
+        let next = try record(
+            through: SequenceNumber(rawValue: archive.size),
+            trimmed: stored?.record.trimmed ?? .zero)
         let ended = await store.putArchive(next, replacing: stored, timeout: .seconds(5))
         guard case .done = ended else { throw .changed }
     }

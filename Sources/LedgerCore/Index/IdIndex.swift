@@ -26,6 +26,8 @@ package struct IdIndex: Sendable {
     package private(set) var openSegment = IdSegment(number: 0)
     /// Of all segments that are full: what they were, for whoever reads the next ones out of an archive.
     package private(set) var fullSegments = SegmentsDigest()
+    /// Of each of them: 32 bytes for 4,096 events.
+    private var segmentDigests: [Digest] = []
     /// What makes the hashes of this index, for batches.
     package let hashing: IdIndexHashing
 
@@ -88,7 +90,7 @@ package struct IdIndex: Sendable {
         starts.append(startsBlock)
         insert(hashing.hash(of: fingerprint), position: UInt32(count))
         guard openSegment.isFull else { return }
-        fullSegments.append(SegmentsDigest.ofSegment(openSegment.bytes))
+        append(SegmentsDigest.ofSegment(openSegment.bytes))
         openSegment = IdSegment(number: openSegment.number + 1)
     }
 
@@ -112,8 +114,18 @@ package struct IdIndex: Sendable {
             }
             next = end
         }
-        for digest in batch.digests { fullSegments.append(digest) }
+        for digest in batch.digests { append(digest) }
         openSegment = IdSegment(number: batch.first + UInt64(batch.digests.count))
+    }
+
+    private mutating func append(_ segment: Digest) {
+        fullSegments.append(segment)
+        segmentDigests.append(segment)
+    }
+
+    /// The digest of a full segment's stored bytes; nil where the index does not cover it.
+    package func digest(ofSegment number: UInt64) -> Digest? {
+        number < UInt64(segmentDigests.count) ? segmentDigests[Int(number)] : nil
     }
 
     /// Whether an event with this fingerprint may exist.

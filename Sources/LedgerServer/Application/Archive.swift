@@ -66,7 +66,7 @@ final class Archive: Sendable {
     func begin(
         beside replica: Replica, store: LedgerStore, tree: TreeReader, clock: any ReplicaClock
     ) {
-        reader.check(with: tree)
+        reader.check(with: tree) { [weak replica] in replica?.digest(ofSegment: $0) }
         // A cache of its own: what is written once must not displace what callers read.
         let own = TreeReader(
             store: store.patient, tree: { replica.tree }, cacheBytes: 1 << 20)

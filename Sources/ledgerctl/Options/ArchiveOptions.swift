@@ -55,7 +55,7 @@ struct ArchiveOptions: ParsableArguments {
             switch error {
             case .archive(let finding): throw failure("\(error)", code(of: finding))
             case .store(let cause): throw cause
-            case .anotherPast, .archiveChanged:
+            case .anotherPast, .otherBlocks, .archiveChanged:
                 throw failure("\(error)", ExitCodes.verificationFailed)
             case .sealerAlive, .storeIsAhead, .otherArchive, .changed:
                 throw failure("\(error)", ExitCodes.failure)

@@ -1,3 +1,4 @@
+import EtcdGateway
 import Foundation
 import LedgerAPI
 import LedgerArchive
@@ -88,7 +89,24 @@ final class ArchiveBench: Sendable {
         set { state.withLock { $0.isFenced = newValue } }
     }
 
-    var tree: TreeReader { TreeReader(store: store, tree: { self.edge }) }
+    var tree: TreeReader { tree(of: store) }
+
+    func tree(of store: LedgerStore) -> TreeReader {
+        TreeReader(store: store, tree: { self.edge })
+    }
+
+    /// A store that reads what has left etcd through an archive.
+    func store(archived reader: ArchiveReader) -> LedgerStore {
+        var store = store
+        store.archived = reader
+        return store
+    }
+
+    /// The digest of a full ids segment.
+    func digest(ofSegment number: UInt64) -> Digest? {
+        guard entries.count >= (number + 1) * 4_096 else { return nil }
+        return (try? ids(Int(number))).map { SegmentsDigest.ofSegment($0) }
+    }
 
     /// Signs and puts the checkpoint of a size, as the service would.
     func publish(_ size: Int) async throws {
@@ -100,12 +118,15 @@ final class ArchiveBench: Sendable {
         return try signer.note(size: UInt64(size), root: root)
     }
 
-    func archiver(_ objects: any ObjectStore, leads: Bool = true) -> Archiver {
-        Archiver(
+    func archiver(
+        _ objects: any ObjectStore, leads: Bool = true, store: LedgerStore? = nil
+    ) -> Archiver {
+        let store = store ?? self.store
+        return Archiver(
             settings: .init(
                 interval: .milliseconds(30_000), origin: signer.verifier.name,
                 keys: [signer.verifier]),
-            store: store, objects: objects, tree: tree, clock: clock, logger: logger,
+            store: store, objects: objects, tree: tree(of: store), clock: clock, logger: logger,
             view: {
                 Archiver.View(
                     leads: leads, isFenced: self.isFenced,
@@ -132,6 +153,36 @@ final class ArchiveBench: Sendable {
         _ = await archiver.step()
         clock.advance(by: .milliseconds(1))
         _ = await archiver.step()
+    }
+
+    /// Removes all objects.
+    func empty() throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
+            try FileManager.default.removeItem(at: folder.appending(path: name))
+        }
+    }
+
+    /// Lets everything up to a number leave etcd.
+    func trim(to number: UInt64) async throws {
+        guard let stored = try await store.archive(),
+            let firstKept = try await store.newestStoredBlockStart(
+                atOrBelow: SequenceNumber(number + 1))
+        else { throw TestFailure("nothing is archived") }
+        let record = try ArchiveRecord(
+            location: stored.record.location, through: stored.record.through,
+            trimmed: SequenceNumber(number))
+        try await self.stored.put(self.stored.keys.archive, record.encodedJSON())
+        let keys = store.keys
+        let ranges = [
+            (keys.block(.first), keys.block(firstKept)),
+            (keys.ids(0), keys.ids(number / 4_096)),
+            (
+                keys.tile(TileID(level: 0, index: 0)),
+                keys.tile(TileID(level: 0, index: number / 256))
+            ),
+        ]
+        _ = try await self.stored.client.transaction(
+            EtcdTransaction(success: ranges.map { .delete(key: $0.0, rangeEnd: $0.1) }))
     }
 
     func record() async throws -> ArchiveRecord? {
