@@ -112,7 +112,7 @@ def check_archive(pod: Pod, settings: dict[str, str]) -> Iterator[str]:
     }
     paths = [
         value for name, value in settings.items()
-        if name.startswith("LEDGER_ARCHIVE_") and name.endswith("_FILE")
+        if name.startswith("LEDGER_ARCHIVE_") and name.endswith(("_FILE", "_CA_CERT"))
     ]
     archive = settings.get("LEDGER_ARCHIVE", "")
     if archive.startswith("file://"):

@@ -166,6 +166,9 @@ extension ArchiveSettings {
             var settings = S3Settings(bucket: bucket, prefix: prefix, credentials: credentials)
             settings.region = region
             settings.endpoint = endpoint.map { "\($0)" }
+            settings.caCertificatePath = caCertificatePath
+            settings.addressing = addressing
+            settings.conditionalPut = conditionalPut
             do throws(ObjectStoreError) {
                 let store = try S3Store(settings, observer: observer)
                 return (store, StorageConnection { await store.shutDown() })

@@ -18,6 +18,7 @@ package struct CertificateExpiries: Sendable {
             (.internalTLSCert, configuration.internalTLS?.certificatePath),
             (.internalTLSCA, configuration.internalTLS?.clientCAPath),
             (.witnessCACert, configuration.witnessCAPath),
+            (.archiveCACert, configuration.archive?.caCertificatePath),
         ]
         paths = all.compactMap { setting, path in path.map { (setting, $0) } }
     }

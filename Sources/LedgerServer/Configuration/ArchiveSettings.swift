@@ -35,6 +35,12 @@ package struct ArchiveSettings: Sendable, Hashable {
     package var endpoint: HTTPOrigin?
     /// `LEDGER_ARCHIVE_REGION`.
     package var region = "us-east-1"
+    /// `LEDGER_ARCHIVE_CA_CERT`: a PEM file of the only authorities for the endpoint's certificate; nil for the system's.
+    package var caCertificatePath: String?
+    /// `LEDGER_ARCHIVE_ADDRESSING`: how the bucket is named in a request.
+    package var addressing = S3Settings.Addressing.automatic
+    /// `LEDGER_ARCHIVE_CONDITIONAL_PUT`: whether the store is to refuse an object that exists.
+    package var conditionalPut = S3Settings.ConditionalPut.automatic
     /// `LEDGER_ARCHIVE_ACCESS_KEY`, or the same with `_FILE`.
     package var accessKey: Secret?
     /// `LEDGER_ARCHIVE_SECRET_KEY`, or the same with `_FILE`.
@@ -46,10 +52,17 @@ package struct ArchiveSettings: Sendable, Hashable {
         self.location = location
     }
 
-    /// The region, where a bucket has one.
-    var bucketRegion: String? {
-        if case .s3 = location { region } else { nil }
+    /// Whether it is in a bucket, which has settings of its own.
+    private var isBucket: Bool {
+        if case .s3 = location { true } else { false }
     }
+
+    /// The region, where a bucket has one.
+    var bucketRegion: String? { isBucket ? region : nil }
+    /// How a bucket is named, where there is one.
+    var bucketAddressing: String? { isBucket ? addressing.rawValue : nil }
+    /// How objects are put into a bucket, where there is one.
+    var bucketConditionalPut: String? { isBucket ? conditionalPut.rawValue : nil }
 }
 
 extension ArchiveSettings.Secret {

@@ -41,13 +41,14 @@ extension ServiceConfiguration {
             for name in Self.onlyWithBucket {
                 refuse(name, reader, "\(SettingName.archive.rawValue)=s3://...")
             }
-        case .s3: readBucket(into: &settings, reader)
+        case .s3(let bucket, _): readBucket(into: &settings, bucket, reader)
         }
         archive = settings
     }
 
     private static let onlyWithBucket: [SettingName] = [
-        .archiveEndpoint, .archiveRegion, .archiveAccessKey, .archiveAccessKeyFile,
+        .archiveEndpoint, .archiveRegion, .archiveCACert, .archiveAddressing,
+        .archiveConditionalPut, .archiveAccessKey, .archiveAccessKeyFile,
         .archiveSecretKey, .archiveSecretKeyFile, .archiveSessionToken, .archiveSessionTokenFile,
     ]
 
@@ -72,7 +73,9 @@ extension ServiceConfiguration {
         archiveRetention = .events(UInt64(events))
     }
 
-    private func readBucket(into settings: inout ArchiveSettings, _ reader: SettingReader) {
+    private func readBucket(
+        into settings: inout ArchiveSettings, _ bucket: String, _ reader: SettingReader
+    ) {
         if let text = reader.text(.archiveEndpoint) {
             let endpoint = HTTPOrigin(parsing: text) { $0 == .https ? 443 : 80 }
             if let endpoint, endpoint.scheme == .https || endpoint.isLoopback {
@@ -101,6 +104,7 @@ extension ServiceConfiguration {
                     accepted: "1...64 lower-case letters, digits and '-'")
             }
         }
+        readTransport(into: &settings, bucket, reader)
         settings.accessKey = secret(.archiveAccessKey, .archiveAccessKeyFile, reader)
         settings.secretKey = secret(.archiveSecretKey, .archiveSecretKeyFile, reader)
         settings.sessionToken = secret(.archiveSessionToken, .archiveSessionTokenFile, reader)
@@ -126,6 +130,31 @@ extension ServiceConfiguration {
                 ConfigurationError(
                     secret: isInFiles ? name.rawValue : file.rawValue,
                     accepted: "all of a bucket's credentials in files, or none"))
+        }
+    }
+
+    /// How requests reach the bucket.
+    private func readTransport(
+        into settings: inout ArchiveSettings, _ bucket: String, _ reader: SettingReader
+    ) {
+        if let file = reader.pemFile(.archiveCACert) {
+            settings.caCertificatePath = file.path
+            _ = reader.accepted { () throws(ConfigurationError) in try file.certificates() }
+        }
+        settings.conditionalPut = reader.choice(.archiveConditionalPut, default: .automatic)
+        settings.addressing = reader.choice(.archiveAddressing, default: .automatic)
+        // Whether a bucket can be a host is the store's to say; its keys are none of that.
+        var requests = S3Settings(
+            bucket: bucket, credentials: .fixed(S3Credentials(accessKey: "-", secretKey: "-")))
+        requests.region = settings.region
+        requests.endpoint = settings.endpoint.map { "\($0)" }
+        requests.addressing = settings.addressing
+        do throws(ObjectStoreError) {
+            try requests.validate()
+        } catch {
+            reader.refuse(
+                .archiveAddressing, value: settings.addressing.rawValue,
+                accepted: "what can work with the endpoint and the bucket: \(error.message)")
         }
     }
 

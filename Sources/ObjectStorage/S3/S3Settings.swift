@@ -6,8 +6,10 @@ import HTTPTransport
 package struct S3Settings: Sendable {
     /// How a bucket is named in a request.
     package enum Addressing: String, Sendable, CaseIterable {
+        /// The virtual host for AWS's own endpoint, and the path for others and for a bucket with dots in its name.
+        case automatic = "auto"
         /// `https://bucket.endpoint/key`: AWS, and what follows it closely.
-        case virtualHost = "virtual-host"
+        case virtualHost = "virtual"
         /// `https://endpoint/bucket/key`: most other stores, and every endpoint that is an IP address.
         case path
     }
@@ -15,11 +17,11 @@ package struct S3Settings: Sendable {
     /// Whether objects are put with `If-None-Match: *`.
     package enum ConditionalPut: String, Sendable, CaseIterable {
         /// Until the store says that it does not know that; from then on it is asked first whether the object exists.
-        case automatic
+        case automatic = "auto"
         /// The store's refusal is an error.
-        case required
+        case required = "on"
         /// The store is always asked first: for stores that take the condition and disregard it.
-        case never
+        case never = "off"
     }
 
     package var bucket: String
@@ -28,8 +30,7 @@ package struct S3Settings: Sendable {
     package var region = "us-east-1"
     /// `https://host` or `https://host:port`; nil is AWS's endpoint of the region.
     package var endpoint: String?
-    /// Nil is the virtual host for AWS's own endpoint, and the path for others and for a bucket with dots in its name.
-    package var addressing: Addressing?
+    package var addressing = Addressing.automatic
     /// Whether an endpoint of `http` is accepted that is not this machine's: everybody on the way sees the objects and
     /// can change answers.
     package var allowsPlainHTTP = false
@@ -90,8 +91,12 @@ extension S3Settings {
         }
         let endpoint = try endpointOrigin()
         let hasDots = bucket.utf8.contains(UInt8(ascii: "."))
-        let usual = self.endpoint == nil && !hasDots ? Addressing.virtualHost : .path
-        let isVirtual = (addressing ?? usual) == .virtualHost
+        let isVirtual =
+            switch addressing {
+            case .automatic: self.endpoint == nil && !hasDots
+            case .virtualHost: true
+            case .path: false
+            }
         if isVirtual { try validateVirtualHost(endpoint) }
         let origin =
             isVirtual

@@ -15,8 +15,23 @@ enum ObjectPlaces {
             if let region = value("LEDGER_ARCHIVE_REGION", environment) {
                 settings.region = region
             }
+            settings.caCertificatePath = value("LEDGER_ARCHIVE_CA_CERT", environment)
+            settings.addressing = try choice("LEDGER_ARCHIVE_ADDRESSING", environment) ?? .automatic
+            settings.conditionalPut =
+                try choice("LEDGER_ARCHIVE_CONDITIONAL_PUT", environment) ?? .automatic
             return try S3Store(settings)
         }
+    }
+
+    private static func choice<Choice: RawRepresentable<String> & CaseIterable>(
+        _ name: String, _ environment: [String: String]
+    ) throws(ObjectStoreError) -> Choice? {
+        guard let text = value(name, environment) else { return nil }
+        guard let choice = Choice(rawValue: text.lowercased()) else {
+            let names = Choice.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ObjectStoreError(.configuration, "\(name) is one of \(names)")
+        }
+        return choice
     }
 
     private static func value(_ name: String, _ environment: [String: String]) -> String? {

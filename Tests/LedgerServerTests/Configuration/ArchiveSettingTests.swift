@@ -53,6 +53,43 @@ struct ArchiveSettingTests {
         #expect(report.text.contains("LEDGER_ARCHIVE=s3://ledger-events/payments\n"))
     }
 
+    @Test("how a bucket is reached is in force, shown, and checked before anything is sent")
+    func transport() throws {
+        let usual = try load(bucket)
+        #expect(usual.archive?.caCertificatePath == nil)
+        let defaults = ConfigurationReport(usual).text
+        #expect(defaults.contains("LEDGER_ARCHIVE_ADDRESSING=auto\n"))
+        #expect(defaults.contains("LEDGER_ARCHIVE_CONDITIONAL_PUT=auto\n"))
+        var environment = bucket
+        let authority = try KeyFiles.shared.get().certificate(.p256)
+        environment["LEDGER_ARCHIVE_CA_CERT"] = authority
+        environment["LEDGER_ARCHIVE_ADDRESSING"] = "VIRTUAL"
+        environment["LEDGER_ARCHIVE_CONDITIONAL_PUT"] = "off"
+        let settings = try load(environment)
+        #expect(settings.archive?.caCertificatePath == authority)
+        let report = ConfigurationReport(settings)
+        #expect(report.text.contains("LEDGER_ARCHIVE_ADDRESSING=virtual\n"))
+        #expect(report.text.contains("LEDGER_ARCHIVE_CONDITIONAL_PUT=off\n"))
+        #expect(CertificateExpiries(settings).expiry(of: .archiveCACert) != nil)
+        for (name, value, word) in [
+            ("LEDGER_ARCHIVE_ADDRESSING", "host", "auto, virtual, path"),
+            ("LEDGER_ARCHIVE_CONDITIONAL_PUT", "yes", "auto, on, off"),
+            ("LEDGER_ARCHIVE_CA_CERT", "/nowhere/ca.pem", "PEM"),
+        ] {
+            var wrong = bucket
+            wrong[name] = value
+            let refusals = try refused(wrong)
+            #expect(refusals.count == 1 && refusals[0].contains(name), "\(refusals)")
+            #expect(refusals.first?.contains(word) == true, "\(refusals)")
+        }
+        // No certificate is for a host with the bucket's dots, and none for a name below an address.
+        environment["LEDGER_ARCHIVE"] = "s3://led.ger/payments"
+        #expect(try refused(environment).first?.contains("'path'") == true)
+        environment["LEDGER_ARCHIVE"] = bucket["LEDGER_ARCHIVE"]
+        environment["LEDGER_ARCHIVE_ENDPOINT"] = "https://127.0.0.1:9000"
+        #expect(try refused(environment).first?.contains("'path'") == true)
+    }
+
     @Test("secrets may lie in files, and not in both")
     func files() throws {
         let file = FileManager.default.temporaryDirectory.appending(
@@ -87,7 +124,7 @@ struct ArchiveSettingTests {
         environment = bucket
         environment["LEDGER_ARCHIVE"] = "file:///srv/archive"
         let refusals = try refused(environment)
-        #expect(refusals.count == 5)
+        #expect(refusals.count == 5, "\(refusals)")
         #expect(refusals.allSatisfy { $0.contains("only together with LEDGER_ARCHIVE=s3://") })
         #expect(refusals.allSatisfy { !$0.contains("hunter2") })
         environment = bucket

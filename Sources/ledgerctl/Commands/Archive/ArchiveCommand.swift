@@ -7,8 +7,8 @@ struct ArchiveCommand: AsyncParsableCommand {
             "Look into the archive of sealed events, copy it, and recover a lost etcd from it.",
         discussion: """
             The archive is where LEDGER_ARCHIVE says: a static C2SP tlog-tiles log, which needs no service. A bucket is \
-            reached with the service's own variables (LEDGER_ARCHIVE_ENDPOINT, _REGION, _ACCESS_KEY, _SECRET_KEY, \
-            _SESSION_TOKEN, or the last three with _FILE), etcd with ETCD_ENDPOINTS and so on.
+            reached with the service's own variables (LEDGER_ARCHIVE_ENDPOINT, _REGION, _CA_CERT, _ADDRESSING, \
+            _CONDITIONAL_PUT, _ACCESS_KEY, _SECRET_KEY, _SESSION_TOKEN, or the last three with _FILE), etcd with ETCD_ENDPOINTS and so on.
             """,
         subcommands: [
             ArchiveStatusCommand.self, ArchiveVerifyCommand.self, ArchiveExportCommand.self,
