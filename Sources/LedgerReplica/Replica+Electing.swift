@@ -90,6 +90,26 @@ extension Replica {
         return sendCollecting(.keptAlive(lease: lease, result, asked: asked))
     }
 
+    func handOver(
+        _ lease: Int64, hintRevision: Int64, to successor: SealerHint
+    ) async -> [ReplicaEffect] {
+        do {
+            let isDone = try await store.handOver(
+                lease, hintRevision: hintRevision, to: successor, timeout: Self.electionTimeout)
+            if isDone {
+                environment.logger.info(
+                    "the hint is handed over", metadata: ["address": "\(successor.address)"])
+                environment.observer.gaveHintBack()
+                return []
+            }
+        } catch {
+            environment.logger.info(
+                "the hint was not handed over", metadata: ["error": "\(error)"])
+        }
+        // If it was handed over nevertheless, the successor finds that its lease has ended, and takes the hint again.
+        return await giveBack(lease)
+    }
+
     func giveBack(_ lease: Int64) async -> [ReplicaEffect] {
         do {
             try await store.giveBack(lease, timeout: Self.electionTimeout)

@@ -256,9 +256,11 @@ package final class Replica: Service, Sendable {
 
     // MARK: Stopping
 
-    /// Gives the hint back and waits until another replica seals, or `patience` has passed.
-    package func handOver(within patience: Nanoseconds) async {
-        send(.leaving)
+    /// Hands the hint over, or gives it back, and waits until another replica seals, or `patience` has passed.
+    ///
+    /// - Parameter successor: who is to seal instead; nil where whoever comes first may.
+    package func handOver(to successor: SealerHint?, within patience: Nanoseconds) async {
+        send(.leaving(to: successor))
         let end = clock.now + patience
         while !state.withLock({ $0.core.hasHandedOver }), clock.now < end {
             guard (try? await clock.sleep(for: .milliseconds(5))) != nil else { return }
@@ -330,7 +332,7 @@ package final class Replica: Service, Sendable {
                 state.outbox.append(.report(report, part: state.core.part))
             case .drained: state.isDrained = true
             case .propose, .transmit, .observe, .readBlocks, .reload, .lookUp, .search, .readHint,
-                .takeHint, .keepAlive, .giveBack:
+                .takeHint, .keepAlive, .giveBack, .handOver:
                 remainder.waiting.append(effect)
             }
         }
@@ -480,6 +482,8 @@ package final class Replica: Service, Sendable {
         case .takeHint(let attempt): await takeHint(attempt)
         case .keepAlive(let lease): await keepAlive(lease)
         case .giveBack(let lease): await giveBack(lease)
+        case .handOver(let lease, let revision, let successor):
+            await handOver(lease, hintRevision: revision, to: successor)
         case .answer, .send, .recall, .disconnect, .report, .drained: []
         }
     }
@@ -497,7 +501,7 @@ extension ReplicaEffect {
             plan.submissions.count <= Self.briefBatch
                 && plan.submissions.reduce(0) { $0 + $1.byteCount } <= Self.briefBytes
         case .transmit(let proposal): proposal.block.count <= Self.briefBytes
-        case .observe, .connect, .readHint, .takeHint, .keepAlive, .giveBack: true
+        case .observe, .connect, .readHint, .takeHint, .keepAlive, .giveBack, .handOver: true
         case .readBlocks, .reload, .lookUp, .search: false
         case .answer, .send, .recall, .disconnect, .report, .drained: true
         }

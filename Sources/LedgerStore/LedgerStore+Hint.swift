@@ -75,6 +75,20 @@ extension LedgerStore {
         }
     }
 
+    /// Puts another replica's hint in place of the own one, under the same lease.
+    ///
+    /// - Parameter hintRevision: the own hint's; where the key has another one by now, nothing is done.
+    /// - Returns: whether it was done.
+    /// - Throws: where that is not known, or the lease has ended.
+    package func handOver(
+        _ lease: Int64, hintRevision: Int64, to successor: SealerHint, timeout: Duration
+    ) async throws(EtcdError) -> Bool {
+        try await store.transaction(
+            transactions.handingOver(lease, hintRevision: hintRevision, to: successor),
+            options: attentive(timeout)
+        ).succeeded
+    }
+
     /// Ends a lease, and the hint that stands under it.
     ///
     /// - Throws: Where it will only end by itself, within its time to live.

@@ -22,6 +22,17 @@ extension LedgerTransactions {
             failure: reads)
     }
 
+    /// Puts a successor's hint under the lease of the own one, if that still has this revision: the key never lacks a
+    /// hint in between.
+    package func handingOver(
+        _ lease: Int64, hintRevision: Int64, to successor: SealerHint
+    ) -> EtcdTransaction {
+        EtcdTransaction(
+            compares: [.modRevision(key: keys.sealer, equals: hintRevision)],
+            success: [.put(key: keys.sealer, value: successor.encodedJSON(), lease: lease)],
+            failure: [])
+    }
+
     /// Counter, head and hint as the answer to `takingHint` shows them; nil where they make no sense.
     package func seen(
         in response: EtcdTransactionResponse

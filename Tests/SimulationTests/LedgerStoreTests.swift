@@ -168,6 +168,33 @@ struct LedgerStoreTests {
         #expect(await ledger.keepAlive(lease, timeout: Self.timeout) == .expired)
     }
 
+    @Test("a hint is handed over under its lease, which lives on, and only by who still has it")
+    func handOver() async throws {
+        guard case .taken(let lease, let own) = await take().result else {
+            Issue.record("not taken")
+            return
+        }
+        let successor = SealerHint(address: "other:50052", id: "two")
+        let third = SealerHint(address: "third:50052", id: "three")
+        #expect(
+            try await ledger.handOver(
+                lease, hintRevision: own.revision, to: successor, timeout: Self.timeout))
+        let reading = try #require(try await ledger.observe().hint)
+        #expect(reading.hint == successor)
+        #expect(reading.lease == lease)
+        // Who has handed it over, or was deposed, changes nothing.
+        #expect(
+            try await !ledger.handOver(
+                lease, hintRevision: own.revision, to: third, timeout: Self.timeout))
+        #expect(try await ledger.observe().hint?.hint == successor)
+        #expect(await ledger.keepAlive(lease, timeout: Self.timeout) == .renewed)
+        failing.fail(.after(Self.error(.unknown, .timeout)))
+        await #expect(throws: EtcdError.self) {
+            try await ledger.handOver(
+                lease, hintRevision: reading.revision, to: third, timeout: Self.timeout)
+        }
+    }
+
     @Test("a hint or a counter that has moved shows the winner, and a lease to give back")
     mutating func lostHint() async throws {
         try writer.seal(["a"])

@@ -16,6 +16,8 @@ final class Life: TaskExecutor, @unchecked Sendable {
 
     let name: UInt64
     let time: Timeline
+    /// When it began.
+    let begin: Int64
     /// How far its monotonic clock is ahead of virtual time.
     private let ahead: Int64
     /// How far its wall clock is ahead of it, in milliseconds.
@@ -32,6 +34,7 @@ final class Life: TaskExecutor, @unchecked Sendable {
     init(name: UInt64, in time: Timeline, ahead: Int64 = 0) {
         self.name = name
         self.time = time
+        begin = time.now
         self.ahead = ahead
     }
 

@@ -138,7 +138,7 @@ final class SimulatedReplica: @unchecked Sendable {
         isLeaving = true
         life.perform { [self] in
             life.start { [self] in
-                await driver.handOver(within: .milliseconds(300))
+                await driver.handOver(to: successor, within: .milliseconds(300))
                 if life.isOver { return }
                 isStopping = true
                 driver.beginStopping()
@@ -152,6 +152,15 @@ final class SimulatedReplica: @unchecked Sendable {
                 trigger?.triggerGracefulShutdown()
             }
         }
+    }
+
+    /// To whom the hint goes, chosen as the service does.
+    private var successor: SealerHint? {
+        SealingCandidate.successor(
+            among: peers.compactMap { peer in
+                guard let hint = peer.client.hint, let life = peer.client.life else { return nil }
+                return SealingCandidate(hint: hint, startedAt: .init(nanoseconds: life.begin))
+            }, ofSealerStartedAt: .init(nanoseconds: life?.begin ?? 0))
     }
 
     /// Stops the process for a while; what was sent goes on.

@@ -52,6 +52,20 @@ package actor ReplicaFleet {
         return status
     }
 
+    /// Asks a replica to stop (SIGTERM) that callers ask no more.
+    ///
+    /// - Returns: Its exit code.
+    package func retire(_ number: Int) async throws -> Int32 {
+        let replica = try take(number)
+        rota.remove(number)
+        // Calls that are open are answered; nothing tells from outside when.
+        try await Task.sleep(for: .milliseconds(200))
+        replica.ledger.process.terminate()
+        let status = try await replica.ledger.process.waitForEnd()
+        await replica.ledger.calls.close()
+        return status
+    }
+
     /// Kills a replica (SIGKILL); callers go on asking it until `forget`.
     package func kill(_ number: Int) async throws {
         try await take(number).ledger.process.kill()
@@ -119,6 +133,16 @@ package actor ReplicaFleet {
     }
 
     // MARK: Logs
+
+    /// How often one of all replicas, ended ones among them, came to hold the hint, and how often one let it go itself.
+    package var hintChanges: (takes: Int, givenBack: Int) {
+        func count(_ text: String) -> Int {
+            (ended + members).reduce(0) {
+                $0 + $1.ledger.process.log.components(separatedBy: text).count - 1
+            }
+        }
+        return (count("this replica seals now"), count("the hint is given back"))
+    }
 
     /// How long replicas neither forwarded nor sealed under the hint, in milliseconds, as their
     /// logs say, since this was asked last.

@@ -161,6 +161,15 @@ public nonisolated struct Ledger_Internal_Greeting: Sendable {
 
   public var headHash: Data = Data()
 
+  /// Where others reach the caller, and the id that its own hint has, so that a sealer that leaves can hand the hint over
+  /// to it; both empty where it takes none.
+  public var address: String = String()
+
+  public var id: String = String()
+
+  /// Nanoseconds since the caller was started.
+  public var age: Int64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -756,7 +765,7 @@ nonisolated extension Ledger_Internal_Proof: SwiftProtobuf.Message, SwiftProtobu
 
 nonisolated extension Ledger_Internal_Greeting: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Greeting"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}cluster_id\0\u{1}prefix\0\u{3}sealer_id\0\u{3}head_number\0\u{3}head_hash\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}cluster_id\0\u{1}prefix\0\u{3}sealer_id\0\u{3}head_number\0\u{3}head_hash\0\u{1}address\0\u{1}id\0\u{1}age\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -769,6 +778,9 @@ nonisolated extension Ledger_Internal_Greeting: SwiftProtobuf.Message, SwiftProt
       case 3: try { try decoder.decodeSingularStringField(value: &self.sealerID) }()
       case 4: try { try decoder.decodeSingularUInt64Field(value: &self.headNumber) }()
       case 5: try { try decoder.decodeSingularBytesField(value: &self.headHash) }()
+      case 6: try { try decoder.decodeSingularStringField(value: &self.address) }()
+      case 7: try { try decoder.decodeSingularStringField(value: &self.id) }()
+      case 8: try { try decoder.decodeSingularInt64Field(value: &self.age) }()
       default: break
       }
     }
@@ -790,6 +802,15 @@ nonisolated extension Ledger_Internal_Greeting: SwiftProtobuf.Message, SwiftProt
     if !self.headHash.isEmpty {
       try visitor.visitSingularBytesField(value: self.headHash, fieldNumber: 5)
     }
+    if !self.address.isEmpty {
+      try visitor.visitSingularStringField(value: self.address, fieldNumber: 6)
+    }
+    if !self.id.isEmpty {
+      try visitor.visitSingularStringField(value: self.id, fieldNumber: 7)
+    }
+    if self.age != 0 {
+      try visitor.visitSingularInt64Field(value: self.age, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -799,6 +820,9 @@ nonisolated extension Ledger_Internal_Greeting: SwiftProtobuf.Message, SwiftProt
     if lhs.sealerID != rhs.sealerID {return false}
     if lhs.headNumber != rhs.headNumber {return false}
     if lhs.headHash != rhs.headHash {return false}
+    if lhs.address != rhs.address {return false}
+    if lhs.id != rhs.id {return false}
+    if lhs.age != rhs.age {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

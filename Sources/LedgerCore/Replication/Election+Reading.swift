@@ -136,7 +136,7 @@ extension Election {
         }
     }
 
-    private mutating func noticedOwn(
+    mutating func noticedOwn(
         _ new: HintReading, _ signs: SealerSigns, at now: MonotonicInstant
     ) {
         guard isNewlyOwn(new) else { return }

@@ -83,6 +83,8 @@ extension Election {
                 take(seeking, hintRevision: 0, counter: nil, at: now)
             } else if reading.revision == attempt.hintRevision {
                 goDirect(at: now)
+            } else if let hint = reading.hint, isOwn(hint) {
+                handedOver(reading, seeking, signs, at: now)
             } else {
                 // Who lost the race forwards to the winner, and does not try again before a lease's time.
                 mayDeposeFrom = now + settings.hintLifetime
@@ -92,6 +94,18 @@ extension Election {
         case .idle, .sealing, .direct: break
         }
         noticed(seen, signs, at: now)
+    }
+
+    /// What was to be taken is this replica's already: a sealer that leaves has put it there.
+    private mutating func handedOver(
+        _ own: HintReading, _ current: Seeking, _ signs: SealerSigns, at now: MonotonicInstant
+    ) {
+        noticedOwn(own, signs, at: now)
+        guard case .seeking = role else { return }
+        // It is not wanted any more.
+        var seeking = current
+        seeking.putOff(at: now)
+        enter(.seeking(seeking))
     }
 
     /// The sealer is silent, but the counter moved.

@@ -176,12 +176,18 @@ struct Election: Sendable {
         }
     }
 
-    /// The replica is to stop soon: it gives the hint back.
-    mutating func leave(_ signs: SealerSigns, at now: MonotonicInstant) {
+    /// The replica is to stop soon: it hands the hint over to a replica that is named, or gives it back.
+    mutating func leave(
+        to successor: SealerHint?, _ signs: SealerSigns, at now: MonotonicInstant
+    ) {
         guard !isLeaving else { return }
         isLeaving = true
         guard case .sealing(let tenure) = role else { return }
-        giveBack(tenure.lease)
+        if let successor, !isOwn(successor), reading.lease == tenure.lease {
+            handOver(tenure.lease, to: successor)
+        } else {
+            giveBack(tenure.lease)
+        }
         seek(signs, at: now)
     }
 
@@ -250,8 +256,15 @@ struct Election: Sendable {
         say(.giveBack(lease: lease))
     }
 
+    /// The key never lacks a hint meanwhile: nobody races for it, and those that try to take it find the successor's.
+    private mutating func handOver(_ lease: Int64, to successor: SealerHint) {
+        givenBack = lease
+        report(.gaveHintBack)
+        say(.handOver(lease: lease, hintRevision: reading.revision, to: successor))
+    }
+
     /// The own hint stands, though this replica does not know that it holds it: it was put by an attempt whose answer is
-    /// lost, or still on its way.
+    /// lost, or still on its way, or by a sealer that leaves.
     func isNewlyOwn(_ new: HintReading) -> Bool { new.lease != 0 && new.lease != givenBack }
 
     /// Leaves the present part: what was forwarded is still awaited if the sealer was not in doubt, else it is lost

@@ -63,7 +63,7 @@ package struct ReplicaCore: Sendable {
             for token in tokens { book.cancel(token, isBuilding: sealing.isBuilding) }
         case .tick: tick(at: now)
         case .joined(let identity): elect(at: now) { $0.join(as: identity, $1, at: now) }
-        case .leaving: elect(at: now) { $0.leave($1, at: now) }
+        case .leaving(let successor): elect(at: now) { $0.leave(to: successor, $1, at: now) }
         case .stopping: sealing.isStopping = true
         case .loaded(let state, let fence):
             seal { $0.loaded(state, fence: fence, &$1, at: now) }

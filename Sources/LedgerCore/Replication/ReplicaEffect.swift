@@ -42,6 +42,9 @@ package enum ReplicaEffect: Sendable {
     case keepAlive(lease: Int64)
     /// Give the hint back and then tell the replicas that forward here.
     case giveBack(lease: Int64)
+    /// Put another replica's hint in place of the own one, which has this revision, under the same lease; where that is
+    /// not known to have been done, give the hint back. Then tell the replicas that forward here.
+    case handOver(lease: Int64, hintRevision: Int64, to: SealerHint)
 
     /// Tell of a change, for the log and the metrics.
     case report(ReplicaReport)

@@ -15,8 +15,9 @@ package enum ReplicaEvent: Sendable {
     case tick
     /// Others can reach this replica from now on.
     case joined(as: SealerHint)
-    /// The replica is to stop soon: it gives the hint back, and goes on serving.
-    case leaving
+    /// The replica is to stop soon: it hands the hint over to the replica that is named, or gives it back, and goes on
+    /// serving.
+    case leaving(to: SealerHint?)
     /// Nothing new is accepted any more; what was accepted is answered.
     case stopping
 

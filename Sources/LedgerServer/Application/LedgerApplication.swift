@@ -211,7 +211,8 @@ package struct LedgerApplication: Sendable {
         services += [
             grpc,
             ShutdownCoordinator(
-                replica: replica, peers: replication.peers, board: board, signal: shutdown),
+                replica: replica, peers: replication.peers, startedAt: replication.own.startedAt,
+                board: board, signal: shutdown),
         ]
     }
 

@@ -7,6 +7,7 @@ import ServiceLifecycle
 struct ShutdownCoordinator: Service {
     let replica: Replica
     let peers: ForwardingPeers
+    let startedAt: MonotonicInstant
     let board: StatusBoard
     let signal: ShutdownSignal
 
@@ -16,7 +17,8 @@ struct ShutdownCoordinator: Service {
     func run() async throws {
         try await gracefulShutdown()
         // While this replica still serves, another one takes over sealing.
-        await replica.handOver(within: Self.handOverPatience)
+        await replica.handOver(
+            to: peers.successor(ofSealerStartedAt: startedAt), within: Self.handOverPatience)
         replica.beginStopping()
         signal.raise()
         await replica.waitUntilDrained()

@@ -9,6 +9,7 @@ struct ForwardLinks: ReplicaLinks {
     let settings: ForwardLink.Settings
     let prefix: [UInt8]
     let clock: any ReplicaClock
+    let own: OwnHint
 
     func link(
         to hint: SealerHint, known: LedgerObservation?, clusterID: UInt64
@@ -20,6 +21,11 @@ struct ForwardLinks: ReplicaLinks {
             $0.headNumber = known?.head.sequence.rawValue ?? 0
             if let head = known?.head, head.sequence > .zero {
                 $0.headHash = Data(head.eventHash.bytes)
+            }
+            if let hint = own.hint {
+                $0.address = hint.address
+                $0.id = hint.id
+                $0.age = (clock.now - own.startedAt).count
             }
         }
         return ForwardLink(to: hint, greeting: greeting, settings: settings, clock: clock)

@@ -1,3 +1,4 @@
+import LedgerCore
 import PrometheusExposition
 import Synchronization
 
@@ -15,6 +16,8 @@ final class ForwardingPeers: Sendable {
         let stream: any ForwardingPeer
         /// Whether it has shown that it is a replica of this ledger.
         var isAdmitted = false
+        /// What it has told of itself, where it can seal as well.
+        var candidate: SealingCandidate?
     }
 
     private struct State {
@@ -49,9 +52,12 @@ final class ForwardingPeers: Sendable {
     }
 
     /// A peer has shown what it is: from now on it is told of what happens here.
-    func admit(_ peer: UInt64) {
+    ///
+    /// - Parameter candidate: what it has told of itself; nil where it takes no hint.
+    func admit(_ peer: UInt64, as candidate: SealingCandidate?) {
         let count = state.withLock { state in
             state.peers[peer]?.isAdmitted = true
+            state.peers[peer]?.candidate = candidate
             return state.admittedCount
         }
         metrics.forwardingPeers.set(Double(count))
@@ -63,6 +69,13 @@ final class ForwardingPeers: Sendable {
             return state.admittedCount
         }
         metrics.forwardingPeers.set(Double(count))
+    }
+
+    /// To whom this replica hands the hint over when it leaves; nil where nobody can be named.
+    func successor(ofSealerStartedAt startedAt: MonotonicInstant) -> SealerHint? {
+        SealingCandidate.successor(
+            among: state.withLock { $0.peers.values.compactMap(\.candidate) },
+            ofSealerStartedAt: startedAt)
     }
 
     /// Tells every replica that forwards here that the hint was given back.

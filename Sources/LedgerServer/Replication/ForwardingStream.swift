@@ -176,15 +176,16 @@ final class ForwardingStream: DirectStreamHandler, SubmissionCaller, ForwardingP
                 refusal = RPCError(
                     code: .unavailable, message: "the greeting could not be checked: \(error)")
             }
-            self.soon { [refusal] in $0.checked(refusal) }
+            let candidate = SealingCandidate(greeting, at: self.service.replica.now)
+            self.soon { [refusal] in $0.checked(refusal, candidate) }
         }
     }
 
-    private func checked(_ error: RPCError?) {
+    private func checked(_ error: RPCError?, _ candidate: SealingCandidate?) {
         isBusy = false
         if let error { return end(RefusalStatus(error)) }
         alarm?.cancel()
-        service.peers.admit(number)
+        service.peers.admit(number, as: candidate)
         put(.welcome)
         goOn()
     }

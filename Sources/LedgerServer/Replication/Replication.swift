@@ -33,6 +33,7 @@ struct Replication {
 
     let replica: Replica
     let peers: ForwardingPeers
+    let own: OwnHint
     /// Nil where replicas do not forward.
     let port: GRPCPort?
     let certificate: PortCertificate?
@@ -45,6 +46,8 @@ struct Replication {
         let peers = ForwardingPeers(metrics: metrics)
         self.peers = peers
         let bound = BoundPort()
+        let own = OwnHint(startedAt: environment.clock.now)
+        self.own = own
         let certificate =
             try configuration.isForwarding
             ? configuration.internalTLS.map { try PortCertificate($0, logger: logger) } : nil
@@ -55,11 +58,13 @@ struct Replication {
                 peerName: configuration.internalTLS == nil ? nil : configuration.internalTLSName,
                 secret: configuration.internalToken.map { SharedSecret(token: $0) },
                 maxMessageBytes: Self.maxMessageBytes),
-            prefix: store.keys.prefix, clock: environment.clock)
+            prefix: store.keys.prefix, clock: environment.clock, own: own)
         let host = configuration.advertiseAddress
         let joining: @Sendable () async throws -> SealerHint? = {
             guard let port = try await bound.port() else { return nil }
-            return SealerHint(address: HostPort(host: host, port: port).text, id: id)
+            let hint = SealerHint(address: HostPort(host: host, port: port).text, id: id)
+            own.set(hint)
+            return hint
         }
         let replica = Replica(
             settings: ReplicaSettings(

@@ -80,7 +80,8 @@ extension LedgerRPCError {
         case .requestTimeout:
             error(
                 .deadlineExceeded, isSubmission ? .notSealed : .deadlineExceeded,
-                "the request was not complete within \(limits.requestTimeout)")
+                "the request was not complete within \(limits.requestTimeout)",
+                retry: isSubmission ? later : nil)
         case .connectionAged:
             error(
                 .unavailable, isSubmission ? .notSealed : .unavailable,

@@ -139,7 +139,8 @@ extension LedgerRPCError {
         case .deadlineExceeded:
             Self(
                 .deadlineExceeded, .notSealed,
-                "the event could not be sealed in time and was not sealed: submit it again")
+                "the event could not be sealed in time and was not sealed: submit it again",
+                retryDelay: .milliseconds(50))
         case .storeUnavailable:
             unavailable("the store does not answer", .milliseconds(200))
         case .starting:

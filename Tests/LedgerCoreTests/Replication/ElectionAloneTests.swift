@@ -61,7 +61,7 @@ struct ElectionAloneTests {
             3, since: bench.now, renewing: bench.now, bench.signs, at: bench.now)
         #expect(bench.election.path == .here && bench.election.takesForwards)
         #expect(!bench.election.hasHandedOver && !bench.election.isRelying)
-        bench.election.leave(bench.signs, at: bench.now)
+        bench.election.leave(to: nil, bench.signs, at: bench.now)
         #expect(bench.election.path == .here && bench.election.takesForwards)
         #expect(!bench.election.hasHandedOver)
         bench.election.abilityChanged(.clockUntrusted, bench.signs, at: bench.now)

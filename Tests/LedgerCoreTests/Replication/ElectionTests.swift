@@ -314,7 +314,7 @@ struct ElectionTests {
     func unwantedHint() throws {
         let bench = ReplicaBench()
         let take = try required(bench.read(nil).take)
-        bench.send(.leaving)
+        bench.send(.leaving(to: nil))
         bench.send(.takeEnded(take, .unknown))
         let effects = bench.notice(ReplicaBench.me, revision: 60, lease: 8)
         #expect(effects.givenBack == 8)
@@ -334,7 +334,7 @@ struct ElectionTests {
     @Test("a leaving sealer gives the hint back, and seals what comes until another one does")
     func leaving() throws {
         let bench = try ReplicaBench.sealing()
-        let effects = bench.send(.leaving)
+        let effects = bench.send(.leaving(to: nil))
         #expect(effects.givenBack == 1)
         #expect(bench.core.takesForwards)
         #expect(!bench.core.hasHandedOver)
@@ -368,7 +368,7 @@ struct ElectionTests {
         #expect(!following.core.takesForwards)
         let sealing = try ReplicaBench.sealing()
         #expect(sealing.core.takesForwards)
-        sealing.send(.leaving)
+        sealing.send(.leaving(to: nil))
         #expect(sealing.core.takesForwards)
         sealing.send(.stopping)
         #expect(!sealing.core.takesForwards)

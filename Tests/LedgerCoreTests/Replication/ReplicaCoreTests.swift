@@ -81,7 +81,7 @@ struct ReplicaCoreTests {
     @Test("a sealer that stops and has given its hint back takes nothing more")
     func stoppingTakesNothing() throws {
         let bench = try ReplicaBench.sealing()
-        bench.send(.leaving)
+        bench.send(.leaving(to: nil))
         #expect(bench.forwarded("a").effects.plan != nil)
         bench.send(.stopping)
         #expect(bench.forwarded("b").effects.outcomes == [.notSealed(.notSealing)])

@@ -98,6 +98,16 @@ extension [ReplicaEffect] {
 
     var givenBack: Int64? { firstOf { if case .giveBack(let lease) = $0 { lease } else { nil } } }
 
+    var handedOver: (lease: Int64, hintRevision: Int64, to: SealerHint)? {
+        firstOf {
+            if case .handOver(let lease, let revision, let successor) = $0 {
+                (lease: lease, hintRevision: revision, to: successor)
+            } else {
+                nil
+            }
+        }
+    }
+
     // MARK: Reports
 
     var reports: [ReplicaReport] {

@@ -1,5 +1,7 @@
 import Foundation
 import GRPCCore
+import GRPCEdge
+import GRPCProtobuf
 import LedgerAPI
 import LedgerCore
 import SwiftProtobuf
@@ -65,6 +67,47 @@ struct SubmissionReportTests {
         #expect(longer.payload.isEmpty)
         #expect(longer.metadata.isEmpty)
         #expect(longer.sequenceNumber == 7)
+    }
+
+    /// The RetryInfo as it is sent.
+    private func retryDelay(_ error: LedgerRPCError) -> Duration? {
+        error.googleRPCStatus.details.lazy.compactMap(\.retryInfo).first?.delay
+    }
+
+    @Test(
+        "whoever may submit again is told when, also after a deadline",
+        arguments: [
+            NotSealedReason.overloaded(retryAfter: .milliseconds(7)), .storageFull,
+            .deadlineExceeded, .storeUnavailable, .starting, .notSealing, .stopping,
+            .clockUntrusted, .clockUnsampled, .noQuorum, .releaseRefused, .unknownFormat,
+            .lookupFailed,
+        ])
+    func retryInfo(_ reason: NotSealedReason) throws {
+        let error = try rejection(SubmissionReport(.notSealed(reason), of: try event()))
+        #expect(try #require(retryDelay(error)) > .zero)
+    }
+
+    @Test("where only an operator helps, or nothing is known, no time is named")
+    func noRetryInfo() throws {
+        let outcomes: [SubmissionOutcome] = [
+            .notSealed(.rolledBack), .unknown, .conflicting(with: 7, differs: []),
+        ]
+        for outcome in outcomes {
+            #expect(retryDelay(try rejection(SubmissionReport(outcome, of: try event()))) == nil)
+        }
+    }
+
+    @Test("a submission whose request did not come in time was not sealed, and may come again")
+    func incompleteRequest() {
+        let limits = EdgeLimits()
+        for isSubmission in [true, false] {
+            let shape = CallShape(isSubmission: isSubmission, maxMessageBytes: 1)
+            let error = LedgerRPCError.refused(.requestTimeout, of: shape, limits: limits)
+            #expect(error.code == .deadlineExceeded)
+            let reason: ErrorReason = isSubmission ? .notSealed : .deadlineExceeded
+            #expect(error.reason == reason)
+            #expect((retryDelay(error) != nil) == isSubmission)
+        }
     }
 
     @Test("a conflict names the fields that differ, and nothing of their content")
