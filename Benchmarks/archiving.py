@@ -17,7 +17,7 @@ PREFIX = "ledger/"
 HEAD = "ledger_head_sequence_number"
 MIB = 1 << 20
 # As the jobs in Kubernetes do, but more often: the quota here is forty times smaller.
-MIN_FREE_MIB = 16
+MIN_FREE_MIB = 64
 
 
 class Archiving:

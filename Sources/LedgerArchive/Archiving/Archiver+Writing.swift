@@ -14,6 +14,8 @@ extension Archiver {
         var walk = try EntryWalk(
             store, from: plan.from, to: plan.size,
             continuing: state.withLock { $0.segment }, blockStart: blockStart)
+        var pace = RoundPace(
+            bundles: plan.bundles.count, interval: settings.interval, at: clock.now)
         try await WritingGroup.run { () async throws(ArchiveFailure) in
             while let item = try await walk.next() {
                 guard !self.view().isFenced, !Task.isCancelled else { throw .interrupted }
@@ -21,6 +23,9 @@ extension Archiver {
                 case .bundle(let bundle):
                     // A walk may begin earlier, where the open ids segment begins.
                     guard bundle.index >= plan.bundles.lowerBound else { continue }
+                    // Where the wait is cut short by a stop, the next look at it ends the round.
+                    let pause = pace.pause(at: self.clock.now)
+                    if pause > .zero { try? await self.clock.sleep(for: pause) }
                     return (
                         bundle.bytes.count + bundle.leaves.count,
                         { () async throws(ArchiveFailure) in
