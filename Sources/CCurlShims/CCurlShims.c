@@ -18,6 +18,14 @@ CURLcode ledger_curl_set_pointer(CURL *handle, CURLoption option, void *value) {
     return curl_easy_setopt(handle, option, value);
 }
 
+CURLcode ledger_curl_set_blob(
+    CURL *handle, CURLoption option, const void *bytes, size_t count) {
+    if (bytes == NULL) return curl_easy_setopt(handle, option, NULL);
+    // libcurl's structure has no const, and with this flag it only reads.
+    struct curl_blob blob = {(void *)bytes, count, CURL_BLOB_NOCOPY};
+    return curl_easy_setopt(handle, option, &blob);
+}
+
 CURLcode ledger_curl_set_headers(CURL *handle, struct curl_slist *headers) {
     return curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
 }

@@ -167,6 +167,7 @@ extension TransportSettings {
     /// What of the configuration concerns connections.
     init(_ configuration: EtcdConfiguration) {
         self.init(threadName: "etcd-gateway")
+        credentials = configuration.credentials
         caCertificatePath = configuration.caCertificatePath
         clientCertificatePath = configuration.clientCertificatePath
         clientKeyPath = configuration.clientKeyPath

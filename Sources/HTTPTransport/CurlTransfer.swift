@@ -33,6 +33,9 @@ struct ConnectionPorts: Hashable {
 
     private let maxAnswerBytes: Int
     private let keptFields: TransportSettings.KeptFields
+    let credentials: TransportCredentials?
+    /// What the handle points to; kept until it points elsewhere.
+    var blobs: CredentialBlobs?
     private var bodyOffset = 0
     private var answer: [UInt8] = []
     private var answerLimit = 0
@@ -50,6 +53,7 @@ struct ConnectionPorts: Hashable {
         unsafe self.easy = easy
         maxAnswerBytes = settings.maxAnswerBytes
         keptFields = settings.keptFields
+        credentials = settings.credentials
         startedAt = .now
         // libcurl writes up to CURL_ERROR_SIZE bytes here while the handle lives; `free()` frees
         // the handle first.
@@ -102,7 +106,7 @@ struct ConnectionPorts: Hashable {
         return setMethod(outgoing.method)
             && (unsafe headers != nil && outgoing.fields == fields || setHeaders(outgoing.fields))
             && set(CURLOPT_URL, "\(outgoing.origin)\(outgoing.target)")
-            && setBodySize(outgoing)
+            && setBodySize(outgoing) && takeCredentials()
     }
 
     /// Ends the request with what libcurl made of it.
@@ -266,25 +270,6 @@ extension CurlTransfer {
             && setErrorText()
     }
 
-    private func setUpTLS(_ settings: TransportSettings) -> Bool {
-        var isSet =
-            set(CURLOPT_SSL_VERIFYPEER, 1) && set(CURLOPT_SSL_VERIFYHOST, 2)
-            && set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-        // By default the authorities would be kept for a day after their file was replaced.
-        isSet = isSet && set(CURLOPT_CA_CACHE_TIMEOUT, 300)
-        if let path = settings.caCertificatePath {
-            // Debian's libcurl would go on believing the authorities in the system's folder beside those of the file.
-            isSet = isSet && set(CURLOPT_CAINFO, path) && clear(CURLOPT_CAPATH)
-        }
-        if let path = settings.clientCertificatePath {
-            isSet = isSet && set(CURLOPT_SSLCERT, path)
-        }
-        if let path = settings.clientKeyPath { isSet = isSet && set(CURLOPT_SSLKEY, path) }
-        // Without a pass phrase OpenSSL asks for one at the terminal, and holds up every request meanwhile. With
-        // an empty one an encrypted key is a file that cannot be used.
-        return isSet && set(CURLOPT_KEYPASSWD, "")
-    }
-
     private func setUpConnection(_ settings: TransportSettings) -> Bool {
         set(CURLOPT_NOSIGNAL, 1)
             && set(CURLOPT_TCP_NODELAY, 1)
@@ -366,15 +351,15 @@ extension CurlTransfer {
         unsafe ledger_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText) == CURLE_OK
     }
 
-    private func set(_ option: CURLoption, _ value: Int) -> Bool {
+    func set(_ option: CURLoption, _ value: Int) -> Bool {
         unsafe ledger_curl_set_long(easy, option, value) == CURLE_OK
     }
 
-    private func set(_ option: CURLoption, _ value: String) -> Bool {
+    func set(_ option: CURLoption, _ value: String) -> Bool {
         unsafe ledger_curl_set_string(easy, option, value) == CURLE_OK
     }
 
-    private func clear(_ option: CURLoption) -> Bool {
+    func clear(_ option: CURLoption) -> Bool {
         unsafe ledger_curl_set_string(easy, option, nil) == CURLE_OK
     }
 

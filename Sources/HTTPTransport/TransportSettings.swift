@@ -16,6 +16,9 @@ package struct TransportSettings: Sendable {
     /// The name of the transport's thread for debuggers; at most 15 characters.
     package var threadName: String
     package var protocols = Protocols.httpsOnly
+    /// What is shown and believed, where it may be replaced while the transport works; the three files below are for
+    /// programs that end soon, and do not count beside it.
+    package var credentials: TransportCredentials?
     /// PEM file of the only authorities that may have signed a peer's certificate; without it the system's
     /// authorities are believed.
     package var caCertificatePath: String?

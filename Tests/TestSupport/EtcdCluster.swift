@@ -18,7 +18,7 @@ package actor EtcdCluster {
     /// Where the members' data and logs are: `m1` and `etcd-m1.log` for the first.
     package nonisolated let folder: URL
     /// Where the certificates are: `ca.pem`, `etcd-client.pem`, `etcd-client-key.pem` and more.
-    package nonisolated let certificates = EtcdCluster.root.appending(path: "certs/dev")
+    package nonisolated let certificates: URL
     /// The members' client addresses, by their index.
     package nonisolated let endpoints: [EtcdEndpoint]
     private nonisolated let passwords: Passwords?
@@ -35,17 +35,23 @@ package actor EtcdCluster {
     ///   - flags: Further flags for each member.
     ///   - prefix: What the ledger's user may use, and nothing else, as in Kubernetes; where it is
     ///     nil, etcd has no users and roles.
+    ///   - certificates: A folder, made where there is none; by default the one that all tests share.
     package static func start(
-        size: Int = 3, flags: [String] = [], restrictedTo prefix: String? = nil
+        size: Int = 3, flags: [String] = [], restrictedTo prefix: String? = nil,
+        certificates: URL? = nil
     ) async throws -> EtcdCluster {
-        var arguments = ["--members", "\(size)"]
+        let folder = certificates ?? root.appending(path: "certs/dev")
+        var arguments = ["--members", "\(size)", "--certs", folder.path]
         if let prefix { arguments += ["--restrict", prefix] }
         let runner = try EtcdRunner(arguments + ["--"] + flags)
-        return try EtcdCluster(runner, report: await runner.report())
+        return try EtcdCluster(runner, certificates: folder, report: await runner.report())
     }
 
-    private init(_ runner: EtcdRunner, report: EtcdRunner.Report) throws {
+    private init(
+        _ runner: EtcdRunner, certificates: URL, report: EtcdRunner.Report
+    ) throws {
         self.runner = runner
+        self.certificates = certificates
         folder = URL(fileURLWithPath: report.folder)
         endpoints = try report.members.map { try EtcdEndpoint(parsing: $0.endpoint) }
         processIDs = report.members.map(\.pid)

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 import LedgerAPI
 
 /// A service with a ledger of its own on a cluster, and one caller of it.
@@ -76,11 +76,14 @@ package func withLedger<Value>(
 }
 
 /// Runs a test with a cluster of its own, with users and roles.
+///
+/// - Parameter certificates: A folder of its own for them; by default the one that all tests share.
 package func withCluster<Value>(
-    size: Int = 3, flags: [String] = [], _ body: (EtcdCluster) async throws -> Value
+    size: Int = 3, flags: [String] = [], certificates: URL? = nil,
+    _ body: (EtcdCluster) async throws -> Value
 ) async throws -> Value {
     let cluster = try await EtcdCluster.start(
-        size: size, flags: flags, restrictedTo: EtcdCluster.ledgers)
+        size: size, flags: flags, restrictedTo: EtcdCluster.ledgers, certificates: certificates)
     do {
         let value = try await body(cluster)
         await cluster.stop()

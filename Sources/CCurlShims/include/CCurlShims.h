@@ -30,6 +30,9 @@ CURLcode ledger_curl_set_offset(CURL *handle, CURLoption option, curl_off_t valu
 CURLcode ledger_curl_set_string(CURL *handle, CURLoption option, const char *_Nullable value);
 CURLcode ledger_curl_set_pointer(CURL *handle, CURLoption option, void *_Nullable value);
 CURLcode ledger_curl_set_headers(CURL *handle, struct curl_slist *_Nullable headers);
+// The bytes are not copied either; none take back what was set before.
+CURLcode ledger_curl_set_blob(
+    CURL *handle, CURLoption option, const void *_Nullable bytes, size_t count);
 
 // Callbacks, each with its context.
 CURLcode ledger_curl_on_read(CURL *handle, ledger_curl_data_callback callback, void *context);

@@ -1,3 +1,5 @@
+package import HTTPTransport
+
 /// How etcd is reached: addresses, identity, and the bounds of connections and requests.
 package struct EtcdConfiguration: Sendable {
     /// The members' client addresses; at least one.
@@ -10,6 +12,8 @@ package struct EtcdConfiguration: Sendable {
     package var clientCertificatePath: String?
     /// PEM file of the key that belongs to the client's certificate.
     package var clientKeyPath: String?
+    /// What these three files hold, where it may be replaced while the client works; then it is used instead of them.
+    package var credentials: TransportCredentials?
     /// The etcd user, where etcd's RBAC is on.
     package var username: String?
     package var password: String?

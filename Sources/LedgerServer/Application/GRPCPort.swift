@@ -1,8 +1,9 @@
 import EventLoopTasks
 package import GRPCCore
 package import GRPCEdge
-package import GRPCNIOTransportHTTP2
+import GRPCNIOTransportHTTP2
 package import Logging
+import NIOCore
 import ServiceLifecycle
 import Synchronization
 
@@ -25,6 +26,17 @@ package final class GRPCPort: Service, Sendable {
             self.maxIdle = maxIdle
             self.maxRequestBytes = maxRequestBytes
         }
+    }
+
+    /// How connections are secured.
+    package struct Security: Sendable {
+        /// What the library is told.
+        var transport: HTTP2ServerTransport.Posix.TransportSecurity
+        /// Has a connection shake hands with the certificates of now, before it has begun; a connection for which this
+        /// fails is closed.
+        var renew: (@Sendable (any Channel) throws -> Void)?
+
+        package static var plaintext: Security { Security(transport: .plaintext) }
     }
 
     /// What the port holds and has refused, for metrics.
@@ -51,7 +63,7 @@ package final class GRPCPort: Service, Sendable {
     ///   - callEnded: told of every call when it has ended, on the event loop.
     package init(
         name: String, setting: SettingName, bindAddress: String, port: Int,
-        security: HTTP2ServerTransport.Posix.TransportSecurity = .plaintext,
+        security: Security = .plaintext,
         limits: Limits = Limits(), services: [any RegistrableRPCService] = [],
         methods: [MethodDescriptor: CallShape] = [:], headers: Set<String> = [],
         direct: EdgeConfiguration.Direct? = nil,
@@ -79,7 +91,7 @@ package final class GRPCPort: Service, Sendable {
         transport = HTTP2ServerTransport.Posix(
             address: bindAddress.contains(":")
                 ? .ipv6(host: bindAddress, port: port) : .ipv4(host: bindAddress, port: port),
-            transportSecurity: security,
+            transportSecurity: security.transport,
             config: .defaults {
                 $0.rpc.maxRequestPayloadSize = longest
                 $0.connection.maxIdleTime = limits.maxIdle
@@ -89,7 +101,16 @@ package final class GRPCPort: Service, Sendable {
                 // would cut off who sends three that it thinks are too many.
                 $0.connection.keepalive.clientBehavior = .init(
                     minPingIntervalWithoutCalls: .zero, allowWithoutCalls: true)
-                $0.channelDebuggingCallbacks.onAcceptTCPConnection = table.admit
+                $0.channelDebuggingCallbacks.onAcceptTCPConnection = { channel in
+                    do {
+                        try security.renew?(channel)
+                    } catch {
+                        // The listener goes on, as where the table has no room.
+                        channel.close(promise: nil)
+                        return channel.eventLoop.makeSucceededVoidFuture()
+                    }
+                    return table.admit(channel)
+                }
                 $0.channelDebuggingCallbacks.onAcceptHTTP2Stream = table.guardCall
             },
             eventLoopGroup: Reactor.group)

@@ -39,6 +39,8 @@ package struct LedgerApplication: Sendable {
     ///   client of etcd.
     package init(configuration: ServiceConfiguration, logger: Logger) throws {
         self.logger = logger
+        let reloader = PEMReloader()
+        let configuration = try configuration.reloading(with: reloader, logger: logger)
         let address = try ListenAddress.resolve(configuration.bindAddress)
         let metrics = LedgerMetrics(version: Self.version)
         self.metrics = metrics
@@ -76,7 +78,8 @@ package struct LedgerApplication: Sendable {
         let (store, blocks) = (reading.store, reading.blocks)
         let shutdown = ShutdownSignal()
         let watch = CallWatch(shutdown: shutdown)
-        let outside = try Outside(configuration: configuration, metrics: metrics, logger: logger)
+        let outside = try Outside(
+            configuration: configuration, metrics: metrics, reloader: reloader, logger: logger)
         let past = Transparency.Past(
             configuration: configuration, store: store, outside: outside, archive: archive,
             logger: logger)
@@ -84,7 +87,7 @@ package struct LedgerApplication: Sendable {
             configuration: configuration, address: address,
             environment: .init(
                 clock: clock, store: store, blocks: blocks, board: board, metrics: metrics,
-                logger: logger,
+                reloader: reloader, logger: logger,
                 checkMembers: {
                     await monitor.check(timeout: .seconds(1))
                     return monitor.unsafeVersion == nil
@@ -113,7 +116,7 @@ package struct LedgerApplication: Sendable {
             board: board, monitor: monitor, pool: pool,
             further: {
                 replica.dependencies + outside.dependencies + transparency.dependencies
-                    + (archive?.dependencies ?? [])
+                    + (archive?.dependencies ?? []) + reloader.dependencies
             },
             trouble: { troubles.current },
             audit: { transparency.audit?.report }, breakers: { client.breakers },
@@ -173,6 +176,8 @@ package struct LedgerApplication: Sendable {
         let certificate = try configuration.tls.map {
             try PortCertificate($0, logger: logger)
         }
+        if let certificate { reloader.add(certificate) }
+        metrics.observe(reloader)
         grpc = GRPCPort(
             name: "the gRPC port", setting: .port, bindAddress: address,
             port: configuration.port, security: try certificate?.security() ?? .plaintext,
@@ -205,7 +210,7 @@ package struct LedgerApplication: Sendable {
             }, monitor, replica, feed, admin,
         ]
         services += transparency.services + (archive?.services ?? [])
-        services += [certificate, replication.certificate].compactMap { $0 }
+        services += [reloader]
         services += internalPort.map { [$0] } ?? []
         services += tiles.map { [$0] } ?? []
         services += [

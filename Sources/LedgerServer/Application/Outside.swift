@@ -30,8 +30,11 @@ final class Outside: Sendable {
 
     /// Connects to nobody yet.
     ///
-    /// - Throws: `TransportUnusable`.
-    init(configuration: ServiceConfiguration, metrics: LedgerMetrics, logger: Logger) throws {
+    /// - Throws: `TransportUnusable`, and `ConfigurationError` for the file of authorities.
+    init(
+        configuration: ServiceConfiguration, metrics: LedgerMetrics, reloader: PEMReloader,
+        logger: Logger
+    ) throws {
         let tree = TreeSlot()
         self.tree = tree
         guard !configuration.witnesses.isEmpty || configuration.externalCheckpoint != nil else {
@@ -40,7 +43,8 @@ final class Outside: Sendable {
         }
         var settings = TransportSettings(threadName: "outside")
         settings.protocols = .httpAndHTTPS
-        settings.caCertificatePath = configuration.witnessCAPath
+        settings.credentials = try reloader.credentials(
+            authorities: configuration.witnessCAPath, of: .witnessCACert, logger: logger)
         settings.maxConnections = 2 * WitnessLimits.maxCount
         settings.maxIdleConnections = WitnessLimits.maxCount
         settings.maxAnswerBytes = SignedNote.maxByteCount

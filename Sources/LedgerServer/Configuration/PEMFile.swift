@@ -12,6 +12,8 @@ struct PEMFile {
 
     let name: SettingName
     let path: String
+    /// As it was read.
+    let content: [UInt8]
     private let documents: [PEMDocument]
 
     /// Reads the file.
@@ -21,29 +23,47 @@ struct PEMFile {
     ///   - name: the setting, for errors.
     /// - Throws: a file that cannot be read, or holds no PEM or a malformed one. Its content is not repeated.
     init(_ path: String, of name: SettingName) throws(ConfigurationError) {
+        try self.init(Self.read(path, of: name), at: path, of: name)
+    }
+
+    /// Takes what was read of a file.
+    ///
+    /// - Throws: what is no PEM, or a malformed one.
+    init(
+        _ content: [UInt8], at path: String, of name: SettingName
+    ) throws(ConfigurationError) {
         self.name = name
         self.path = path
-        // FileHandle opens a directory too, but cannot read it.
-        guard let handle = FileHandle(forReadingAtPath: path) else {
-            throw ConfigurationError(
-                name.rawValue, value: path, accepted: "the path of a PEM file that can be read")
-        }
-        defer { try? handle.close() }
-        guard let content = try? handle.read(upToCount: Self.maxBytes + 1),
-            content.count <= Self.maxBytes
-        else {
-            throw ConfigurationError(
-                name.rawValue, value: path,
-                accepted: "the path of a PEM file of at most \(Self.maxBytes) bytes")
-        }
+        self.content = content
         do throws(FormatError) {
-            documents = try PEMDocument.all(in: Array(content))
+            documents = try PEMDocument.all(in: content)
         } catch {
             throw ConfigurationError(
                 name.rawValue, value: path,
                 accepted: "the path of a PEM file (a text with -----BEGIN ...-----); "
                     + error.message)
         }
+    }
+
+    /// Reads a file without a look at what it holds.
+    ///
+    /// - Throws: a file that cannot be read, or is longer than `maxBytes`.
+    static func read(
+        _ path: String, of name: SettingName
+    ) throws(ConfigurationError) -> [UInt8] {
+        // FileHandle opens a directory too, but cannot read it.
+        guard let handle = FileHandle(forReadingAtPath: path) else {
+            throw ConfigurationError(
+                name.rawValue, value: path, accepted: "the path of a PEM file that can be read")
+        }
+        defer { try? handle.close() }
+        guard let content = try? handle.read(upToCount: maxBytes + 1), content.count <= maxBytes
+        else {
+            throw ConfigurationError(
+                name.rawValue, value: path,
+                accepted: "the path of a PEM file of at most \(maxBytes) bytes")
+        }
+        return Array(content)
     }
 
     /// Every certificate, in the order of the file. A key beside them is left to the setting of the key.

@@ -75,15 +75,4 @@ extension LedgerMetrics {
             }
         }
     }
-
-    /// Shows until when certificates are valid, by the settings that name them; without any there is no series.
-    package func observe(_ certificates: CertificateExpiries) {
-        for setting in certificates.settings {
-            registry.sampled(
-                "ledger_certificate_expiry_timestamp_seconds", .gauge,
-                help: "When the first certificate of the file that a setting names expires.",
-                labels: [PrometheusLabel("setting", setting.rawValue)]
-            ) { certificates.expiry(of: setting) }
-        }
-    }
 }

@@ -26,6 +26,7 @@ struct Replication {
         var blocks: BlockReader
         var board: StatusBoard
         var metrics: LedgerMetrics
+        var reloader: PEMReloader
         var logger: Logger
         var checkMembers: @Sendable () async -> Bool
         var checkPast: ReplicaEnvironment.PastCheck
@@ -36,7 +37,6 @@ struct Replication {
     let own: OwnHint
     /// Nil where replicas do not forward.
     let port: GRPCPort?
-    let certificate: PortCertificate?
 
     init(
         configuration: ServiceConfiguration, address: String, environment: Surroundings
@@ -51,7 +51,7 @@ struct Replication {
         let certificate =
             try configuration.isForwarding
             ? configuration.internalTLS.map { try PortCertificate($0, logger: logger) } : nil
-        self.certificate = certificate
+        if let certificate { environment.reloader.add(certificate) }
         let links = ForwardLinks(
             settings: ForwardLink.Settings(
                 tls: certificate?.replicaContext,
