@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import pathlib
 import secrets
+import signal
 import sys
 import time
 
@@ -478,6 +479,31 @@ def resolved(context: Context) -> None:
             code = server.attributes["rpc.response.status_code"]
             expect_equal("code", code, "DEADLINE_EXCEEDED")
             expect_equal("status of the call", server.status, 2)
+
+
+@check("a sealing replica that falls silent: resolve within forward, while the ledger is asked instead")
+def silent_sealer(context: Context) -> None:
+    with running_collector() as collector:
+        to = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
+        with context.pair(to, to, OTEL_BSP_SCHEDULE_DELAY="100") as (sealer, follower):
+            ledger = ledger_of(follower)
+            ledger.seal()
+            caller = Caller()
+            sealer.child.send(signal.SIGSTOP)
+            try:
+                failure = ledger.failure(
+                    ledger.stub.SubmitEvent, ledger.event(), timeout=60, metadata=caller.metadata
+                )
+                expect_equal("the answer", failure.reason, "OUTCOME_UNKNOWN")
+                spans = spans_of(
+                    collector, caller.trace, [SUBMIT, "receive", "queue", "forward", "resolve"]
+                )
+            finally:
+                sealer.child.send(signal.SIGCONT)
+            forward, resolve = only(spans, "forward"), only(spans, "resolve")
+            expect_within(resolve, forward)
+            for span in [forward, resolve]:
+                expect_equal("outcome", span.attributes["ledger.outcome"], "unknown")
 
 
 @check("without a collector nothing is traced, and the metrics are there")
