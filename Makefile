@@ -66,7 +66,7 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	.local/venv/bin/python -B Tests/python/archive_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/archive_s3_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/archive_faults_test.py --bin "$$(swift build --show-bin-path)"
-	@$(MAKE) test-deploy test-backup test-clients test-fuzz test-monitoring test-logs
+	@$(MAKE) test-deploy test-backup test-clients test-fuzz test-monitoring test-logs test-traces
 	@# One process after another: simulations and starting clusters keep every processor busy, and tests with
 	@# real deadlines beside them would measure that.
 	scripts/swift-test.sh --filter 'LedgerCoreTests|SimulationTests'
@@ -146,6 +146,10 @@ dashboard-picture: ## draw docs/dashboard.svg from what Prometheus scrapes of a 
 .PHONY: test-logs
 test-logs: ## check what running services write: per call, in the audit log, without a quorum
 	.local/venv/bin/python -B Tests/logs/logs_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)
+
+.PHONY: test-traces
+test-traces: ## check the spans that running replicas send to a small collector
+	.local/venv/bin/python -B Tests/traces/traces_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)
 
 .PHONY: test-fuzz
 test-fuzz: ## attack every port of a service for 20 s; OPTIONS="--help" tells of more

@@ -30,6 +30,8 @@ let lifecycle: Target.Dependency = .product(
     name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let configuration: Target.Dependency = .product(
     name: "Configuration", package: "swift-configuration")
+let tracing: Target.Dependency = .product(
+    name: "Tracing", package: "swift-distributed-tracing")
 let arguments: Target.Dependency = .product(
     name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -54,6 +56,7 @@ let package = Package(
         .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
         .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
         .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing.git", from: "1.7.3"),
         .package(
             url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
@@ -67,6 +70,10 @@ let package = Package(
         .target(
             name: "ObjectStorage", dependencies: ["HTTPTransport", crypto],
             swiftSettings: strictMemory),
+        .target(
+            name: "OTLPExport",
+            dependencies: ["HTTPTransport", "TextFormats", lifecycle, logging, tracing],
+            swiftSettings: strict),
         .target(
             name: "EtcdGateway", dependencies: ["HTTPTransport", "TextFormats", logging],
             swiftSettings: strictMemory),
@@ -115,9 +122,10 @@ let package = Package(
                 "LedgerAPI", "LedgerArchive", "LedgerCore", "LedgerReplica", "LedgerStore",
                 "LedgerTransparency", "ObjectStorage",
                 "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection", "HTTPTransport",
-                "PrometheusExposition", "TextFormats", crypto, nioCore,
+                "OTLPExport", "PrometheusExposition", "TextFormats", crypto, nioCore,
                 nioPosix, nioHTTP2, nioHPACK,
                 grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration, logging,
+                tracing,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "NIOCertificateReloading", package: "swift-nio-extras"),
             ],
@@ -197,6 +205,10 @@ let package = Package(
             dependencies: ["HTTPTransport", "ObjectStorage", "TestSupport"],
             swiftSettings: strict),
         .testTarget(
+            name: "OTLPExportTests",
+            dependencies: ["HTTPTransport", "OTLPExport", "TestSupport", tracing, logging],
+            swiftSettings: strict),
+        .testTarget(
             name: "EtcdGatewayTests",
             dependencies: ["EtcdGateway", "HTTPTransport", "TestSupport", "TextFormats", logging],
             swiftSettings: strict),
@@ -263,9 +275,10 @@ let package = Package(
             dependencies: [
                 "LedgerServer", "GRPCReflection", "PrometheusExposition", "TestSupport",
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
-                "EtcdGateway", "EventLoopTasks", "GRPCEdge", nioCore, grpcCore, grpcTransport,
-                grpcProtobuf,
-                protobuf, lifecycle, logging,
+                "EtcdGateway", "EventLoopTasks", "GRPCEdge", "HTTPTransport", "OTLPExport",
+                nioCore, grpcCore,
+                grpcTransport, grpcProtobuf,
+                protobuf, lifecycle, logging, tracing,
             ],
             swiftSettings: strict),
         .testTarget(

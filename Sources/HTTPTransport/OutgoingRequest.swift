@@ -66,7 +66,7 @@ package struct HTTPField: Hashable, Sendable {
 
     /// Whether all the fields may be sent: a name is a token of ASCII letters, digits, `-` and `_`; a value has no
     /// control characters. Such a character would begin another field, or another request.
-    static func areValid(_ fields: [HTTPField]) -> Bool {
+    package static func areValid(_ fields: [HTTPField]) -> Bool {
         fields.count <= maxCount
             && fields.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count } <= maxByteCount
             && fields.allSatisfy { field in

@@ -9,6 +9,7 @@ extension Replica {
     private static var observeTimeout: Duration { .milliseconds(250) }
 
     func propose(_ plan: BatchPlan) -> [ReplicaEffect] {
+        plan.noteSealing()
         let proposal = Proposal(plan)
         environment.observer.sealing(plan)
         return sendCollecting(.proposed(proposal))
@@ -43,6 +44,8 @@ extension Replica {
 
     func observe(_ id: ObservationID) async -> [ReplicaEffect] {
         store.doubtOpenTransmissions()
+        // Those of the transaction whose fate is read now.
+        for trace in state.withLock({ $0.core.tracesInDoubt }) { trace.resolving() }
         let result: ObservationResult
         var hint: HintReading?
         let begin = clock.now
@@ -151,6 +154,7 @@ extension Replica {
 
     /// Looks for a sealed event, under a number that it is known to have or under its id.
     func search(_ submission: Submission, under number: SequenceNumber?) async -> [ReplicaEffect] {
+        submission.trace?.resolving()
         let result: SearchResult
         do {
             let found =

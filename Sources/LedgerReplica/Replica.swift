@@ -400,6 +400,7 @@ package final class Replica: Service, Sendable {
     /// Tells every caller all of its answers at once, in the order in which they were decided.
     private static func tell(_ answers: [SubmissionAnswer]) {
         guard let first = answers.first else { return }
+        for answer in answers { answer.submission.trace?.settled(answer.outcome) }
         if answers.count == 1 {
             first.submission.caller.settle(answers)
             return
@@ -443,6 +444,7 @@ package final class Replica: Service, Sendable {
             later.yield(.connect(link, hint))
         case .send(let link, let submissions):
             observer.forwarding(events: submissions.count)
+            for submission in submissions { submission.trace?.forwarding() }
             state.withLock { $0.links[link] }?.send(submissions)
         case .recall(let link, let tokens): state.withLock { $0.links[link] }?.recall(tokens)
         case .disconnect(let link):

@@ -210,7 +210,12 @@ def main() -> int:
     print(f"fuzz: --seed {seed}", flush=True)
     # A crash says where by its first line and its attack; symbols would take seconds each time.
     # With a token, those who attack the internal port are strangers to it.
-    settings = {"SWIFT_BACKTRACE": "enable=no", "LEDGER_INTERNAL_TOKEN": "secret-" + "x" * 32}
+    # Calls are traced, to a collector that is not there.
+    settings = {
+        "SWIFT_BACKTRACE": "enable=no",
+        "LEDGER_INTERNAL_TOKEN": "secret-" + "x" * 32,
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+    }
     with (
         running_cluster(size=1) as cluster,
         running_service(options.bin, cluster, **settings) as service,

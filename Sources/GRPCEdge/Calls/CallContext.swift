@@ -10,6 +10,8 @@ package struct CallContext: Sendable, Hashable {
     package static let traceParentName = "traceparent"
     /// The request's name, as it is handed on to the gRPC library.
     package static let handedOnName = "ledger-request-id"
+    /// What names the call's own record, likewise.
+    package static let spanName = "ledger-span"
 
     /// The longest name that is taken from a caller, in bytes; of a longer one nothing is taken.
     static let maxNameBytes = 128
@@ -24,6 +26,8 @@ package struct CallContext: Sendable, Hashable {
     package let requestID: String
     /// What the caller sent as `traceparent`, not looked into; nil where there is none, or more than one.
     package let traceParent: String?
+    /// Who records the call; nil where nobody does.
+    package var recording: CallRecording?
 
     init(_ headers: HPACKHeaders) {
         var named: String?

@@ -33,12 +33,17 @@ struct CallMeasure {
         _ headers: HPACKHeaders, at arrival: UInt64, _ configuration: EdgeConfiguration
     ) {
         if configuration.keepsContext { context = CallContext(headers) }
-        guard configuration.callEnded != nil else {
+        guard configuration.callEnded != nil || configuration.callBegan != nil else {
             phase = .over
             return
         }
         let path = headers.first(name: ":path").flatMap {
             configuration.shapes[$0] == nil ? nil : $0
+        }
+        if let callBegan = configuration.callBegan {
+            let begin = CallBegin(
+                path: path, traceParent: context?.traceParent, arrival: arrival)
+            context?.recording = callBegan(begin).map { CallRecording(recorder: $0) }
         }
         phase = .open(path: path, arrival: arrival)
     }
@@ -55,6 +60,7 @@ struct CallMeasure {
     private mutating func end(_ code: Int, _ configuration: EdgeConfiguration) {
         guard case .open(let path, let arrival) = phase else { return }
         phase = .over
+        context?.recording?.recorder.ended(code: code)
         let now = NIODeadline.now().uptimeNanoseconds
         let length = Int64(clamping: now > arrival ? now - arrival : 0)
         configuration.callEnded?(

@@ -19,6 +19,9 @@ package struct EdgeConfiguration: Sendable {
     /// Whether calls' names and traces are kept: for the log and whoever else asks for them.
     package var keepsContext: Bool
 
+    /// Asked with every call whose context is kept, on its event loop, for who records it; nil where nobody does.
+    package var callBegan: (@Sendable (CallBegin) -> (any CallRecorder)?)?
+
     /// Told of every call when it has ended, on its event loop; nil where nobody counts them.
     package var callEnded: (@Sendable (CallEnd) -> Void)?
 
@@ -45,6 +48,7 @@ package struct EdgeConfiguration: Sendable {
     package init(
         limits: EdgeLimits, shapes: [String: CallShape], furtherHeaders: Set<String> = [],
         direct: Direct? = nil, keepsContext: Bool = false,
+        callBegan: (@Sendable (CallBegin) -> (any CallRecorder)?)? = nil,
         callEnded: (@Sendable (CallEnd) -> Void)? = nil,
         acceptsTimeout: @escaping @Sendable (String) -> Bool,
         status: @escaping @Sendable (Refusal, CallShape?) -> RefusalStatus
@@ -54,6 +58,7 @@ package struct EdgeConfiguration: Sendable {
         self.furtherHeaders = furtherHeaders
         self.direct = direct
         self.keepsContext = keepsContext
+        self.callBegan = callBegan
         self.callEnded = callEnded
         self.acceptsTimeout = acceptsTimeout
         self.status = status

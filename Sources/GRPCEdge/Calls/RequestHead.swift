@@ -89,6 +89,9 @@ package struct RequestHead {
         if let timeout { kept.add(name: Self.timeoutName, value: timeout) }
         kept.add(name: Self.arrivalName, value: String(arrival))
         if let context { kept.add(name: CallContext.handedOnName, value: context.requestID) }
+        if let span = context?.recording?.recorder.traceParent {
+            kept.add(name: CallContext.spanName, value: span)
+        }
         return kept
     }
 

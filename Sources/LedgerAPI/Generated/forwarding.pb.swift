@@ -221,6 +221,10 @@ public nonisolated struct Ledger_Internal_ForwardedEvent: Sendable {
 
   public var answerBy: Int64 = 0
 
+  /// The span in which it is forwarded, where that is recorded: 55 bytes as a `traceparent` of W3C Trace Context has
+  /// them in version 00.
+  public var traceParent: Data = Data()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -890,7 +894,7 @@ nonisolated extension Ledger_Internal_RecallBatch: SwiftProtobuf.Message, SwiftP
 
 nonisolated extension Ledger_Internal_ForwardedEvent: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ForwardedEvent"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}stream\0\u{1}entry\0\u{3}commit_by\0\u{3}answer_by\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}token\0\u{1}stream\0\u{1}entry\0\u{3}commit_by\0\u{3}answer_by\0\u{3}trace_parent\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -903,6 +907,7 @@ nonisolated extension Ledger_Internal_ForwardedEvent: SwiftProtobuf.Message, Swi
       case 3: try { try decoder.decodeSingularBytesField(value: &self.entry) }()
       case 4: try { try decoder.decodeSingularInt64Field(value: &self.commitBy) }()
       case 5: try { try decoder.decodeSingularInt64Field(value: &self.answerBy) }()
+      case 6: try { try decoder.decodeSingularBytesField(value: &self.traceParent) }()
       default: break
       }
     }
@@ -924,6 +929,9 @@ nonisolated extension Ledger_Internal_ForwardedEvent: SwiftProtobuf.Message, Swi
     if self.answerBy != 0 {
       try visitor.visitSingularInt64Field(value: self.answerBy, fieldNumber: 5)
     }
+    if !self.traceParent.isEmpty {
+      try visitor.visitSingularBytesField(value: self.traceParent, fieldNumber: 6)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -933,6 +941,7 @@ nonisolated extension Ledger_Internal_ForwardedEvent: SwiftProtobuf.Message, Swi
     if lhs.entry != rhs.entry {return false}
     if lhs.commitBy != rhs.commitBy {return false}
     if lhs.answerBy != rhs.answerBy {return false}
+    if lhs.traceParent != rhs.traceParent {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -61,6 +61,8 @@ package final class Submission: Sendable {
     package let caller: any SubmissionCaller
     /// How the caller calls it.
     package let label: UInt64
+    /// Nil where nobody traces it.
+    package let trace: (any SubmissionTrace)?
 
     /// Prepares a validated event for sealing.
     ///
@@ -69,7 +71,7 @@ package final class Submission: Sendable {
     package convenience init(
         token: SubmissionToken, stream: StreamID?, event: CertifiedEvent, template: EntryTemplate,
         receivedAt: MonotonicInstant, callerDeadline: MonotonicInstant?, settings: SealingSettings,
-        caller: any SubmissionCaller, label: UInt64 = 0
+        caller: any SubmissionCaller, label: UInt64 = 0, trace: (any SubmissionTrace)? = nil
     ) {
         let answerMargin = Nanoseconds.milliseconds(-5)
         let latest = callerDeadline.map { $0 + answerMargin }
@@ -78,14 +80,16 @@ package final class Submission: Sendable {
         self.init(
             token: token, stream: stream, origin: .caller, event: event, template: template,
             receivedAt: receivedAt, commitBy: latest.map { min($0, contract) } ?? contract,
-            answerBy: latest.map { min($0, resolved) } ?? resolved, caller: caller, label: label)
+            answerBy: latest.map { min($0, resolved) } ?? resolved, caller: caller, label: label,
+            trace: trace)
     }
 
     /// Prepares an event with times that were reckoned elsewhere: one that another replica has forwarded.
     package init(
         token: SubmissionToken, stream: StreamID?, origin: Origin, event: CertifiedEvent,
         template: EntryTemplate, receivedAt: MonotonicInstant, commitBy: MonotonicInstant,
-        answerBy: MonotonicInstant, caller: any SubmissionCaller, label: UInt64
+        answerBy: MonotonicInstant, caller: any SubmissionCaller, label: UInt64,
+        trace: (any SubmissionTrace)? = nil
     ) {
         self.token = token
         self.stream = stream
@@ -98,6 +102,7 @@ package final class Submission: Sendable {
         self.answerBy = answerBy
         self.caller = caller
         self.label = label
+        self.trace = trace
     }
 
     /// When something has to be done about it, while it waits.

@@ -60,6 +60,7 @@ package final class GRPCPort: Service, Sendable {
     ///   - methods: those whose requests are not just one short message, and those that no service but `direct` has.
     ///   - headers: request headers that the services read.
     ///   - keepsContext: whether services ask for calls' names and traces.
+    ///   - callBegan: asked with every call for who records it, on the event loop.
     ///   - callEnded: told of every call when it has ended, on the event loop.
     package init(
         name: String, setting: SettingName, bindAddress: String, port: Int,
@@ -67,7 +68,9 @@ package final class GRPCPort: Service, Sendable {
         limits: Limits = Limits(), services: [any RegistrableRPCService] = [],
         methods: [MethodDescriptor: CallShape] = [:], headers: Set<String> = [],
         direct: EdgeConfiguration.Direct? = nil,
-        keepsContext: Bool = false, callEnded: (@Sendable (CallEnd) -> Void)? = nil,
+        keepsContext: Bool = false,
+        callBegan: (@Sendable (CallBegin) -> (any CallRecorder)?)? = nil,
+        callEnded: (@Sendable (CallEnd) -> Void)? = nil,
         interceptors: [any ServerInterceptor] = [], logger: Logger
     ) {
         self.name = name
@@ -81,7 +84,7 @@ package final class GRPCPort: Service, Sendable {
                 limits: edge,
                 shapes: Self.shapes(of: services, methods, longest: limits.maxRequestBytes),
                 furtherHeaders: headers, direct: direct,
-                keepsContext: keepsContext, callEnded: callEnded,
+                keepsContext: keepsContext, callBegan: callBegan, callEnded: callEnded,
                 acceptsTimeout: { GRPCTimeout.parse($0.utf8) != .malformed },
                 status: { RefusalStatus($0, of: $1, limits: edge) }),
             on: Reactor.loop)

@@ -1,4 +1,5 @@
 import EtcdGateway
+import Foundation
 import GRPCCore
 import GRPCEdge
 import GRPCNIOTransportHTTP2
@@ -11,6 +12,7 @@ import LedgerTransparency
 package import Logging
 import ServiceLifecycle
 import Synchronization
+package import Tracing
 package import UnixSignals
 
 /// The whole service, wired from its configuration. Tests start the very application that `main` starts.
@@ -30,17 +32,29 @@ package struct LedgerApplication: Sendable {
     /// Where other replicas forward to; nil where they don't.
     package let internalPort: GRPCPort?
     private let fence: FenceKeeper
+    /// What is traced with; nil where nothing is.
+    package let traces: Traces?
     private var services: [any Service]
     private let logger: Logger
 
     /// Wires the service; nothing is started or connected yet.
     ///
+    /// - Parameter tracer: a backend of swift-distributed-tracing for the spans of calls, in place of the collector that
+    ///   the configuration names and of what is bootstrapped in `InstrumentationSystem`.
     /// - Throws: `ConfigurationError` for what only shows when files are read, `EtcdError` for settings of the
     ///   client of etcd.
-    package init(configuration: ServiceConfiguration, logger: Logger) throws {
+    package init(
+        configuration: ServiceConfiguration, tracer: (any Tracer)? = nil, logger: Logger
+    ) throws {
         self.logger = logger
         let reloader = PEMReloader()
         let configuration = try configuration.reloading(with: reloader, logger: logger)
+        let traces = try Traces(
+            tracer,
+            settings: configuration.traces.settings(
+                version: Self.version, instance: UUID().uuidString.lowercased()),
+            logger: logger)
+        self.traces = traces
         let address = try ListenAddress.resolve(configuration.bindAddress)
         let metrics = LedgerMetrics(version: Self.version)
         self.metrics = metrics
@@ -87,7 +101,7 @@ package struct LedgerApplication: Sendable {
             configuration: configuration, address: address,
             environment: .init(
                 clock: clock, store: store, blocks: blocks, board: board, metrics: metrics,
-                reloader: reloader, logger: logger,
+                reloader: reloader, traces: traces, logger: logger,
                 checkMembers: {
                     await monitor.check(timeout: .seconds(1))
                     return monitor.unsafeVersion == nil
@@ -102,6 +116,7 @@ package struct LedgerApplication: Sendable {
         metrics.observe(clock)
         metrics.observe(monitor)
         metrics.observe(CertificateExpiries(configuration))
+        metrics.observe(traces: traces?.exporter)
         let transparency = Transparency(
             configuration: configuration, past: past, outside: outside, replica: replica,
             store: store, clock: clock, metrics: metrics, logger: logger)
@@ -157,7 +172,8 @@ package struct LedgerApplication: Sendable {
         let ledger = ImmutableLedgerService(
             submissions: SubmissionHandler(
                 intake: intake, replica: replica, counter: counter,
-                settings: configuration.sealing, watch: watch, streamWindow: streamWindow),
+                settings: configuration.sealing, watch: watch, streamWindow: streamWindow,
+                traces: traces),
             reads: ReadHandler(
                 reader: reader,
                 verifier: EventVerifier(
@@ -188,7 +204,8 @@ package struct LedgerApplication: Sendable {
             ],
             methods: ImmutableLedgerService.shapes.merging(Self.reflectionShapes) { one, _ in one },
             direct: configuration.servesDirectly ? ImmutableLedgerService.direct(direct) : nil,
-            keepsContext: audit != nil || logger.logLevel <= .debug,
+            keepsContext: audit != nil || logger.logLevel <= .debug || traces != nil,
+            callBegan: traces?.callBegan,
             callEnded: {
                 metrics.calls.ended($0)
                 calls.ended($0)
@@ -202,7 +219,7 @@ package struct LedgerApplication: Sendable {
         if let internalPort { metrics.observe(internalPort.statistics, ofPort: "internal") }
         metrics.calls.expect(grpc.paths + (internalPort?.paths ?? []))
         // Stopped from the last to the first.
-        services = audit.map { [$0] } ?? []
+        services = (traces?.services ?? []) + (audit.map { [$0] } ?? [])
         services += [
             EtcdConnection {
                 await reading.client.shutdown()

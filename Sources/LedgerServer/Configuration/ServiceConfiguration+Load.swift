@@ -38,6 +38,7 @@ extension ServiceConfiguration {
         result.readOutside(reader)
         result.readArchive(reader)
         result.readLogging(reader)
+        result.readTraces(reader)
         result.warnings += UnknownSettings.warnings(environment: environment, file: file)
         return (result, reader.errors)
     }

@@ -1,8 +1,10 @@
 import EtcdGateway
 import GRPCEdge
+import HTTPTransport
 import LedgerCore
 import LedgerTransparency
 import Logging
+import OTLPExport
 
 extension ServiceConfiguration {
     /// What a setting is in force with.
@@ -116,6 +118,18 @@ extension ServiceConfiguration {
         case .logLevel: .text(logLevel.rawValue)
         case .logFormat: .text(logFormat.rawValue)
         case .auditLog: .text(auditLog?.text ?? "off")
+        case .tracesEndpoint: .text(traces.ownEndpoint?.description)
+        case .traceEndpoint: .text(traces.commonEndpoint?.description)
+        case .traceHeaders: .secret(isSet: !traces.headers.isEmpty)
+        case .traceCACert: .text(traces.caCertificatePath)
+        case .traceTimeout: .milliseconds(traces.timeout)
+        case .tracesSampler: .text(traces.sampler.name)
+        case .tracesSamplerArgument: .text("\(traces.samplerArgument)")
+        case .traceDelay: .milliseconds(traces.delay)
+        case .traceQueue: .number(traces.bounds.spans)
+        case .traceBatch: .number(traces.bounds.batchSpans)
+        case .traceService: .text(traces.serviceName)
+        case .traceResource: .text(traces.resourceText)
         case .podIP: nil
         }
     }

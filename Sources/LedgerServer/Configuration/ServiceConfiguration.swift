@@ -187,6 +187,9 @@ package struct ServiceConfiguration: Sendable {
     /// `LEDGER_AUDIT_LOG`: where a line is written for every submission; nil for nowhere.
     package var auditLog: AuditDestination?
 
+    /// `OTEL_`: where spans go, and which.
+    package var traces = TraceSettings()
+
     /// What should be logged once at the start: unknown names, settings that weaken something.
     package var warnings: [String] = []
 

@@ -94,6 +94,18 @@ package enum SettingName: String, Sendable, CaseIterable {
     case logLevel = "LOG_LEVEL"
     case logFormat = "LOG_FORMAT"
     case auditLog = "LEDGER_AUDIT_LOG"
+    case tracesEndpoint = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
+    case traceEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    case traceHeaders = "OTEL_EXPORTER_OTLP_HEADERS"
+    case traceCACert = "OTEL_EXPORTER_OTLP_CERTIFICATE"
+    case traceTimeout = "OTEL_EXPORTER_OTLP_TIMEOUT"
+    case tracesSampler = "OTEL_TRACES_SAMPLER"
+    case tracesSamplerArgument = "OTEL_TRACES_SAMPLER_ARG"
+    case traceDelay = "OTEL_BSP_SCHEDULE_DELAY"
+    case traceQueue = "OTEL_BSP_MAX_QUEUE_SIZE"
+    case traceBatch = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
+    case traceService = "OTEL_SERVICE_NAME"
+    case traceResource = "OTEL_RESOURCE_ATTRIBUTES"
     /// Not a setting of its own: the default of `LEDGER_ADVERTISE_ADDRESS`.
     case podIP = "POD_IP"
 
@@ -101,7 +113,7 @@ package enum SettingName: String, Sendable, CaseIterable {
     package var isSecret: Bool {
         switch self {
         case .etcdPassword, .internalToken, .archiveAccessKey, .archiveSecretKey,
-            .archiveSessionToken:
+            .archiveSessionToken, .traceHeaders:
             true
         default: false
         }
@@ -110,7 +122,7 @@ package enum SettingName: String, Sendable, CaseIterable {
     /// The variable that names a file with the secret instead; nil where there is none, or it is a setting of its own.
     package var fileVariant: String? {
         switch self {
-        case .etcdPassword, .internalToken: rawValue + "_FILE"
+        case .etcdPassword, .internalToken, .traceHeaders: rawValue + "_FILE"
         default: nil
         }
     }
@@ -118,5 +130,5 @@ package enum SettingName: String, Sendable, CaseIterable {
 
 extension ServiceConfiguration {
     /// What the names of all settings begin with.
-    package static let namePrefixes = ["ETCD_", "LEDGER_", "LOG_", "POD_IP"]
+    package static let namePrefixes = ["ETCD_", "LEDGER_", "LOG_", "OTEL_", "POD_IP"]
 }

@@ -30,6 +30,7 @@ enum ForwardBatches {
             Fields.write(3, submission.template.unsealed, to: &buffer)
             Fields.write(4, bits(submission.commitBy + ahead), to: &buffer)
             Fields.write(5, bits(submission.answerBy + ahead), to: &buffer)
+            if let trace = submission.trace { Fields.write(6, trace.traceParent, to: &buffer) }
         }
     }
 
@@ -39,6 +40,7 @@ enum ForwardBatches {
             + Fields.bytesCount(submission.byteCount)
             + Fields.integerCount(bits(submission.commitBy + ahead))
             + Fields.integerCount(bits(submission.answerBy + ahead))
+            + (submission.trace.map { Fields.bytesCount($0.traceParent.count) } ?? 0)
     }
 
     private static func bits(_ instant: MonotonicInstant) -> UInt64 {
@@ -69,11 +71,12 @@ enum ForwardBatches {
     ) throws(RPCError) -> ForwardedSubmission? {
         var reader = ProtobufReader(bytes: bytes)
         var entry: ArraySlice<UInt8> = []
+        var traceParent: ArraySlice<UInt8> = []
         var (token, stream, commitBy, answerBy) = (UInt64(0), UInt64(0), UInt64(0), UInt64(0))
         while let tag = reader.next() {
-            if tag == 0x1A {
+            if tag == 0x1A || tag == 0x32 {
                 guard let value = reader.field() else { return nil }
-                entry = value
+                if tag == 0x1A { entry = value } else { traceParent = value }
                 continue
             }
             guard let value = reader.varint() else { return nil }
@@ -87,7 +90,7 @@ enum ForwardBatches {
         }
         return try ForwardedSubmission(
             token: token, stream: stream, entry: entry, commitBy: Int64(bitPattern: commitBy),
-            answerBy: Int64(bitPattern: answerBy))
+            answerBy: Int64(bitPattern: answerBy), traceParent: traceParent)
     }
 
     // MARK: Answers

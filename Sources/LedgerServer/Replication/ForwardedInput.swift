@@ -1,6 +1,7 @@
 import GRPCCore
 import LedgerAPI
 import LedgerCore
+import OTLPExport
 import SwiftProtobuf
 
 /// A message of another replica, decoded, its events checked and made ready to be sealed.
@@ -25,7 +26,8 @@ struct ForwardedInput: Sendable {
             decoded.append(
                 try ForwardedSubmission(
                     token: event.token, stream: event.stream, entry: Array(event.entry)[...],
-                    commitBy: event.commitBy, answerBy: event.answerBy))
+                    commitBy: event.commitBy, answerBy: event.answerBy,
+                    traceParent: Array(event.traceParent)[...]))
         }
         events = decoded
     }
@@ -49,11 +51,15 @@ struct ForwardedSubmission: Sendable {
     let template: EntryTemplate
     let commitBy: MonotonicInstant
     let answerBy: MonotonicInstant
+    /// As the other replica wrote it, at most `SpanContext.byteCount` bytes; empty where it is not traced.
+    let traceParent: [UInt8]
 
     /// - Parameters:
     ///   - commitBy: in nanoseconds on this replica's clock, as `answerBy`.
+    ///   - traceParent: one that is longer than ours are is none.
     init(
-        token: UInt64, stream: UInt64, entry: ArraySlice<UInt8>, commitBy: Int64, answerBy: Int64
+        token: UInt64, stream: UInt64, entry: ArraySlice<UInt8>, commitBy: Int64, answerBy: Int64,
+        traceParent: ArraySlice<UInt8> = []
     ) throws(RPCError) {
         do throws(FormatError) {
             let view = try EntryView(decoding: entry)
@@ -67,5 +73,7 @@ struct ForwardedSubmission: Sendable {
         self.stream = stream
         self.commitBy = MonotonicInstant(nanoseconds: commitBy)
         self.answerBy = MonotonicInstant(nanoseconds: answerBy)
+        self.traceParent =
+            traceParent.count > SpanContext.byteCount ? [] : Array(traceParent)
     }
 }

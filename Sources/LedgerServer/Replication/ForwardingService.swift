@@ -17,16 +17,18 @@ final class ForwardingService: Sendable {
     /// Brings what has to be told to the event loop: all answers of a batch with one hop.
     let answers = DirectAnswers { Reactor.loop.execute($0) }
     private let access: InternalAccess
+    private let traces: Traces?
     private let logger: Logger
 
     init(
         replica: Replica, peers: ForwardingPeers, greeter: Greeter,
-        access: InternalAccess, metrics: LedgerMetrics, logger: Logger
+        access: InternalAccess, metrics: LedgerMetrics, traces: Traces? = nil, logger: Logger
     ) {
         self.peers = peers
         self.replica = replica
         self.greeter = greeter
         self.access = access
+        self.traces = traces
         self.metrics = metrics
         self.logger = logger
     }
@@ -52,6 +54,12 @@ final class ForwardingService: Sendable {
         } catch {
             call.end(refused(error))
         }
+    }
+
+    /// The spans of an event that another replica has forwarded; nil where it is not traced.
+    func trace(_ forwarded: ForwardedSubmission) -> SubmissionSpans? {
+        guard traces != nil, !forwarded.traceParent.isEmpty else { return nil }
+        return TracedCall.of(forwarded: forwarded.traceParent, traces).map(SubmissionSpans.init)
     }
 
     /// The status of a call that is refused, which the log shows.

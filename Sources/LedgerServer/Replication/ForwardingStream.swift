@@ -198,7 +198,8 @@ final class ForwardingStream: DirectStreamHandler, SubmissionCaller, ForwardingP
                 token: service.replica.makeToken(), stream: stream(forwarded.stream),
                 origin: .replica, event: forwarded.event, template: forwarded.template,
                 receivedAt: receivedAt, commitBy: forwarded.commitBy,
-                answerBy: forwarded.answerBy, caller: self, label: forwarded.token)
+                answerBy: forwarded.answerBy, caller: self, label: forwarded.token,
+                trace: service.trace(forwarded))
         }
         for submission in submissions { open[submission.label] = submission.token }
         service.replica.receive(submissions)

@@ -27,6 +27,8 @@ struct Replication {
         var board: StatusBoard
         var metrics: LedgerMetrics
         var reloader: PEMReloader
+        /// Nil where nothing is traced.
+        var traces: Traces?
         var logger: Logger
         var checkMembers: @Sendable () async -> Bool
         var checkPast: ReplicaEnvironment.PastCheck
@@ -90,7 +92,7 @@ struct Replication {
             access: InternalAccess(
                 token: configuration.internalToken,
                 peerNames: configuration.internalTLS.map { _ in [configuration.internalTLSName] }),
-            metrics: metrics, logger: logger)
+            metrics: metrics, traces: environment.traces, logger: logger)
         let port = GRPCPort(
             name: "the internal port", setting: .internalPort, bindAddress: address,
             port: configuration.internalPort,

@@ -209,7 +209,8 @@ final class DirectStreamSubmissions: DirectStreamHandler, SubmissionCaller, @unc
         Submission(
             token: token, stream: stream, event: event, template: EntryTemplate(event),
             receivedAt: receivedAt, callerDeadline: timeout.map { receivedAt + $0 },
-            settings: service.settings, caller: self, label: UInt64(place))
+            settings: service.settings, caller: self, label: UInt64(place),
+            trace: origin.trace(event, age: service.replica.now - receivedAt))
     }
 
     /// Takes nothing more; what was accepted is still answered.

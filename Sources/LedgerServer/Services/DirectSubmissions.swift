@@ -38,7 +38,7 @@ package final class DirectSubmissions: Sendable {
     }
 
     package func serve(_ stream: DirectStream, from caller: CallerIdentity) {
-        let origin = SubmissionOrigin(caller: caller, call: stream.context.map { CallOrigin($0) })
+        let origin = SubmissionOrigin(caller: caller, stream.context)
         do throws(LedgerRPCError) {
             try intake.authorize(caller)
         } catch {
@@ -50,7 +50,7 @@ package final class DirectSubmissions: Sendable {
 
     package func serve(_ call: DirectCall, from caller: CallerIdentity) {
         let receivedAt = replica.instant(ofArrival: call.arrival)
-        let origin = SubmissionOrigin(caller: caller, call: call.context.map { CallOrigin($0) })
+        let origin = SubmissionOrigin(caller: caller, call.context)
         do throws(LedgerRPCError) {
             try intake.authorize(caller)
         } catch {
@@ -83,7 +83,10 @@ package final class DirectSubmissions: Sendable {
         }
         let token = replica.makeToken()
         replica.submit(
-            Submission(alone: event, token, receivedAt, deadline, settings) { outcome in
+            Submission(
+                alone: event, token, receivedAt, deadline, settings,
+                trace: origin.trace(event, age: replica.now - receivedAt)
+            ) { outcome in
                 self.answers.give { self.answer(call, outcome, event, from: origin) }
             })
         call.whenCancelled { [replica] in replica.cancel([token]) }

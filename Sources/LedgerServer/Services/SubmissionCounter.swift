@@ -1,4 +1,6 @@
 import Foundation
+import GRPCCore
+import GRPCEdge
 import LedgerAPI
 import LedgerCore
 import Logging
@@ -9,6 +11,26 @@ struct SubmissionOrigin: Sendable {
     let caller: CallerIdentity
     /// By what the call's lines are found; nil where nobody asks for that.
     let call: CallOrigin?
+    /// The call in which submissions are traced; nil where it is not traced.
+    let traced: TracedCall?
+
+    init(caller: CallerIdentity, _ context: CallContext?) {
+        self.caller = caller
+        call = context.map { CallOrigin($0) }
+        traced = TracedCall.of(context)
+    }
+
+    /// The same of a call that the gRPC library serves.
+    init(caller: CallerIdentity, _ metadata: Metadata, _ traces: Traces?) {
+        self.caller = caller
+        call = CallOrigin(metadata)
+        traced = TracedCall.of(metadata, traces)
+    }
+
+    /// Where the call is traced, the spans of an event that is submitted now and was there so long ago.
+    func trace(_ event: CertifiedEvent, age: @autoclosure () -> Nanoseconds) -> SubmissionSpans? {
+        traced?.received(event, age: age())
+    }
 }
 
 /// Counts how submissions ended, and those that broke the commit contract; writes a line for each where that is wanted.

@@ -14,10 +14,12 @@ package struct SubmissionHandler: Sendable {
     private let settings: SealingSettings
     private let watch: CallWatch
     private let streamWindow: StreamAnswers.Window
+    private let traces: Traces?
 
     init(
         intake: SubmissionIntake, replica: Replica, counter: SubmissionCounter,
-        settings: SealingSettings, watch: CallWatch, streamWindow: StreamAnswers.Window
+        settings: SealingSettings, watch: CallWatch, streamWindow: StreamAnswers.Window,
+        traces: Traces? = nil
     ) {
         self.intake = intake
         self.replica = replica
@@ -25,6 +27,7 @@ package struct SubmissionHandler: Sendable {
         self.settings = settings
         self.watch = watch
         self.streamWindow = streamWindow
+        self.traces = traces
     }
 
     // MARK: SubmitEvent
@@ -34,7 +37,7 @@ package struct SubmissionHandler: Sendable {
     ) async throws -> Ledger_SealedEvent {
         let receivedAt = arrival(of: request.metadata)
         let caller = CallerIdentity(context)
-        let origin = SubmissionOrigin(caller: caller, call: CallOrigin(request.metadata))
+        let origin = SubmissionOrigin(caller: caller, request.metadata, traces)
         let event: CertifiedEvent
         var eventID = ""
         do throws(LedgerRPCError) {
@@ -47,20 +50,25 @@ package struct SubmissionHandler: Sendable {
             throw error
         }
         let deadline = request.metadata.timeout.map { receivedAt + Nanoseconds($0) }
-        let outcome = await outcome(of: event, receivedAt: receivedAt, deadline: deadline)
+        let trace = origin.trace(event, age: replica.now - receivedAt)
+        let outcome = await outcome(
+            of: event, receivedAt: receivedAt, deadline: deadline, trace: trace)
         counter.count(outcome, of: event, from: origin)
         return try SubmissionReport(outcome, of: event).unaryAnswer()
     }
 
     private func outcome(
-        of event: CertifiedEvent, receivedAt: MonotonicInstant, deadline: MonotonicInstant?
+        of event: CertifiedEvent, receivedAt: MonotonicInstant, deadline: MonotonicInstant?,
+        trace: SubmissionSpans?
     ) async -> LedgerCore.SubmissionOutcome {
         let token = replica.makeToken()
         let isGone = Atomic<Bool>(false)
         return await withRPCCancellationHandler {
             await withCheckedContinuation { continuation in
                 replica.submit(
-                    Submission(alone: event, token, receivedAt, deadline, settings) {
+                    Submission(
+                        alone: event, token, receivedAt, deadline, settings, trace: trace
+                    ) {
                         continuation.resume(returning: $0)
                     })
                 // Cancelled before it was submitted, it was not known yet.
@@ -78,7 +86,7 @@ package struct SubmissionHandler: Sendable {
         _ request: StreamingServerRequest<SubmittedMessage>, _ context: ServerContext
     ) async throws -> StreamingServerResponse<Ledger_SubmitResult> {
         let origin = SubmissionOrigin(
-            caller: CallerIdentity(context), call: CallOrigin(request.metadata))
+            caller: CallerIdentity(context), request.metadata, traces)
         do throws(LedgerRPCError) {
             try intake.authorize(origin.caller)
         } catch {
@@ -171,7 +179,8 @@ package struct SubmissionHandler: Sendable {
                 Submission(
                     token: token, stream: stream, event: event, template: EntryTemplate(event),
                     receivedAt: receivedAt, callerDeadline: timeout.map { receivedAt + $0 },
-                    settings: settings, caller: answers, label: UInt64(place)))
+                    settings: settings, caller: answers, label: UInt64(place),
+                    trace: origin.trace(event, age: replica.now - receivedAt)))
             if !mayReadFurther { await replica.waitForRoom(stream) }
         case .refused(let error, let eventID):
             counter.count(error, eventID: eventID, from: origin)
@@ -214,12 +223,13 @@ extension Submission {
     convenience init(
         alone event: CertifiedEvent, _ token: SubmissionToken, _ receivedAt: MonotonicInstant,
         _ deadline: MonotonicInstant?, _ settings: SealingSettings,
+        trace: (any SubmissionTrace)? = nil,
         answer: @escaping @Sendable (LedgerCore.SubmissionOutcome) -> Void
     ) {
         self.init(
             token: token, stream: nil, event: event, template: EntryTemplate(event),
             receivedAt: receivedAt, callerDeadline: deadline, settings: settings,
-            caller: UnaryCaller(answer))
+            caller: UnaryCaller(answer), trace: trace)
     }
 }
 

@@ -45,10 +45,12 @@ struct ConfigurationReportTests {
     func secrets() throws {
         let report = try report([
             "LEDGER_INTERNAL_TOKEN": "hunter2-hunter2-hunter2", "ETCD_USERNAME": "ledger",
-            "ETCD_PASSWORD": "hunter2",
+            "ETCD_PASSWORD": "hunter2", "OTEL_EXPORTER_OTLP_HEADERS": "key=hunter2",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
         ])
         #expect(!report.text.contains("hunter2") && !report.json.contains("hunter2"))
         #expect(report.text.contains("ETCD_PASSWORD=(set)"))
+        #expect(report.text.contains("OTEL_EXPORTER_OTLP_HEADERS=(set)"))
         #expect(try members(report)["LEDGER_INTERNAL_TOKEN"] == "set")
         #expect(try members(self.report([:]))["LEDGER_INTERNAL_TOKEN"] == "not set")
     }

@@ -86,6 +86,18 @@ struct SettingValueTests {
         + SettingCase.cases("LOG_LEVEL", ["trace", "debug", "info", "WARNING", "critical"])
         + SettingCase.cases("LOG_FORMAT", ["text", "json", "JSON"])
         + SettingCase.cases("LEDGER_AUDIT_LOG", ["off", "stdout", "STDERR", "/var/log/audit"])
+        + SettingCase.cases(
+            "OTEL_EXPORTER_OTLP_ENDPOINT", ["http://collector:4318", "https://a.example/otlp/"])
+        + SettingCase.cases("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ["http://[::1]:4318/v1/traces"])
+        + SettingCase.cases("OTEL_EXPORTER_OTLP_HEADERS", ["a=b", "api-key=x%20y, b=", " , "])
+        + SettingCase.cases("OTEL_EXPORTER_OTLP_TIMEOUT", ["1", "60000"])
+        + SettingCase.cases("OTEL_TRACES_SAMPLER", ["always_off", "parentbased_traceidratio"])
+        + SettingCase.cases("OTEL_TRACES_SAMPLER_ARG", ["0", "0.25", "1"])
+        + SettingCase.cases("OTEL_BSP_SCHEDULE_DELAY", ["100", "60000"])
+        + SettingCase.cases("OTEL_BSP_MAX_QUEUE_SIZE", ["1", "65536"])
+        + SettingCase.cases("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", ["1", "2048"])
+        + SettingCase.cases("OTEL_SERVICE_NAME", ["ledger"])
+        + SettingCase.cases("OTEL_RESOURCE_ATTRIBUTES", ["a.b=c,d=e%2Cf", "service.name=x"])
 
     static let bad: [SettingCase] =
         SettingCase.cases(
@@ -200,6 +212,24 @@ struct SettingValueTests {
         + SettingCase.cases("LOG_LEVEL", ["verbose", "1"])
         + SettingCase.cases("LOG_FORMAT", ["xml"])
         + SettingCase.cases("LEDGER_AUDIT_LOG", ["/nowhere/audit", "/dev/null/audit"])
+        + SettingCase.cases(
+            "OTEL_EXPORTER_OTLP_ENDPOINT", ["collector:4318", "grpc://a:1", "http://u@a:1"])
+        + SettingCase.cases("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ["http://a:1/b?c", "a"])
+        + SettingCase.cases(
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            [
+                "a", "=b", "a b=c", "a=%", "a=%zz", "host=x", "Content-Type=x", "a=%0d%0ab:c",
+                String(repeating: "a=b,", count: 17), "a=" + String(repeating: "b", count: 8_192),
+            ])
+        + SettingCase.cases("OTEL_EXPORTER_OTLP_CERTIFICATE", ["/nowhere/ca.pem"])
+        + SettingCase.cases("OTEL_EXPORTER_OTLP_TIMEOUT", ["0", "60001", "10s"])
+        + SettingCase.cases("OTEL_TRACES_SAMPLER", ["on", "jaeger_remote"])
+        + SettingCase.cases("OTEL_TRACES_SAMPLER_ARG", ["-0.1", "1.1", "nan", "half"])
+        + SettingCase.cases("OTEL_BSP_SCHEDULE_DELAY", ["99", "60001"])
+        + SettingCase.cases("OTEL_BSP_MAX_QUEUE_SIZE", ["0", "65537"])
+        + SettingCase.cases("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", ["0", "2049", "4097"])
+        + SettingCase.cases("OTEL_SERVICE_NAME", [String(repeating: "a", count: 129)])
+        + SettingCase.cases("OTEL_RESOURCE_ATTRIBUTES", ["a", "a=b,a=c", "=c"])
 
     @Test("A value within bounds is accepted", arguments: good)
     func accepts(_ setting: SettingCase) throws {

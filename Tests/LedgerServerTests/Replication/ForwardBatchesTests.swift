@@ -15,7 +15,18 @@ struct ForwardBatchesTests {
         func settle(_ answers: [SubmissionAnswer]) {}
     }
 
-    private func submission(_ token: UInt64, stream: UInt64?, payload: Int) throws -> Submission {
+    private final class Trace: SubmissionTrace {
+        let traceParent = Array("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".utf8)
+
+        func sealing(events: Int) {}
+        func forwarding() {}
+        func resolving() {}
+        func settled(_ outcome: LedgerCore.SubmissionOutcome) {}
+    }
+
+    private func submission(
+        _ token: UInt64, stream: UInt64?, payload: Int, trace: (any SubmissionTrace)? = nil
+    ) throws -> Submission {
         let event = try CertifiedEvent(
             eventID: Array("event-\(token)".utf8), payload: Array(repeating: 7, count: payload),
             vepsSignature: [], vepsTimestamp: 1_700_000_000_000,
@@ -26,7 +37,8 @@ struct ForwardBatchesTests {
             origin: .caller, event: event, template: EntryTemplate(event),
             receivedAt: MonotonicInstant(nanoseconds: 0),
             commitBy: MonotonicInstant(nanoseconds: 50_000_000),
-            answerBy: MonotonicInstant(nanoseconds: 1_000_000_000), caller: Nobody(), label: 0)
+            answerBy: MonotonicInstant(nanoseconds: 1_000_000_000), caller: Nobody(), label: 0,
+            trace: trace)
     }
 
     /// The same batch as protobuf's own objects.
@@ -41,6 +53,7 @@ struct ForwardBatchesTests {
                     $0.entry = Data(submission.template.unsealed)
                     $0.commitBy = (submission.commitBy + ahead).nanoseconds
                     $0.answerBy = (submission.answerBy + ahead).nanoseconds
+                    $0.traceParent = Data(submission.trace?.traceParent ?? [])
                 }
             }
         }
@@ -55,7 +68,7 @@ struct ForwardBatchesTests {
     func events(ahead: Nanoseconds) throws {
         let submissions = [
             try submission(1, stream: nil, payload: 0),
-            try submission(300, stream: 5, payload: 200),
+            try submission(300, stream: 5, payload: 200, trace: Trace()),
             try submission(.max, stream: 1 << 39, payload: 40_000),
         ]
         var buffer = ByteBuffer()
@@ -72,6 +85,7 @@ struct ForwardBatchesTests {
             #expect(one.template == submission.template)
             #expect(one.commitBy == submission.commitBy + ahead)
             #expect(one.answerBy == submission.answerBy + ahead)
+            #expect(one.traceParent == submission.trace?.traceParent ?? [])
         }
         #expect(read.count == submissions.count)
     }
@@ -89,6 +103,21 @@ struct ForwardBatchesTests {
         let recalls = Ledger_Internal_ForwardRequest.with { $0.recalls.tokens = [1, 2] }
         #expect(try ForwardedInput(recalls.bytes).content == recalls.content)
         #expect(try ForwardedInput(recalls.bytes).events.isEmpty)
+    }
+
+    @Test("a trace that is longer than ours are is none, and the event is one all the same")
+    func longTrace() throws {
+        let submissions = [try submission(7, stream: 3, payload: 10)]
+        for count in [54, 55, 56, 100_000] {
+            var batch = message(submissions, ahead: .zero)
+            batch.events.events[0].traceParent = Data(repeating: 48, count: count)
+            // By this reader, and by protobuf's, to which a field that is not known leaves it.
+            for bytes in [batch.bytes, batch.bytes + [0x7A, 1, 0]] {
+                let events = try ForwardedInput(bytes).events
+                #expect(events.map(\.token) == [7])
+                #expect(events.map(\.traceParent.count) == [count <= 55 ? count : 0])
+            }
+        }
     }
 
     @Test("a batch that is cut anywhere, and an entry that is none, are refused")

@@ -24,7 +24,7 @@ struct SubmissionCounterTests {
             (.badSignature, .denied),
         ])
     func refused(reason: ErrorReason, label: SubmissionOutcomeLabel) {
-        let origin = SubmissionOrigin(caller: CallerIdentity(names: []), call: nil)
+        let origin = SubmissionOrigin(caller: CallerIdentity(names: []), nil)
         counter().count(LedgerRPCError(.unavailable, reason, "no"), from: origin)
         for each in SubmissionOutcomeLabel.allCases {
             #expect(metrics.submissions(each) == (each == label ? 1 : 0), "\(each)")
