@@ -247,13 +247,12 @@ struct ArchivedBundles {
     ) throws(LedgerStoreError) {
         index = nil
         offsets.removeAll(keepingCapacity: true)
-        var offset = 0
-        while offset + Block.lengthByteCount <= found.count, offsets.count < TileID.width {
-            offsets.append(offset)
-            offset += Block.lengthByteCount + Int(found[offset]) << 8 + Int(found[offset + 1])
+        var entries = FramedEntries(found)
+        while offsets.count < TileID.width, let entry = entries.next() {
+            offsets.append(entry.startIndex - Block.lengthByteCount)
         }
-        guard offset == found.count, offsets.count == TileID.width else { throw wrong(bundle) }
-        offsets.append(offset)
+        guard entries.isAtEnd, offsets.count == TileID.width else { throw wrong(bundle) }
+        offsets.append(found.count)
         bytes = found
         index = bundle
     }

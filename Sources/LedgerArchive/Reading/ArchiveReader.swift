@@ -176,19 +176,15 @@ package final class ArchiveReader: ArchivedPast {
 
     /// What is wrong with a bundle; nil where its entries have these leaf hashes.
     static func difference(ofBundle bytes: [UInt8], from leaves: [UInt8]) -> String? {
-        var reader = bytes[...]
+        var entries = FramedEntries(bytes)
         var rest = leaves[...]
         while !rest.isEmpty {
-            guard reader.count >= Block.lengthByteCount else { return "its length" }
-            let count = Int(reader[reader.startIndex]) << 8 | Int(reader[reader.startIndex + 1])
-            reader = reader.dropFirst(Block.lengthByteCount)
-            guard reader.count >= count else { return "its length" }
-            let leaf = MerkleTree.leafHash(of: reader.prefix(count))
-            guard Digest(bytes: rest.prefix(Digest.byteCount)) == leaf else { return "an entry" }
-            reader = reader.dropFirst(count)
+            guard let entry = entries.next() else { return "its length" }
+            guard Digest(bytes: rest.prefix(Digest.byteCount)) == MerkleTree.leafHash(of: entry)
+            else { return "an entry" }
             rest = rest.dropFirst(Digest.byteCount)
         }
-        return reader.isEmpty ? nil : "its length"
+        return entries.isAtEnd ? nil : "its length"
     }
 
     // MARK: Asking the storage

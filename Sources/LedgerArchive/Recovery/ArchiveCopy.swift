@@ -27,7 +27,8 @@ package struct ArchiveCopy: Sendable {
         if let there = try await checkpoint(of: target), there.checkpoint.size > size {
             throw .wrong(
                 ArchiveNames.checkpoint,
-                "\(target.location) has \(there.checkpoint.size) events already, and \(source.location) only \(size)")
+                "\(target.location) has \(there.checkpoint.size) events already, and \(source.location) only \(size)"
+            )
         }
         let scan = ArchiveScan(objects: source, size: size)
         for number in 0..<scan.chunkCount {

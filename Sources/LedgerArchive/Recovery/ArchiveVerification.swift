@@ -124,24 +124,24 @@ package struct ArchiveVerification: Sendable {
         ) async throws(ArchiveFinding) {
             let width = scan.width(index)
             let name = ArchiveNames.bundle(index, width: width)
-            guard bundle.previousHash == lastHash else {
+            guard bundle.events.previousHash == lastHash else {
                 throw .wrong(name, "its first entry does not continue the bundle before it")
             }
-            guard bundle.firstTimestamp >= archive.lastTimestamp else {
+            guard bundle.events.firstTimestamp >= archive.lastTimestamp else {
                 throw .wrong(name, "its first entry was sealed before the bundle before it")
             }
-            lastHash = bundle.lastEventHash
-            archive.lastTimestamp = bundle.lastTimestamp
-            let hashes = bundle.leaves.reduce(into: [UInt8]()) { $1.append(to: &$0) }
+            lastHash = bundle.events.lastEventHash
+            archive.lastTimestamp = bundle.events.lastTimestamp
+            let hashes = bundle.events.leaves.reduce(into: [UInt8]()) { $1.append(to: &$0) }
             guard hashes == tile else {
                 throw .wrong(
                     ArchiveNames.tile(TileID(level: 0, index: index), width: width),
                     "its hashes are not those of the entries")
             }
             var completed: [Tile] = []
-            for (position, leaf) in bundle.leaves.enumerated() {
+            for (position, leaf) in bundle.events.leaves.enumerated() {
                 completed += archive.tiles.append(leaf)
-                try check(bundle.fingerprints[position], segment)
+                try check(bundle.events.fingerprints[position], segment)
                 let size = archive.tiles.size
                 if wanted.contains(size) { trees[size] = archive.tiles.frontier }
             }
@@ -207,12 +207,8 @@ package struct ArchiveVerification: Sendable {
 
 /// What a bundle says, found well-formed and linked within itself.
 struct BundleDigest: Sendable {
-    let previousHash: EventHash
-    let leaves: [Digest]
-    let fingerprints: [Fingerprint]
-    let lastEventHash: EventHash
-    let firstTimestamp: Int64
-    let lastTimestamp: Int64
+    /// As of a block that holds the bundle's events.
+    let events: BlockDigest
     let entries: [ArraySlice<UInt8>]
 
     /// - Parameters:
@@ -220,25 +216,19 @@ struct BundleDigest: Sendable {
     ///   - width: how many entries it must have.
     init(_ bytes: [UInt8], index: UInt64, width: Int) throws(ArchiveFinding) {
         let name = ArchiveNames.bundle(index, width: width)
-        let events: [Block.Link]
+        let first = SequenceNumber(rawValue: index * UInt64(TileID.width) + 1)
         do throws(FormatError) {
-            events = try Block.decodeChain(
-                bytes, first: SequenceNumber(rawValue: index * UInt64(TileID.width) + 1),
-                maxEntryBytes: TileID.width * EventLimits.maxEntryBytes)
+            let links = try Block.decodeChain(
+                bytes, first: first, maxEntryBytes: TileID.width * EventLimits.maxEntryBytes)
+            guard links.count == width else {
+                throw FormatError(.inconsistent, "it has \(links.count) entries")
+            }
+            events = try BlockDigest(first: first, events: links)
+            entries = links.map(\.entry.bytes)
         } catch {
             let place = error.sequenceNumber.map { " at number \($0)" } ?? ""
             throw .wrong(name, "\(error.message)\(place)")
         }
-        guard events.count == width, let first = events.first, let last = events.last else {
-            throw .wrong(name, "it has \(events.count) entries")
-        }
-        previousHash = first.entry.previousHash
-        firstTimestamp = first.entry.sealedTimestamp
-        lastTimestamp = last.entry.sealedTimestamp
-        lastEventHash = last.eventHash
-        leaves = events.map(\.leafHash)
-        fingerprints = events.map { $0.entry.fingerprint }
-        entries = events.map(\.entry.bytes)
     }
 
     /// Decodes the bundles of a chunk, on all processors.

@@ -131,8 +131,8 @@ struct RecoveryWork {
                 let index = first + UInt64(offset)
                 let isKnown =
                     index < UInt64(archive.tileRoots.count)
-                    ? MerkleTree.root(of: bundle.leaves) == archive.tileRoots[Int(index)]
-                    : bundle.leaves == archive.tiles.levels[0]
+                    ? MerkleTree.root(of: bundle.events.leaves) == archive.tileRoots[Int(index)]
+                    : bundle.events.leaves == archive.tiles.levels[0]
                 guard isKnown else {
                     throw .wrong(
                         ArchiveNames.bundle(index, width: scan.width(index)),
@@ -172,16 +172,18 @@ struct RecoveryWork {
                 place += 1
                 let position = Int((place - 1) % UInt64(IdSegment.width))
                 segment.append(
-                    bundle.fingerprints[offset],
+                    bundle.events.fingerprints[offset],
                     startsBlock: full?.startsBlock(at: position) ?? false)
-                if place > tailBegins { tail.append(bundle.leaves[offset]) }
+                if place > tailBegins { tail.append(bundle.events.leaves[offset]) }
                 if place == size { last = try Self.end(entry) }
             }
         }
         if size > 0, place == chunk * UInt64(IdSegment.width) {
             // The event before is the last one of the chunk before.
             let (before, _) = try await self.chunk(chunk - 1)
-            if let bundle = before.last { last = (bundle.lastEventHash, bundle.lastTimestamp) }
+            if let bundle = before.last {
+                last = (bundle.events.lastEventHash, bundle.events.lastTimestamp)
+            }
         }
         let edge = try await tiles(TileStack.tilesToLoad(size: size))
         do throws(FormatError) {

@@ -91,10 +91,9 @@ package struct ArchiveReadBack: TrimReadBack {
         let tile = try await check(TileID(level: 0, index: bundle))
         let bytes = try await archive.bundle(bundle, .asStored)
         let wrong = LedgerStoreError.archive(.contradicts("entry bundle \(bundle)"))
-        var place = 0
-        var rest = bytes[...]
-        while place < TileID.width {
-            guard let entry = Self.takeEntry(&rest), MerkleTree.leafHash(of: entry) == tile[place]
+        var entries = FramedEntries(bytes)
+        for place in 0..<TileID.width {
+            guard let entry = entries.next(), MerkleTree.leafHash(of: entry) == tile[place]
             else { throw wrong }
             let number = SequenceNumber(bundle * UInt64(TileID.width) + UInt64(place) + 1)
             do throws(FormatError) {
@@ -107,17 +106,8 @@ package struct ArchiveReadBack: TrimReadBack {
                 throw .inconsistent(
                     .malformed("ids segment \(segment.number) is not that of event \(number)"))
             }
-            place += 1
         }
-        guard rest.isEmpty else { throw wrong }
-    }
-
-    private static func takeEntry(_ bytes: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
-        guard let high = bytes.popFirst(), let low = bytes.popFirst() else { return nil }
-        let count = Int(high) << 8 + Int(low)
-        guard bytes.count >= count else { return nil }
-        defer { bytes = bytes.dropFirst(count) }
-        return bytes.prefix(count)
+        guard entries.isAtEnd else { throw wrong }
     }
 
     /// The tile as the tree has it, which the archive has as well.

@@ -67,20 +67,15 @@ package struct ArchiveRecord: Hashable, Sendable {
         var location: String?
         var through: UInt64?
         var trimmed: UInt64?
-        do throws(JSONFailure) {
-            try JSONReader.whole(bytes, strings: .plain) { reader throws(JSONFailure) in
-                try reader.object { key, reader throws(JSONFailure) in
-                    switch key {
-                    case "version": version = try reader.integer()
-                    case "location": location = try reader.string()
-                    case "through": through = try reader.integer()
-                    case "trimmed": trimmed = try reader.integer()
-                    default: throw reader.failure("an unknown key")
-                    }
-                }
+        try JSONReader.members(of: bytes, "the archive's record") {
+            key, reader throws(JSONFailure) in
+            switch key {
+            case "version": version = try reader.integer()
+            case "location": location = try reader.string()
+            case "through": through = try reader.integer()
+            case "trimmed": trimmed = try reader.integer()
+            default: throw reader.unknown
             }
-        } catch {
-            throw FormatError(.wrongFormat, "the archive's record: \(error.reason)")
         }
         guard version == Self.version, let location, let through, let trimmed else {
             throw FormatError(.wrongFormat, "the archive's record lacks a member of version 1")

@@ -50,23 +50,15 @@ package struct SegmentsDigest: Hashable, Sendable {
         var version: UInt64?
         var count: UInt64?
         var digest: Digest?
-        do throws(JSONFailure) {
-            try JSONReader.whole(bytes, strings: .plain) { reader throws(JSONFailure) in
-                try reader.object { key, reader throws(JSONFailure) in
-                    switch key {
-                    case "version": version = try reader.integer()
-                    case "segments": count = try reader.integer()
-                    case "digest":
-                        digest = Digest(hex: try reader.string())
-                        if digest == nil {
-                            throw reader.failure("the digest is not 64 lower-case hex digits")
-                        }
-                    default: throw reader.failure("an unknown key")
-                    }
-                }
+        try JSONReader.members(of: bytes, "the digest of ids segments") {
+            key, reader throws(JSONFailure) in
+            switch key {
+            case "version": version = try reader.integer()
+            case "segments": count = try reader.integer()
+            case "digest":
+                digest = try reader.digest()
+            default: throw reader.unknown
             }
-        } catch {
-            throw FormatError(.wrongFormat, "the digest of ids segments: \(error.reason)")
         }
         guard version == Self.version, let count, let digest else {
             throw FormatError(

@@ -10,12 +10,9 @@ package struct StoredBlock: Hashable, Sendable {
 
     /// The number after its last event; nil where its framing is damaged.
     package var next: SequenceNumber? {
-        var offset = 0
+        var entries = FramedEntries(bytes)
         var count: UInt64 = 0
-        while offset + Block.lengthByteCount <= bytes.count {
-            offset += Block.lengthByteCount + Int(bytes[offset]) << 8 + Int(bytes[offset + 1])
-            count += 1
-        }
-        return offset == bytes.count && count > 0 ? first.advanced(by: count) : nil
+        while entries.next() != nil { count += 1 }
+        return entries.isAtEnd && count > 0 ? first.advanced(by: count) : nil
     }
 }

@@ -82,14 +82,8 @@ extension FenceRecord {
     /// Reads the key's value; unknown members are an error, for what they say could be what matters.
     package init(decodingJSON bytes: [UInt8]) throws(FormatError) {
         var fields = Fields()
-        do throws(JSONFailure) {
-            try JSONReader.whole(bytes, strings: .plain) { reader throws(JSONFailure) in
-                try reader.object { key, reader throws(JSONFailure) in
-                    try fields.read(key, from: &reader)
-                }
-            }
-        } catch {
-            throw FormatError(.wrongFormat, "the fence: \(error.reason)")
+        try JSONReader.members(of: bytes, "the fence") { key, reader throws(JSONFailure) in
+            try fields.read(key, from: &reader)
         }
         self = try fields.record()
     }
@@ -108,7 +102,7 @@ extension FenceRecord {
             case "state": state = try reader.string()
             case "reason": reason = try reader.string()
             case "sequence": sequence = try reader.integer()
-            case "root": root = try Self.digest(&reader)
+            case "root": root = try reader.digest()
             case "records":
                 var records: [OutsideRecord] = []
                 try reader.array { reader throws(JSONFailure) in
@@ -118,7 +112,7 @@ extension FenceRecord {
                     records.append(try Self.outside(&reader))
                 }
                 self.records = records
-            default: throw reader.failure("an unknown key")
+            default: throw reader.unknown
             }
         }
 
@@ -148,7 +142,7 @@ extension FenceRecord {
                 case "size": size = try reader.integer()
                 case "root": root = try digestOrNull(&reader)
                 case "contradicted": isContradicted = try reader.boolean()
-                default: throw reader.failure("an unknown key")
+                default: throw reader.unknown
                 }
             }
             guard let source, let size else {
@@ -165,14 +159,7 @@ extension FenceRecord {
                 try reader.null()
                 return nil
             }
-            return try digest(&reader)
-        }
-
-        private static func digest(_ reader: inout JSONReader) throws(JSONFailure) -> Digest {
-            guard let digest = Digest(hex: try reader.string()) else {
-                throw reader.failure("a hash is not 64 lower-case hex digits")
-            }
-            return digest
+            return try reader.digest()
         }
     }
 }

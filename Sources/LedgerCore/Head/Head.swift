@@ -50,14 +50,8 @@ extension Head {
     /// subtree roots as it has 1-bits.
     package init(decodingJSON bytes: [UInt8]) throws(FormatError) {
         var fields = HeadFields()
-        do throws(JSONFailure) {
-            try JSONReader.whole(bytes, strings: .plain) { reader throws(JSONFailure) in
-                try reader.object { key, reader throws(JSONFailure) in
-                    try fields.read(key, from: &reader)
-                }
-            }
-        } catch {
-            throw FormatError(.wrongFormat, "the head: \(error.reason)")
+        try JSONReader.members(of: bytes, "the head") { key, reader throws(JSONFailure) in
+            try fields.read(key, from: &reader)
         }
         self = try fields.head()
     }
@@ -75,7 +69,7 @@ private struct HeadFields {
         switch key {
         case "version": version = try reader.integer()
         case "sequence": sequence = try reader.integer()
-        case "event_hash": eventHash = try Self.digest(&reader)
+        case "event_hash": eventHash = try reader.digest()
         case "sealed_timestamp": sealedTimestamp = try reader.integer()
         case "tree":
             var hashes: [Digest] = []
@@ -83,11 +77,11 @@ private struct HeadFields {
                 guard hashes.count < 64 else {
                     throw reader.failure("more than 64 subtree roots")
                 }
-                hashes.append(try Self.digest(&reader))
+                hashes.append(try reader.digest())
             }
             tree = hashes
         default:
-            throw reader.failure("an unknown key")
+            throw reader.unknown
         }
     }
 
@@ -105,12 +99,5 @@ private struct HeadFields {
         return Head(
             sequence: number, eventHash: eventHash, sealedTimestamp: sealedTimestamp,
             tree: try MerkleFrontier(size: sequence, hashes: tree))
-    }
-
-    private static func digest(_ reader: inout JSONReader) throws(JSONFailure) -> Digest {
-        guard let digest = Digest(hex: try reader.string()) else {
-            throw reader.failure("a hash is not 64 lower-case hex digits")
-        }
-        return digest
     }
 }

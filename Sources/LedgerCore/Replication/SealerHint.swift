@@ -21,18 +21,12 @@ package struct SealerHint: Hashable, Sendable {
     package init(decodingJSON bytes: [UInt8]) throws(FormatError) {
         var address: String?
         var id: String?
-        do throws(JSONFailure) {
-            try JSONReader.whole(bytes, strings: .plain) { reader throws(JSONFailure) in
-                try reader.object { key, reader throws(JSONFailure) in
-                    switch key {
-                    case "address": address = try reader.string()
-                    case "id": id = try reader.string()
-                    default: throw reader.failure("an unknown key")
-                    }
-                }
+        try JSONReader.members(of: bytes, "the sealer hint") { key, reader throws(JSONFailure) in
+            switch key {
+            case "address": address = try reader.string()
+            case "id": id = try reader.string()
+            default: throw reader.unknown
             }
-        } catch {
-            throw FormatError(.wrongFormat, "the sealer hint: \(error.reason)")
         }
         guard let address, let id else {
             throw FormatError(.wrongFormat, "the sealer hint lacks a key")

@@ -18,7 +18,11 @@ package struct BlockDigest: Sendable {
     ///
     /// - Throws: `FormatError` when the bytes are no block, or an event in it does not follow the one before.
     package init(first: SequenceNumber, bytes: [UInt8]) throws(FormatError) {
-        let events = try Block.decodeChain(bytes, first: first)
+        try self.init(first: first, events: Block.decodeChain(bytes, first: first))
+    }
+
+    /// Of events that are linked to each other, as `Block.decodeChain` gives them.
+    package init(first: SequenceNumber, events: [Block.Link]) throws(FormatError) {
         guard let firstEvent = events.first, let lastEvent = events.last else {
             throw FormatError(.truncated, "a block without events")
         }

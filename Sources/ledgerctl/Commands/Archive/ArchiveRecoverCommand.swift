@@ -22,8 +22,9 @@ struct ArchiveRecoverCommand: AsyncParsableCommand {
             and asks.
 
             Where a fence stands, it is decided as by "ledgerctl unfence": what witnesses and external checkpoints have \
-            seen beyond the archive is recorded as given up. An empty etcd has no fence: replicas that find more outside \
-            than there is raise one when they start, and "ledgerctl unfence" decides.
+            seen beyond the archive is recorded as given up. Where somebody has seen another past, the fence stays. An \
+            empty etcd has no fence: replicas that find more outside than there is raise one when they start, and \
+            "ledgerctl unfence" decides.
 
             Exit code 0: etcd has everything that the archive has. 1: not confirmed, or a replica runs. 7: the archive is \
             damaged, or etcd has another past; nothing was written. 8: etcd or the storage cannot be reached.
@@ -153,13 +154,32 @@ struct ArchiveRecoverCommand: AsyncParsableCommand {
 
     // MARK: The fence
 
+    /// What is given up, for it is beyond the archive: that was confirmed.
+    ///
+    /// - Returns: nil where a recovery mends nothing, and confirming its loss decides nothing: somebody has seen another
+    ///   past, or why the ledger is fenced is not understood here.
+    static func lost(
+        _ fence: FenceRecord?, _ stored: LedgerStore.StoredCheckpoint?, _ head: Head
+    ) -> [OutsideRecord]? {
+        guard let fence else { return nil }
+        let records = UnfenceCommand.givenUp(fence.records, stored, head)
+        let isAnotherPast = { (record: OutsideRecord) in
+            record.isContradicted && record.size <= head.tree.size
+        }
+        guard !records.contains(where: isAnotherPast) else { return nil }
+        return records.filter { $0.size > head.tree.size }
+    }
+
     private func unfence(_ store: LedgerStore, _ plan: ArchiveRecovery.Plan) async throws {
         guard let fence = try await store.fence(), fence.reason != nil else { return }
         let observation = try await store.observe().observation
         let head = observation.head
-        let records = UnfenceCommand.givenUp(
-            fence.record?.records ?? [], try await store.checkpoint(), head)
-        let lost = records.filter { $0.isContradicted || $0.size > head.tree.size }
+        guard let lost = Self.lost(fence.record, try await store.checkpoint(), head) else {
+            Console.note(
+                "ledgerctl: the fence stands: somebody has seen another past than the archive's, or why it was raised is not "
+                    + "understood. Look into it; ledgerctl unfence says why, and decides")
+            throw ExitCode(ExitCodes.failure)
+        }
         for record in lost {
             Console.note(
                 "  given up: \(Printable.escape(record.source)) has seen \(record.size) events")
