@@ -55,6 +55,7 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	.local/venv/bin/python -B Tests/python/witness_test.py --bin "$$(swift build --show-bin-path)"
 	python3 -B Tests/docs/citations_test.py
 	.local/venv/bin/python -B Tests/docs/verification_test.py
+	.local/venv/bin/python -B Tests/docs/runbook_test.py --bin "$$(swift build --show-bin-path)"
 	python3 -B Tests/docs/env_example_test.py --service "$$(swift build --show-bin-path)/ledger-service"
 	scripts/test-local.sh --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/stopping_test.py --bin "$$(swift build --show-bin-path)"

@@ -25,6 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "Tests/python"), str(ROOT / "scripts")]
 
 import checking  # noqa: E402
+import setting_canaries  # noqa: E402, F401  (its checks are registered)
 from checking import check, eventually, expect, expect_equal, run_checks  # noqa: E402
 from ledger import Ledger  # noqa: E402
 from processes import running_cluster, running_service  # noqa: E402

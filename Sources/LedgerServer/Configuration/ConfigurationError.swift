@@ -7,9 +7,10 @@ package struct ConfigurationError: Error, Sendable, Hashable, CustomStringConver
 
     package var description: String { message }
 
-    /// Refuses a value that may be shown.
+    /// Refuses a value that may be shown, unless it is of a kind in which secrets stand.
     package init(_ variable: String, value: String, accepted: String) {
-        self.init(variable, shown: "\"\(Self.printable(value))\"", accepted: accepted)
+        let shown = Self.mayHoldSecret(value, of: variable) ? "(not shown)" : Self.printable(value)
+        self.init(variable, shown: "\"\(shown)\"", accepted: accepted)
     }
 
     /// Refuses a value that must not be shown, such as a password or a token.
@@ -26,6 +27,14 @@ package struct ConfigurationError: Error, Sendable, Hashable, CustomStringConver
     private init(_ variable: String, shown: String, accepted: String) {
         self.variable = variable
         message = Self.oneLine("\(variable)=\(shown) is not accepted: \(accepted)")
+    }
+
+    /// Whether a value looks like a URL with a user or a query, like a key in the place of a file's path, or like a secret
+    /// where the path of its file is meant.
+    private static func mayHoldSecret(_ value: String, of variable: String) -> Bool {
+        if value.contains("://"), value.contains("@") || value.contains("?") { return true }
+        if value.contains("-----BEGIN") { return true }
+        return variable.hasSuffix("_FILE") && !value.hasPrefix("/")
     }
 
     /// Cuts a value to what fits a line of a log.
