@@ -208,7 +208,7 @@ let package = Package(
             name: "SimulationTests",
             dependencies: [
                 "EtcdGateway", "LedgerArchive", "LedgerCore", "LedgerReplica", "LedgerStore",
-                "LedgerTransparency", logging,
+                "LedgerTransparency", "ObjectStorage", logging,
                 .product(
                     name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
