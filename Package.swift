@@ -220,7 +220,7 @@ let package = Package(
             name: "SimulationTests",
             dependencies: [
                 "EtcdGateway", "LedgerArchive", "LedgerCore", "LedgerReplica", "LedgerStore",
-                "LedgerTransparency", logging,
+                "LedgerTransparency", "ObjectStorage", logging,
                 .product(
                     name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],

@@ -285,9 +285,11 @@ final class ArchiveWorld: @unchecked Sendable {
     }
 
     /// The archive loses or damages what it has kept well until now, and nothing relies on yet. The next segment is not
-    /// touched: nobody can do anything about an object that is lost between being read back and being relied on.
+    /// touched while a trimmer reads it back: nobody can do anything about an object that is lost between being read back
+    /// and being relied on.
     private func rot() {
-        let safe = mostTrimmed.rawValue / 4_096 + 1
+        let next = mostTrimmed.rawValue / 4_096
+        let safe = isReadBack ? next + 1 : next
         let kept = objects.objects.keys.filter {
             switch $0 {
             case .bundle(let index): index / 16 >= safe
@@ -299,6 +301,16 @@ final class ArchiveWorld: @unchecked Sendable {
         let name = kept[number(0...kept.count - 1)]
         objects.rot(name, isLost: number(0...1) == 0)
         rotten.insert(name)
+    }
+
+    /// Whether somebody reads the next segment back, or is about to rely on it.
+    private var isReadBack: Bool {
+        trimmers.values.contains { trimmer in
+            switch trimmer.next {
+            case .readBack, .raise: true
+            case .wait, .look, .findBlock, .list, .delete: false
+            }
+        }
     }
 
     /// Somebody finds out, and brings back what has rotted.

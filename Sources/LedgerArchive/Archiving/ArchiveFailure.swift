@@ -66,7 +66,8 @@ package enum ArchiveFailure: Error, Sendable, CustomStringConvertible {
         case .ledger(let error): "\(error)"
         case .tree(let error): "the tree: \(error)"
         case .differs(let name):
-            "the object \(name) has other bytes than the ledger; it is not overwritten: look into it"
+            "the object \(name) has other bytes than the ledger, and is not overwritten. Where etcd was restored from a "
+                + "snapshot, stop all replicas and run ledgerctl archive set-aside; otherwise look into it"
         case .notKept(let name): "the object \(name) was written, and is not there"
         case .notThisLedgers(let what): what
         case .contradicted(let what): what

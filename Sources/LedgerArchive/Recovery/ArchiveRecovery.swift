@@ -76,9 +76,6 @@ package struct ArchiveRecovery: Sendable {
         case waiting(for: String)
     }
 
-    /// So long a hint may outlive the replica that holds it.
-    private static let leaseWait = Duration.seconds(30)
-
     private let objects: any ObjectStore
     private let keys: [NoteVerifier]
     private let store: LedgerStore
@@ -103,7 +100,7 @@ package struct ArchiveRecovery: Sendable {
     package func run(
         confirm: (Plan) throws -> Bool, progress: (Progress) -> Void
     ) async throws -> Plan? {
-        let base = try await observe(progress)
+        let base = try await store.observeWithoutSealer { progress(.waiting(for: $0)) }
         let from = base.head.sequence
         let (archive, trees) = try await verified(from, progress)
         guard from.rawValue <= archive.size else {
@@ -131,25 +128,6 @@ package struct ArchiveRecovery: Sendable {
     }
 
     // MARK: Before anything is written
-
-    /// Counter and head, once no replica holds the hint. One that was killed leaves it until its lease has ended.
-    private func observe(
-        _ progress: (Progress) -> Void
-    ) async throws(RecoveryError) -> LedgerObservation {
-        let end = ContinuousClock.now + Self.leaseWait
-        while true {
-            let observed: LedgerStore.Observed
-            do throws(LedgerStoreError) {
-                observed = try await store.observe()
-            } catch {
-                throw .store(error)
-            }
-            guard let address = observed.hint?.hint?.address else { return observed.observation }
-            guard ContinuousClock.now < end else { throw .sealerAlive(address) }
-            progress(.waiting(for: address))
-            try? await Task.sleep(for: .milliseconds(500))
-        }
-    }
 
     private func verified(
         _ from: SequenceNumber, _ progress: (Progress) -> Void

@@ -12,6 +12,6 @@ struct ArchiveCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ArchiveStatusCommand.self, ArchiveVerifyCommand.self, ArchiveExportCommand.self,
-            ArchiveRecoverCommand.self,
+            ArchiveRecoverCommand.self, ArchiveSetAsideCommand.self,
         ])
 }

@@ -1,0 +1,149 @@
+import LedgerArchive
+import LedgerCore
+import LedgerStore
+import LedgerTransparency
+import Logging
+import Testing
+
+/// Nothing leaves etcd that the archive did not give back, whole and right, just before (protocol.md 26).
+@Suite("Reading back before trimming")
+struct TrimReadBackTests {
+    private enum Damage: CaseIterable {
+        case lost, truncated, extended, firstByte, middleByte, lastByte, ofAnother
+    }
+
+    /// The ledger whose events are old enough, and an archive with all of it.
+    private struct Bench {
+        let ledger: PreparedLedger
+        let etcd: SimulatedEtcd
+        let archive: SimulatedArchive
+        let store: LedgerStore
+
+        init(events: UInt64, sizes: [Int]) throws {
+            ledger = try PreparedLedger.with(events: events, sizes: sizes)
+            etcd = ledger.etcd()
+            archive = ledger.archive()
+            store = LedgerStore(store: etcd, keys: ledger.keys, archived: archive)
+            let record = try ArchiveRecord(
+                location: SimulatedArchive.location, through: ledger.head)
+            etcd.put(ledger.keys.archive, record.encodedJSON())
+        }
+
+        var readBack: ArchiveReadBack {
+            let ledger = ledger
+            return ArchiveReadBack(
+                store: store, archive: archive,
+                tree: TreeReader(store: store, tree: { ledger.batches.last?.tiles }))
+        }
+
+        var trimmer: Trimmer {
+            var settings = TrimSettings(
+                location: SimulatedArchive.location, retainedEvents: TrimSettings.leastRetained)
+            settings.segmentsAtOnce = 1
+            return Trimmer(
+                settings: settings, store: store, archive: readBack, clock: NoTime(),
+                logger: Logger(label: "trimmer") { _ in SwiftLogNoOpLogHandler() },
+                isWanted: { true })
+        }
+
+        func damage(_ name: SimulatedArchive.Name, _ damage: Damage) throws {
+            var bytes = try #require(ledger.objects[name])
+            switch damage {
+            case .lost:
+                archive[name] = nil
+                return
+            case .truncated: bytes.removeLast()
+            case .extended: bytes.append(0)
+            case .firstByte: bytes[0] ^= 0x80
+            case .middleByte: bytes[bytes.count / 2] ^= 1
+            case .lastByte: bytes[bytes.count - 1] ^= 1
+            case .ofAnother:
+                switch name {
+                case .bundle(let index): bytes = try #require(ledger.objects[.bundle(index ^ 1)])
+                case .tile(let id):
+                    bytes = try #require(
+                        ledger.objects[.tile(TileID(level: 0, index: id.index ^ 1))])
+                case .segment(let number):
+                    bytes = try #require(ledger.objects[.segment(number ^ 1)])
+                }
+            }
+            archive[name] = bytes
+        }
+
+        func mend(_ name: SimulatedArchive.Name) { archive[name] = ledger.objects[name] }
+
+        var trimmed: SequenceNumber {
+            etcd.snapshot.keys[ledger.keys.archive]
+                .flatMap { try? ArchiveRecord(decodingJSON: $0.value).trimmed } ?? .zero
+        }
+    }
+
+    @Test("what is right is read back; one wrong or missing object of a segment is not")
+    func objects() async throws {
+        let bench = try Bench(events: 17_000, sizes: [700, 333, 1_024, 3])
+        let right = [
+            SegmentsDigest.ofSegment(try #require(bench.ledger.objects[.segment(0)])),
+            SegmentsDigest.ofSegment(try #require(bench.ledger.objects[.segment(1)])),
+        ]
+        #expect(try await bench.readBack.readBack(0..<2) == right)
+        let names: [SimulatedArchive.Name] = [
+            .segment(1), .bundle(16), .bundle(19), .tile(TileID(level: 0, index: 17)),
+            .tile(TileID(level: 0, index: 18)),
+        ]
+        for name in names {
+            for damage in Damage.allCases {
+                try bench.damage(name, damage)
+                await #expect(throws: LedgerStoreError.self, "\(name), \(damage)") {
+                    try await bench.readBack.readBack(1..<2)
+                }
+                bench.mend(name)
+            }
+        }
+        for name in [SimulatedArchive.Name.bundle(31), .tile(TileID(level: 0, index: 31))] {
+            try bench.damage(name, .lost)
+            await #expect(throws: LedgerStoreError.self, "\(name)") {
+                try await bench.readBack.readBack(0..<2)
+            }
+            bench.mend(name)
+        }
+        #expect(try await bench.readBack.readBack(1..<2) == [right[1]])
+    }
+
+    @Test("a tile of level 1 is read back with the events that make it full")
+    func higherTile() async throws {
+        let bench = try Bench(events: 66_000, sizes: [1_024])
+        let name = SimulatedArchive.Name.tile(TileID(level: 1, index: 0))
+        _ = try await bench.readBack.readBack(15..<16)
+        for damage in Damage.allCases {
+            try bench.damage(name, damage)
+            await #expect(throws: LedgerStoreError.self, "\(damage)") {
+                try await bench.readBack.readBack(15..<16)
+            }
+        }
+    }
+
+    @Test("one object that is missing or wrong keeps all events in etcd, until it is mended")
+    func nothingIsDeleted() async throws {
+        let bench = try Bench(events: 17_000, sizes: [700, 333, 1_024, 3])
+        let before = bench.etcd.snapshot
+        for (name, damage) in [
+            (SimulatedArchive.Name.bundle(9), Damage.lost), (.bundle(0), .middleByte),
+            (.tile(TileID(level: 0, index: 15)), .lost), (.segment(0), .lastByte),
+        ] {
+            try bench.damage(name, damage)
+            let trimmer = bench.trimmer
+            var next = TrimMachine.Action.wait(.zero)
+            for _ in 0..<40 { next = await trimmer.perform(next) }
+            #expect(bench.trimmed == .zero, "\(name), \(damage)")
+            #expect(bench.etcd.snapshot.revision == before.revision, "\(name), \(damage)")
+            #expect(trimmer.status.trouble != nil, "\(name), \(damage)")
+            bench.mend(name)
+        }
+        let trimmer = bench.trimmer
+        var next = TrimMachine.Action.wait(.zero)
+        for _ in 0..<400 { next = await trimmer.perform(next) }
+        #expect(bench.trimmed == 8_192)
+        #expect(trimmer.status.trouble == nil)
+        #expect(bench.etcd.deletable(bench.ledger.keys, trimmed: 8_192).isEmpty)
+    }
+}
