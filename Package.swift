@@ -279,6 +279,7 @@ let package = Package(
                 nioCore, grpcCore,
                 grpcTransport, grpcProtobuf,
                 protobuf, lifecycle, logging, tracing,
+                .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],
             swiftSettings: strict),
         .testTarget(

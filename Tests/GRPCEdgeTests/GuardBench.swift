@@ -25,7 +25,8 @@ struct GuardBench {
 
     init(
         limits: EdgeLimits = EdgeLimits(), direct: EdgeConfiguration.Direct? = nil,
-        keepsContext: Bool = false
+        keepsContext: Bool = false,
+        callBegan: (@Sendable (CallBegin) -> (any CallRecorder)?)? = nil
     ) throws {
         channel = EmbeddedChannel()
         table = ConnectionTable(
@@ -40,7 +41,8 @@ struct GuardBench {
                         isStreaming: true, takesMarkers: true, isSubmission: true,
                         maxMessageBytes: 100),
                 ],
-                direct: direct, keepsContext: keepsContext, callEnded: { [ends] in ends.note($0) },
+                direct: direct, keepsContext: keepsContext, callBegan: callBegan,
+                callEnded: { [ends] in ends.note($0) },
                 acceptsTimeout: { $0 == "1S" },
                 status: { refusal, _ in
                     RefusalStatus(code: 13, message: "\(refusal)", details: "AAAA")

@@ -1,4 +1,5 @@
 import HTTPTransport
+import InMemoryTracing
 import LedgerCore
 import Logging
 import OTLPExport
@@ -174,5 +175,24 @@ struct SubmissionSpansTests {
         #expect(try Traces(nil, settings: otlp, logger: logger)?.exporter != nil)
         let own = OTLPTracer(sampler: .standard) { _ in }
         #expect(try Traces(own, settings: otlp, logger: logger)?.exporter == nil)
+    }
+
+    @Test("any backend gets the spans, the one that is bootstrapped too")
+    func anyBackend() throws {
+        let backend = InMemoryTracer()
+        let traces = try withTracer(backend) {
+            try Traces(nil, settings: nil, logger: Logger(label: "test"))
+        }
+        let call = try #require(begin(try #require(traces)))
+        let submission = call.traced.received(try event(), age: .zero)
+        submission.forwarding()
+        submission.settled(.sealed(Self.seal, latency: .zero))
+        call.ended(code: 0)
+        #expect(
+            backend.finishedSpans.map(\.operationName) == [
+                "receive", "queue", "forward", "ledger.ImmutableLedger/SubmitEvent",
+            ])
+        // It knows no `traceparent`, and so nothing crosses a forward.
+        #expect(submission.traceParent.isEmpty)
     }
 }
