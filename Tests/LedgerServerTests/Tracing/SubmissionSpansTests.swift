@@ -183,7 +183,8 @@ struct SubmissionSpansTests {
         let traces = try withTracer(backend) {
             try Traces(nil, settings: nil, logger: Logger(label: "test"))
         }
-        let call = try #require(begin(try #require(traces)))
+        let opened = try #require(traces)
+        let call = try #require(begin(opened))
         let submission = call.traced.received(try event(), age: .zero)
         submission.forwarding()
         submission.settled(.sealed(Self.seal, latency: .zero))
