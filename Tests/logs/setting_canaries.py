@@ -31,6 +31,8 @@ PUBLIC_NAMES = {
     "LEDGER_PREFIX": "stands in every key of the ledger",
     "LEDGER_ALLOWED_SUBMITTERS": "are names in certificates",
     "LEDGER_ALLOWED_READERS": "are names in certificates",
+    "OTEL_SERVICE_NAME": "is told to the collector with every span",
+    "OTEL_RESOURCE_ATTRIBUTES": "are told to the collector with every span",
 }
 # Files that need not be there, so that any text is accepted as a path. No key is ever meant.
 ANY_PATH = {"LEDGER_AUDIT_LOG", "LEDGER_EXTERNAL_CHECKPOINT"}
