@@ -52,7 +52,9 @@ extension Integration {
             }
         }
 
-        @Test("a key that is encrypted later on is no question to anybody, and the last good one goes on")
+        @Test(
+            "a key that is encrypted later on is no question to anybody, and the last good one goes on"
+        )
         func neverPrompts() async throws {
             let cluster = try await EtcdCluster.start(size: 1)
             try await ended(cluster) {
