@@ -66,7 +66,7 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	.local/venv/bin/python -B Tests/projection/projection_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/archive_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/archive_s3_test.py --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B Tests/python/archive_faults_test.py --bin "$$(swift build --show-bin-path)"
+	.local/venv/bin/python -B Tests/python/archive_faults_test.py --seed 1 --bin "$$(swift build --show-bin-path)"
 	@$(MAKE) test-deploy test-backup test-clients test-fuzz test-monitoring test-logs test-traces
 	@# One process after another: simulations and starting clusters keep every processor busy, and tests with
 	@# real deadlines beside them would measure that.

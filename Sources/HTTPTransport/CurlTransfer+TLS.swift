@@ -8,8 +8,11 @@ extension CurlTransfer {
             && set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         // By default the authorities would be kept for a day after their file was replaced.
         isSet = isSet && set(CURLOPT_CA_CACHE_TIMEOUT, 300)
+        // Without a pass phrase OpenSSL asks for one at the terminal, and holds up every request meanwhile. With
+        // an empty one an encrypted key is a file that cannot be used.
+        isSet = isSet && set(CURLOPT_KEYPASSWD, "")
         // With credentials every request says for itself what counts (`takeCredentials`).
-        if settings.credentials != nil { return isSet && set(CURLOPT_KEYPASSWD, "") }
+        guard settings.credentials == nil else { return isSet }
         if let path = settings.caCertificatePath {
             // Debian's libcurl would go on believing the authorities in the system's folder beside those of the file.
             isSet = isSet && set(CURLOPT_CAINFO, path) && clear(CURLOPT_CAPATH)
@@ -18,9 +21,7 @@ extension CurlTransfer {
             isSet = isSet && set(CURLOPT_SSLCERT, path)
         }
         if let path = settings.clientKeyPath { isSet = isSet && set(CURLOPT_SSLKEY, path) }
-        // Without a pass phrase OpenSSL asks for one at the terminal, and holds up every request meanwhile. With
-        // an empty one an encrypted key is a file that cannot be used.
-        return isSet && set(CURLOPT_KEYPASSWD, "")
+        return isSet
     }
 
     /// Gives the handle what is to be shown and believed now. The handle is in no multi handle: nothing reads what it

@@ -1,3 +1,5 @@
+import TextFormats
+
 /// `ExportTraceServiceRequest` of OTLP 1.x in its JSON form: names in lowerCamelCase, ids in hex, 64-bit integers as text,
 /// enumerations as numbers.
 package struct OTLPDocument {
@@ -123,20 +125,5 @@ package struct OTLPDocument {
 
     private mutating func put(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
-    /// A JSON string (RFC 8259).
-    private mutating func quote(_ text: String) {
-        bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(byte)
-            case 0..<0x20:
-                put(byte < 0x10 ? "\\u000" : "\\u00")
-                put(String(byte, radix: 16))
-            default: bytes.append(byte)
-            }
-        }
-        bytes.append(UInt8(ascii: "\""))
-    }
+    private mutating func quote(_ text: String) { JSONString.append(text, to: &bytes) }
 }

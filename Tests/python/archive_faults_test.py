@@ -10,7 +10,6 @@ becomes honest, and everything is verified: nothing may be missing of what was a
 
 import argparse
 import contextlib
-import json
 import os
 import pathlib
 import random
@@ -25,7 +24,7 @@ from google.rpc import code_pb2
 import checking
 from checking import Unexpected, check, eventually, expect, expect_equal
 from faulty_bucket import FAULTS, FaultyBucket
-from processes import ROOT, Service, TestCluster, running_cluster
+from processes import ROOT, Service, TestCluster, running_bucket_server, running_cluster
 from stubs import messages, services
 
 ORIGIN = "ledger.example.com/faults"
@@ -303,15 +302,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--events", type=int, default=25_000)
     options = parser.parse_args()
-    # It ends when its standard input does.
-    with subprocess.Popen(
-        [ROOT / "scripts" / "s3_server.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        line = process.stdout.readline()
-        if not line:
-            sys.exit("the S3 server could not be started")
-        with running_cluster(size=1) as cluster:
-            return run(options.bin.resolve(), cluster, json.loads(line), options)
+    with running_bucket_server() as server, running_cluster(size=1) as cluster:
+        return run(options.bin.resolve(), cluster, server, options)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ its own.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import subprocess
@@ -18,7 +17,8 @@ import grpc
 
 import checking
 from checking import check, eventually, expect, expect_equal
-from processes import ROOT, Service, TestCluster, running_cluster, running_service
+from processes import ROOT, Service, TestCluster, running_bucket_server, running_cluster
+from processes import running_service
 from stubs import messages, services
 
 ORIGIN = "ledger.example.com/bucket"
@@ -114,15 +114,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bin", type=pathlib.Path, required=True, help="where ledger-service is")
     options = parser.parse_args()
-    # It ends when its standard input does.
-    with subprocess.Popen(
-        [ROOT / "scripts" / "s3_server.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        line = process.stdout.readline()
-        if not line:
-            sys.exit("the S3 server could not be started")
-        with running_cluster(size=1) as cluster:
-            return run(options.bin, cluster, json.loads(line))
+    with running_bucket_server() as server, running_cluster(size=1) as cluster:
+        return run(options.bin, cluster, server)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ tested is what is answered. What is kept in memory is measured from /proc.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -228,6 +229,19 @@ def running_cluster(size: int = 3) -> Iterator[TestCluster]:
             yield cluster
         finally:
             cluster.kill()
+
+
+@contextlib.contextmanager
+def running_bucket_server() -> Iterator[dict]:
+    """A real S3 server with what it reports of itself, until the block ends."""
+    # It ends when its standard input does.
+    with subprocess.Popen(
+        [ROOT / "scripts" / "s3_server.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        line = process.stdout.readline()
+        if not line:
+            raise Unexpected("the S3 server could not be started")
+        yield json.loads(line)
 
 
 @contextlib.contextmanager
