@@ -4,6 +4,8 @@
     python3 Tests/deploy/deploy_test.py
 """
 
+import concurrent.futures
+import io
 import json
 import os
 import pathlib
@@ -677,5 +679,23 @@ spec:
         self.assertEqual(len(self.kubectl("delete", "namespace", "immutable-ledger")), 1)
 
 
+def run_alone(name: str) -> tuple[bool, str]:
+    """Runs one test. Each has a folder and tools of its own, so that any number may run beside each other."""
+    said = io.StringIO()
+    suite = unittest.defaultTestLoader.loadTestsFromName(name, DeployTest)
+    return unittest.TextTestRunner(said).run(suite).wasSuccessful(), said.getvalue()
+
+
+def main() -> int:
+    names = unittest.defaultTestLoader.getTestCaseNames(DeployTest)
+    with concurrent.futures.ProcessPoolExecutor() as pool:
+        results = list(pool.map(run_alone, names))
+    failures = [said for succeeded, said in results if not succeeded]
+    print("".join(failures), file=sys.stderr, end="")
+    print(f"deploy.sh: {len(results)} tests, {len(failures)} failed")
+    return 1 if failures or not results else 0
+
+
 if __name__ == "__main__":
-    unittest.main()
+    # With the name of a test, that one alone: deploy_test.py DeployTest.test_no_context_at_all
+    unittest.main() if len(sys.argv) > 1 else sys.exit(main())
