@@ -172,6 +172,36 @@ struct ArchiverTests {
         }
     }
 
+    @Test(
+        "an event that only the tree contradicts is not archived, also where the archive has it as it was",
+        arguments: [0, 300])
+    func otherLeaf(there: Int) async throws {
+        try await ArchiveBench.with(events: 300) { bench, ledger in
+            // So a block ends with number 300: within a block each entry is linked to, but for the last.
+            try await bench.seal(400, with: ledger)
+            if there > 0 {
+                try await bench.publish(there)
+                await bench.round(bench.archiver(bench.objects))
+                #expect(try await bench.record()?.through == SequenceNumber(UInt64(there)))
+            }
+            let block = try #require(try await bench.stored.blocks().last { $0.number <= 300 })
+            let key = bench.stored.keys.block(SequenceNumber(block.number))
+            let payload = try #require(block.bytes.lastRange(of: Array("payload of".utf8)))
+            try await bench.stored.change(key) { $0[payload.lowerBound] ^= 1 }
+            try await bench.publish(600)
+            let archiver = bench.archiver(bench.objects)
+            await bench.round(archiver)
+            #expect(archiver.status.trouble?.code == "contradicted")
+            #expect(try await bench.record()?.through.rawValue ?? 0 == UInt64(there))
+            #expect(try await bench.objects.read(ArchiveNames.bundle(1), maximum: 1 << 20) == nil)
+            try await bench.stored.put(key, block.bytes)
+            await bench.round(archiver)
+            #expect(archiver.status.trouble == nil)
+            #expect(try await bench.faults() == [])
+            #expect(try await bench.record()?.through == 600)
+        }
+    }
+
     @Test("a ledger that is archived elsewhere is not archived here")
     func otherLocation() async throws {
         try await ArchiveBench.with(events: 300) { bench, _ in
