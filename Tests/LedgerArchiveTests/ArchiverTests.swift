@@ -63,6 +63,39 @@ struct ArchiverTests {
         }
     }
 
+    @Test("of a log whose checkpoint another archiver has put back, no partial object is removed")
+    func putBackWithPartials() async throws {
+        try await ArchiveBench.with(events: 400) { bench, _ in
+            let slow = PausingStore(around: bench.objects)
+            let (late, archiver) = (bench.archiver(slow), bench.archiver(bench.objects))
+            let partial = ArchiveNames.bundle(0, width: 200)
+            // One is paused before its checkpoint of 200 events; the other puts that, and then a larger one.
+            try await bench.publish(200)
+            slow.pause(before: "checkpoint")
+            async let paused: Void = bench.round(late)
+            await slow.waitUntilPaused()
+            for size in [200, 300] {
+                try await bench.publish(size)
+                await bench.round(archiver)
+                #expect(try await bench.faults() == [])
+            }
+            slow.resume()
+            await paused
+            let onlySetBack = ["recorded through 300, the checkpoint says 200"]
+            #expect(try await bench.faults() == onlySetBack)
+            bench.clock.advance(by: .milliseconds(601_000))
+            await archiver.removeSuperseded()
+            #expect(try await bench.faults() == onlySetBack)
+            // They go once the larger log is there again.
+            await bench.round(archiver)
+            #expect(try await bench.objects.read(partial, maximum: 1 << 20) != nil)
+            bench.clock.advance(by: .milliseconds(601_000))
+            await archiver.removeSuperseded()
+            #expect(try await bench.objects.read(partial, maximum: 1 << 20) == nil)
+            #expect(try await bench.faults() == [])
+        }
+    }
+
     @Test("a storage that fails in passing leaves a whole log at every step", arguments: 1...4)
     func passingFaults(seed: Int) async throws {
         try await ArchiveBench.with(events: 1_200) { bench, _ in
