@@ -28,8 +28,9 @@ struct TrimmingSimulationTests {
         let last = ledger.head
         let goal = SequenceNumber(
             (last.rawValue - TrimSettings.leastRetained) / 4_096 * 4_096)
-        for _ in 0..<8_000 where world.violations.isEmpty && !isDone(world, goal) {
-            await world.step()
+        // Looking whether all is done decodes every block: a hundred steps cost less.
+        for _ in 0..<80 where world.violations.isEmpty && !isDone(world, goal) {
+            for _ in 0..<100 where world.violations.isEmpty { await world.step() }
         }
         #expect(world.violations == [], "seed \(seed)")
         #expect(world.trimmed == goal, "seed \(seed): \(world.trimmerTrouble)")
