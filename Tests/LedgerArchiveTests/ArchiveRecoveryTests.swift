@@ -11,25 +11,31 @@ import Testing
 /// another prefix.
 @Suite("Verifying an archive, and recovering from it", .serialized)
 struct ArchiveRecoveryTests {
-    private static let size = 9_300
+    /// So many events are archived: two full ids segments, and a part of a third.
+    static let size = 9_300
 
-    private func withArchive(
+    /// Runs a test with a whole archive, the ledger that it is of, and a store that has nothing yet.
+    func withArchive(
         _ body: (ArchiveBench, StoredLedger, LedgerStore) async throws -> Void
     ) async throws {
         try await ArchiveBench.with(events: Self.size + 40) { bench, _ in
             try await bench.publish(Self.size)
             await bench.round(bench.archiver(bench.objects))
             #expect(try await bench.faults() == [])
-            // Nothing is under this prefix.
-            let prefix = "\(EtcdCluster.ledgers)recovered-\(UUID().uuidString)/"
-            let store = LedgerStore(
-                store: bench.stored.client, keys: LedgerKeys(prefix: prefix),
-                archived: bench.reader(bench.objects))
-            try await body(bench, bench.stored, store)
+            try await body(bench, bench.stored, freshStore(bench, bench.stored.client))
         }
     }
 
-    private func recovery(
+    /// A store under a prefix of its own, with nothing in it.
+    func freshStore(
+        _ bench: ArchiveBench, _ client: any KeyValueStore
+    ) -> LedgerStore {
+        let prefix = "\(EtcdCluster.ledgers)recovered-\(UUID().uuidString)/"
+        return LedgerStore(
+            store: client, keys: LedgerKeys(prefix: prefix), archived: bench.reader(bench.objects))
+    }
+
+    func recovery(
         _ bench: ArchiveBench, _ store: LedgerStore, retain: UInt64? = nil
     ) -> ArchiveRecovery {
         ArchiveRecovery(
@@ -47,47 +53,6 @@ struct ArchiveRecoveryTests {
             for pair in page.kvs { values[Array(pair.key.dropFirst(prefix.count))] = pair.value }
             guard let last = page.kvs.last, page.kvs.count == 200 else { return values }
             key = last.key + [0]
-        }
-    }
-
-    @Test(
-        "an archive is verified without etcd, and a changed or missing object of each kind is named"
-    )
-    func verification() async throws {
-        try await withArchive { bench, _, _ in
-            let verification = ArchiveVerification(bench.objects, keys: [bench.signer.verifier])
-            let archive = try await verification.verify().archive
-            #expect(archive.size == UInt64(Self.size))
-            #expect(archive.objectCount > 70)
-            for name in [
-                "tile/entries/000", "tile/entries/036.p/84", "tile/0/003", "tile/0/036.p/84",
-                "tile/1/000.p/36", "ids/00000000000000000001", "checkpoint",
-            ] {
-                let file = bench.folder.appending(path: name)
-                let kept = try Data(contentsOf: file)
-                // Where blocks begin, the last 512 bytes of a segment, is recorded nowhere else.
-                let last = name.hasPrefix("ids/") ? kept.count - 600 : kept.count - 2
-                for place in [0, kept.count / 2, last] {
-                    var changed = kept
-                    changed[changed.startIndex + place] ^= 0x10
-                    try changed.write(to: file)
-                    await #expect(throws: ArchiveFinding.self, "\(name), byte \(place)") {
-                        try await verification.verify()
-                    }
-                }
-                try FileManager.default.removeItem(at: file)
-                let finding = await #expect(throws: ArchiveFinding.self) {
-                    try await verification.verify()
-                }
-                if name != "checkpoint" { #expect("\(finding!)".contains(name)) }
-                try kept.write(to: file)
-            }
-            let stranger = try NoteSigner(
-                name: bench.signer.verifier.name, privateKey: Array(repeating: 8, count: 32))
-            await #expect(throws: ArchiveFinding.self) {
-                try await ArchiveVerification(bench.objects, keys: [stranger.verifier]).verify()
-            }
-            _ = try await verification.verify()
         }
     }
 
@@ -168,122 +133,6 @@ struct ArchiveRecoveryTests {
         }
     }
 
-    @Test("what is read to be written is what was verified before, or nothing of it is written")
-    func changedMeanwhile() async throws {
-        try await withArchive { bench, stored, store in
-            for prefix in ["tile/entries/", "ids/"] {
-                let lying = LyingStore(around: bench.objects, seed: 5)
-                let recovery = ArchiveRecovery(
-                    lying, keys: [bench.signer.verifier], store: store, retain: nil)
-                let error = await #expect(throws: RecoveryError.self, "\(prefix)") {
-                    try await recovery.run(
-                        confirm: { _ in
-                            var faults = LyingStore.Faults([.flippedBit: 1])
-                            faults.prefix = prefix
-                            lying.faults = faults
-                            return true
-                        }, progress: { _ in })
-                }
-                guard case .archive(.wrong)? = error else {
-                    Issue.record("\(prefix): \(String(describing: error))")
-                    continue
-                }
-                let observation = try await store.observe().observation
-                #expect(observation == .empty, "\(prefix)")
-            }
-        }
-    }
-
-    @Test(
-        "what an archiver left whose events etcd has lost blocks archiving, until it is set aside; what is covered is not touched"
-    )
-    func leftovers() async throws {
-        try await ArchiveBench.with(events: 9_000) { bench, ledger in
-            try await bench.publish(8_300)
-            let archiver = bench.archiver(bench.objects)
-            await bench.round(archiver)
-            let kept = try bench.expected(8_300)
-            // Written for a checkpoint of 12,400 events that never came, of which this etcd knows nothing.
-            let lost = [
-                "ids/00000000000000000002", "tile/0/032", "tile/0/033", "tile/0/048.p/112",
-                "tile/1/000.p/48", "tile/entries/032", "tile/entries/033",
-                "tile/entries/048.p/112",
-            ]
-            for name in lost {
-                #expect(
-                    try await bench.objects.putIfAbsent(ObjectName(name), Array(name.utf8))
-                        == .created)
-            }
-            try await bench.seal(3_500, with: ledger)
-            for size in [8_704, 12_400] {
-                try await bench.publish(size)
-                await bench.round(archiver)
-                #expect(archiver.status.trouble?.code == "other_bytes", "\(size)")
-                #expect("\(archiver.status.trouble!)".contains("ledgerctl archive set-aside"))
-            }
-            #expect(try await bench.record()?.through == 8_300)
-            // A store of which no replica seals, with the same record.
-            let prefix = "\(EtcdCluster.ledgers)aside-\(UUID().uuidString)/"
-            let store = LedgerStore(
-                store: bench.stored.client, keys: LedgerKeys(prefix: prefix))
-            let record = try #require(try await bench.record())
-            _ = await store.putArchive(record, replacing: nil, timeout: .seconds(10))
-            let command = ArchiveSetAside(
-                bench.objects, keys: [bench.signer.verifier], store: store)
-            var planned: [String] = []
-            let refused = try await command.run(into: "1", waiting: { _ in }) { plan in
-                #expect(plan.size == 8_300)
-                planned = plan.names.map(\.text)
-                return false
-            }
-            #expect(refused == nil)
-            // What the archiver itself has written beyond, before it found the first of them, goes too.
-            #expect(Set(planned).isSuperset(of: lost))
-            #expect(planned.allSatisfy { kept[$0] == nil })
-            let moved = try await command.run(into: "1", waiting: { _ in }) { _ in true }
-            #expect(moved?.names.map(\.text) == planned)
-            for name in lost {
-                let there = try await bench.objects.read(ObjectName(name), maximum: 1 << 20)
-                let aside = try await bench.objects.read(
-                    ObjectName("aside/1/\(name)"), maximum: 1 << 20)
-                #expect(there == nil && aside == Array(name.utf8))
-            }
-            #expect(try await bench.faults() == [])
-            #expect(try await command.run(into: "2", waiting: { _ in }) { _ in true }?.names == [])
-            await bench.round(archiver)
-            #expect(archiver.status.trouble == nil)
-            #expect(try await bench.record()?.through == 12_400)
-            #expect(try await bench.faults() == [])
-
-            // A late archiver has put a smaller checkpoint back: what etcd records as archived stays.
-            let raised = try #require(try await bench.record())
-            _ = await store.putArchive(
-                raised, replacing: try await store.archive(), timeout: .seconds(10))
-            try await bench.objects.replace(
-                ArchiveNames.checkpoint, with: bench.note(8_300).encoded())
-            let after = try await command.run(into: "3", waiting: { _ in }) { _ in true }
-            #expect(after?.size == 12_400 && after?.names == [])
-        }
-    }
-
-    @Test("an object is behind a size where it has anything of a later event")
-    func behind() throws {
-        let cases: [(String, UInt64, Bool)] = [
-            ("checkpoint", 0, false), ("ids/00000000000000000000", 4_095, true),
-            ("ids/00000000000000000000", 4_096, false), ("tile/entries/000", 255, true),
-            ("tile/entries/000", 256, false), ("tile/entries/001.p/4", 259, true),
-            ("tile/entries/001.p/4", 260, false), ("tile/0/001.p/4", 259, true),
-            ("tile/0/001.p/4", 260, false), ("tile/1/000.p/2", 511, true),
-            ("tile/1/000.p/2", 512, false), ("tile/1/000", 65_535, true),
-            ("tile/1/000", 65_536, false), ("tile/0/x072/x057/x594/x037/927/935", .max, true),
-        ]
-        for (text, size, isBehind) in cases {
-            let object = ArchiveObject(try ObjectName(text))
-            // Where the name is none, nothing touches it.
-            #expect(object?.isBehind(size) ?? isBehind == isBehind, "\(text), \(size)")
-        }
-    }
-
     @Test(
         "another past, a store that is ahead, and a replica that holds the hint end it before anything is written"
     )
@@ -308,15 +157,6 @@ struct ArchiveRecoveryTests {
             #expect("\(error!)".contains("file:///elsewhere"))
             #expect(try await store.observe().observation == .empty)
         }
-    }
-
-    /// A store under a prefix of its own.
-    private func freshStore(
-        _ bench: ArchiveBench, _ client: any KeyValueStore
-    ) -> LedgerStore {
-        let prefix = "\(EtcdCluster.ledgers)recovered-\(UUID().uuidString)/"
-        return LedgerStore(
-            store: client, keys: LedgerKeys(prefix: prefix), archived: bench.reader(bench.objects))
     }
 
     @Test(
@@ -451,66 +291,6 @@ struct ArchiveRecoveryTests {
             }
             #expect(plan?.size == UInt64(Self.size))
             #expect(waited > 0)
-        }
-    }
-
-    @Test("protocol.md 27: what has changed since it was verified is not written")
-    func changedSince() async throws {
-        try await withArchive { bench, _, _ in
-            // A payload that no later entry of its bundle is linked to, and where a block begins.
-            let changes: [(String, (Data) -> Int)] = [
-                (
-                    "tile/entries/036.p/84",
-                    { data in data.lastRange(of: Data("payload of".utf8))?.lowerBound ?? 0 }
-                ), ("ids/00000000000000000001", { data in data.count - 100 }),
-            ]
-            for (name, place) in changes {
-                let store = freshStore(bench, bench.stored.client)
-                let file = bench.folder.appending(path: name)
-                let right = try Data(contentsOf: file)
-                await #expect(throws: RecoveryError.self, "\(name)") {
-                    try await recovery(bench, store).run(
-                        confirm: { _ in
-                            var changed = right
-                            changed[changed.startIndex + place(right)] ^= 1
-                            try changed.write(to: file)
-                            return true
-                        }, progress: { _ in })
-                }
-                #expect(
-                    try await store.observe().observation.head.sequence.rawValue
-                        < UInt64(Self.size))
-                try right.write(to: file)
-                // What was written until then is right.
-                let plan = try await recovery(bench, store).run(
-                    confirm: { _ in true }, progress: { _ in })
-                #expect(plan?.size == UInt64(Self.size))
-            }
-        }
-    }
-
-    @Test("a copy never takes the place of a larger one")
-    func copies() async throws {
-        try await ArchiveBench.with(events: 600) { bench, _ in
-            let folders = try ["older", "newer"].map { name in
-                let folder = bench.folder.appending(path: "~\(name)")
-                try FileManager.default.createDirectory(
-                    at: folder, withIntermediateDirectories: true)
-                return FolderStore(path: folder.path)
-            }
-            for (size, target) in zip([300, 600], folders) {
-                try await bench.publish(size)
-                await bench.round(bench.archiver(bench.objects))
-                _ = try await ArchiveCopy(
-                    from: bench.objects, to: target, keys: [bench.signer.verifier]
-                ).run(copied: { _, _ in }, verified: { _, _ in })
-            }
-            let copy = ArchiveCopy(
-                from: folders[0], to: folders[1], keys: [bench.signer.verifier])
-            await #expect(throws: ArchiveFinding.self) {
-                try await copy.run(copied: { _, _ in }, verified: { _, _ in })
-            }
-            #expect(try await bench.checkpoint(folders[1]).read()?.checkpoint.size == 600)
         }
     }
 }

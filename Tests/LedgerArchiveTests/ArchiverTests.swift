@@ -63,6 +63,39 @@ struct ArchiverTests {
         }
     }
 
+    @Test("of a log whose checkpoint another archiver has put back, no partial object is removed")
+    func putBackWithPartials() async throws {
+        try await ArchiveBench.with(events: 400) { bench, _ in
+            let slow = PausingStore(around: bench.objects)
+            let (late, archiver) = (bench.archiver(slow), bench.archiver(bench.objects))
+            let partial = ArchiveNames.bundle(0, width: 200)
+            // One is paused before its checkpoint of 200 events; the other puts that, and then a larger one.
+            try await bench.publish(200)
+            slow.pause(before: "checkpoint")
+            async let paused: Void = bench.round(late)
+            await slow.waitUntilPaused()
+            for size in [200, 300] {
+                try await bench.publish(size)
+                await bench.round(archiver)
+                #expect(try await bench.faults() == [])
+            }
+            slow.resume()
+            await paused
+            let onlySetBack = ["recorded through 300, the checkpoint says 200"]
+            #expect(try await bench.faults() == onlySetBack)
+            bench.clock.advance(by: .milliseconds(601_000))
+            await archiver.removeSuperseded()
+            #expect(try await bench.faults() == onlySetBack)
+            // They go once the larger log is there again.
+            await bench.round(archiver)
+            #expect(try await bench.objects.read(partial, maximum: 1 << 20) != nil)
+            bench.clock.advance(by: .milliseconds(601_000))
+            await archiver.removeSuperseded()
+            #expect(try await bench.objects.read(partial, maximum: 1 << 20) == nil)
+            #expect(try await bench.faults() == [])
+        }
+    }
+
     @Test("a storage that fails in passing leaves a whole log at every step", arguments: 1...4)
     func passingFaults(seed: Int) async throws {
         try await ArchiveBench.with(events: 1_200) { bench, _ in
@@ -169,6 +202,36 @@ struct ArchiverTests {
             }
             await bench.round(bench.archiver(bench.objects))
             #expect(try await bench.faults() == [])
+        }
+    }
+
+    @Test(
+        "an event that only the tree contradicts is not archived, also where the archive has it as it was",
+        arguments: [0, 300])
+    func otherLeaf(there: Int) async throws {
+        try await ArchiveBench.with(events: 300) { bench, ledger in
+            // So a block ends with number 300: within a block each entry is linked to, but for the last.
+            try await bench.seal(400, with: ledger)
+            if there > 0 {
+                try await bench.publish(there)
+                await bench.round(bench.archiver(bench.objects))
+                #expect(try await bench.record()?.through == SequenceNumber(UInt64(there)))
+            }
+            let block = try #require(try await bench.stored.blocks().last { $0.number <= 300 })
+            let key = bench.stored.keys.block(SequenceNumber(block.number))
+            let payload = try #require(block.bytes.lastRange(of: Array("payload of".utf8)))
+            try await bench.stored.change(key) { $0[payload.lowerBound] ^= 1 }
+            try await bench.publish(600)
+            let archiver = bench.archiver(bench.objects)
+            await bench.round(archiver)
+            #expect(archiver.status.trouble?.code == "contradicted")
+            #expect(try await bench.record()?.through.rawValue ?? 0 == UInt64(there))
+            #expect(try await bench.objects.read(ArchiveNames.bundle(1), maximum: 1 << 20) == nil)
+            try await bench.stored.put(key, block.bytes)
+            await bench.round(archiver)
+            #expect(archiver.status.trouble == nil)
+            #expect(try await bench.faults() == [])
+            #expect(try await bench.record()?.through == 600)
         }
     }
 

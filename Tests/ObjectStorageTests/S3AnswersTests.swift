@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 import TestSupport
 import Testing
@@ -303,6 +304,68 @@ struct S3AnswersTests {
         let name = try ObjectName("a")
         #expect(await error { _ = try await store.read(name, maximum: 9) }?.kind == .notAllowed)
         // Those of a setting are the same, and not tried twice.
+        #expect(peer.requests.count == 1)
+    }
+
+    @Test("credentials that were replaced since they were refused are tried at once")
+    func replacedCredentials() async throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appending(path: "ledger-replaced-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let id = folder.appending(path: "id")
+        let file = folder.appending(path: "secret")
+        try Data("old-id".utf8).write(to: id)
+        try Data(secret.utf8).write(to: file)
+        let (store, peer) = try scripted(
+            {
+                $0.credentials = .files(
+                    accessKey: id.path, secretKey: file.path, sessionToken: nil)
+                $0.retries.maxAttempts = 1
+            },
+            answering: { _, request in
+                guard request.head.contains("Credential=old-id/") else { return .answer(200, "x") }
+                try? Data("new-id".utf8).write(to: id)
+                return .answer(400, Self.refusal("ExpiredToken"))
+            })
+        defer { peer.stop() }
+        #expect(try await store.read(ObjectName("a"), maximum: 9) == Array("x".utf8))
+        #expect(peer.requests.count == 2)
+    }
+
+    @Test("the token of a session is sent, and signed")
+    func sessionToken() async throws {
+        let (store, peer) = try scripted(
+            {
+                $0.credentials = .fixed(
+                    S3Credentials(accessKey: "id", secretKey: secret, sessionToken: "the-token"))
+            }, answering: { _, _ in .answer(200, "x") })
+        defer { peer.stop() }
+        #expect(try await store.read(ObjectName("a"), maximum: 9) == Array("x".utf8))
+        let head = peer.requests[0].head.lowercased()
+        #expect(head.contains("\r\nx-amz-security-token: the-token"))
+        #expect(
+            head.contains("signedheaders=host;x-amz-content-sha256;x-amz-date;x-amz-security-token")
+        )
+    }
+
+    @Test("a store that wants to be left alone for longer than there is time is not asked again")
+    func retryAfter() async throws {
+        let (store, peer) = try scripted(
+            {
+                $0.retries.longestPause = .seconds(300)
+                $0.totalTimeout = .seconds(200)
+            },
+            answering: { number, _ in
+                number == 0
+                    ? .answer(503, Self.refusal("SlowDown"), headers: ["Retry-After: 250"])
+                    : .answer(200, "x")
+            })
+        defer { peer.stop() }
+        let name = try ObjectName("a")
+        let failure = await error { _ = try await store.read(name, maximum: 9) }
+        #expect(failure?.kind == .unavailable)
+        #expect(failure?.message.contains("after 1 attempts") == true)
         #expect(peer.requests.count == 1)
     }
 

@@ -19,17 +19,10 @@ struct ArchiverFaultTableTests {
         "protocol.md 26: at every moment the archive is a whole log of the size that its checkpoint states",
         arguments: ScriptedObjects.Fault.allCases)
     func table(fault: ScriptedObjects.Fault) async throws {
-        let bench = try await FaultBench(Self.sizes)
-        try await bench.learn(Self.sizes)
-        bench.publish(4_000)
-        await bench.round()
-        let start = bench.objects.contents
-        let etcd = bench.etcd.snapshot
+        let bench = try await FaultBench.archived(Self.sizes)
         var call = 0
         while true {
-            bench.objects.contents = start
-            bench.etcd.snapshot = etcd
-            bench.publish(4_200)
+            bench.again()
             bench.objects.script((call, fault))
             let archiver = bench.archiver()
             await bench.round(archiver)
@@ -59,16 +52,9 @@ struct ArchiverFaultTableTests {
         "whoever is killed in the middle of a round, and whatever was sealed meanwhile, the next one finds nothing in its way"
     )
     func killedAndOvertaken() async throws {
-        let bench = try await FaultBench(Self.sizes)
-        try await bench.learn(Self.sizes)
-        bench.publish(4_000)
-        await bench.round()
-        let start = bench.objects.contents
-        let etcd = bench.etcd.snapshot
+        let bench = try await FaultBench.archived(Self.sizes)
         for call in 0..<20 {
-            bench.objects.contents = start
-            bench.etcd.snapshot = etcd
-            bench.publish(4_200)
+            bench.again()
             bench.objects.script((call, .killedAfter))
             await bench.round()
             bench.objects.script(nil)
@@ -81,17 +67,10 @@ struct ArchiverFaultTableTests {
 
     @Test("an archiver that another one overtakes between any two of its calls does no harm")
     func overtaken() async throws {
-        let bench = try await FaultBench(Self.sizes)
-        try await bench.learn(Self.sizes)
-        bench.publish(4_000)
-        await bench.round()
-        let start = bench.objects.contents
-        let etcd = bench.etcd.snapshot
+        let bench = try await FaultBench.archived(Self.sizes)
         var smaller = 0
         for call in 0..<20 {
-            bench.objects.contents = start
-            bench.etcd.snapshot = etcd
-            bench.publish(4_200)
+            bench.again()
             bench.objects.script(nil)
             bench.objects.interrupt(before: call) {
                 bench.publish(4_400)
@@ -142,7 +121,10 @@ private final class FaultBench: Sendable {
     let objects = ScriptedObjects()
     let signer: NoteSigner
     private let time = SteppedTime()
+    private let sizes: [UInt64]
     private let notes: [UInt64: [UInt8]]
+    /// What the storage and etcd had when the archive had its first size.
+    private let start = Mutex<([ObjectName: [UInt8]], SimulatedEtcd.Contents)?>(nil)
     /// The objects of a whole log of each size, each verified by itself.
     private let whole = Mutex<[UInt64: [ObjectName: [UInt8]]]>([:])
     private let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -150,6 +132,7 @@ private final class FaultBench: Sendable {
     init(_ sizes: [UInt64]) async throws {
         let ledger = try PreparedLedger.with(events: 4_500, sizes: [30, 1, 700, 333])
         self.ledger = ledger
+        self.sizes = sizes
         etcd = ledger.etcd()
         let store = LedgerStore(store: etcd, keys: ledger.keys)
         self.store = store
@@ -162,6 +145,25 @@ private final class FaultBench: Sendable {
                 .encoded()
         }
         self.notes = notes
+    }
+
+    /// One whose archive has the first of the sizes, and that knows what belongs to each.
+    static func archived(_ sizes: [UInt64]) async throws -> FaultBench {
+        let bench = try await FaultBench(sizes)
+        try await bench.learn(sizes)
+        bench.publish(sizes[0])
+        await bench.round()
+        let now = (bench.objects.contents, bench.etcd.snapshot)
+        bench.start.withLock { $0 = now }
+        return bench
+    }
+
+    /// Everything is as it was when the archive had its first size, and the second one is signed.
+    func again() {
+        guard let (contents, snapshot) = start.withLock({ $0 }) else { return }
+        objects.contents = contents
+        etcd.snapshot = snapshot
+        publish(sizes[1])
     }
 
     /// Archives every size for itself, and verifies it: what is there then is what must be there at that size.

@@ -53,6 +53,35 @@ def eventually(condition: Callable[[], Any], message: str, seconds: float = 15) 
         time.sleep(0.05)
 
 
+class Standstill:
+    """For waits that last as long as anything goes on: numbers that grow while it does.
+
+    A limit for the whole wait would say how fast the machine is. This one says that nothing moves any more.
+    """
+
+    def __init__(self, seconds: float):
+        """
+        :param seconds: how long none of the numbers may grow
+        """
+        self.seconds = seconds
+        # By name: the largest that was seen, and since when.
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    def look(self, **numbers: float) -> None:
+        """Takes what the numbers are now; fails where none has grown for the time, and says so of each."""
+        now = time.monotonic()
+        for name, number in numbers.items():
+            # Who was started again counts from the beginning, which is no growth.
+            if name not in self._seen or number > self._seen[name][0]:
+                self._seen[name] = (number, now)
+        if now - max(since for _, since in self._seen.values()) >= self.seconds:
+            stood = ", ".join(
+                f"{name} at {number:.0f} for {now - since:.0f} s"
+                for name, (number, since) in self._seen.items()
+            )
+            raise Unexpected(f"nothing moves any more: {stood}")
+
+
 def run_checks(context: Any) -> int:
     """Runs every registered check in order of registration; returns the exit status."""
     failed = 0

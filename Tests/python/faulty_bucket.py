@@ -34,6 +34,8 @@ FAULTS = {
     "DELETE": {"dropped": 20, "answer lost": 20, "busy": 10, "not done": 50},
 }  # fmt: skip
 LONGEST_DELAY = 0.6
+# Every so many requests of a kind, a fault of that kind has its turn that did not come up yet.
+TURN = 20
 
 
 def document(code: str) -> bytes:
@@ -52,6 +54,7 @@ class FaultyBucket:
         # Set: nothing goes wrong any more.
         self.honest = threading.Event()
         self.counts: collections.Counter[str] = collections.Counter()
+        self._asked: collections.Counter[str] = collections.Counter()
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         # What each object was, version after version; and one lock for the puts of each.
@@ -81,14 +84,25 @@ class FaultyBucket:
         if self.honest.is_set():
             return None
         with self._lock:
-            place = self._random.randrange(1000)
-            for fault, rate in FAULTS.get(method, {}).items():
-                if place < rate:
-                    if fault == "old" and len(self._versions[path]) < 2:
-                        return None
-                    self.counts[f"{method} {fault}"] += 1
-                    return fault
-                place -= rate
+            rates = dict(FAULTS.get(method, {}))
+            if len(self._versions.get(path, [])) < 2:
+                rates.pop("old", None)
+            chosen = self._by_chance(rates)
+            # What chance has left out has its turn: a run that is soon over has seen everything as well.
+            self._asked[method] += 1
+            if chosen is None and self._asked[method] % TURN == 0:
+                never = (fault for fault in rates if not self.counts[f"{method} {fault}"])
+                chosen = next(never, None)
+            if chosen:
+                self.counts[f"{method} {chosen}"] += 1
+            return chosen
+
+    def _by_chance(self, rates: dict[str, int]) -> str | None:
+        place = self._random.randrange(1000)
+        for fault, rate in rates.items():
+            if place < rate:
+                return fault
+            place -= rate
         return None
 
     def number(self, bound: int) -> int:

@@ -128,18 +128,19 @@ package struct TrimMachine: Sendable {
 
     // MARK: Raising
 
-    /// The objects were read back, and are what is in etcd: the digests of these segments.
+    /// The objects were read back, and are what is in etcd: the digests of the first of these segments, or of all.
     package mutating func haveReadBack(_ digests: [Digest]) -> Action {
         guard case .readingBack(let view, let segments) = state, let archive = view.archive,
-            digests.count == segments.count
+            (1...segments.count).contains(digests.count)
         else { return rest() }
+        let end = segments.lowerBound + UInt64(digests.count)
         var digest = view.digest
         for segment in digests { digest.append(segment) }
         do throws(FormatError) {
             let trim = LedgerStore.Trim(
                 record: try ArchiveRecord(
                     location: archive.record.location, through: archive.record.through,
-                    trimmed: SequenceNumber(segments.upperBound * ArchiveRecord.trimStep)),
+                    trimmed: SequenceNumber(end * ArchiveRecord.trimStep)),
                 digest: digest, replacing: archive, replacedDigest: view.digestRevision,
                 format: view.format)
             state = .raising(view)

@@ -6,8 +6,9 @@ package import LedgerTransparency
 package protocol TrimReadBack: Sendable {
     /// Reads everything that some ids segments' events leave in the archive, from the archive itself and from no cache.
     ///
-    /// - Returns: the digest of each segment.
-    /// - Throws: where an object is missing, or is not what etcd has and the ledger's tree commits to.
+    /// - Returns: the digest of each segment, up to the first of which an object is missing, or is not what etcd has and
+    ///   the ledger's tree commits to.
+    /// - Throws: where that is the very first.
     func readBack(_ segments: Range<UInt64>) async throws(LedgerStoreError) -> [Digest]
 }
 
@@ -37,7 +38,15 @@ package struct ArchiveReadBack: TrimReadBack {
 
     package func readBack(_ segments: Range<UInt64>) async throws(LedgerStoreError) -> [Digest] {
         var digests: [Digest] = []
-        for number in segments { digests.append(try await readBack(segment: number)) }
+        for number in segments {
+            do throws(LedgerStoreError) {
+                digests.append(try await readBack(segment: number))
+            } catch {
+                // What comes before it need not wait for it. The next round begins with it, and says what is wrong.
+                guard !digests.isEmpty else { throw error }
+                return digests
+            }
+        }
         return digests
     }
 
