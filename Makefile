@@ -151,6 +151,7 @@ test-logs: ## check what running services write: per call, in the audit log, wit
 .PHONY: test-traces
 test-traces: ## check the spans that running replicas send to a small collector
 	.local/venv/bin/python -B Tests/traces/traces_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)
+	.local/venv/bin/python -B Tests/traces/collector_tls_test.py --bin "$$(swift build --show-bin-path)"
 
 .PHONY: test-fuzz
 test-fuzz: ## attack every port of a service for 20 s; OPTIONS="--help" tells of more

@@ -62,7 +62,7 @@ package final class OTLPExporter: Service, Sendable {
     package init(_ settings: OTLPSettings, logger: Logger) throws(TransportUnusable) {
         var transportSettings = TransportSettings(threadName: "traces")
         transportSettings.protocols = .httpAndHTTPS
-        transportSettings.caCertificatePath = settings.caCertificatePath
+        transportSettings.credentials = settings.credentials
         transportSettings.maxConnections = 1
         transportSettings.maxIdleConnections = 1
         transportSettings.maxWaitingRequests = 1

@@ -6,8 +6,9 @@ package struct OTLPSettings: Sendable, CustomStringConvertible {
     package var endpoint: HTTPLocation
     /// Sent with every request. A secret: nothing shows them.
     package var headers: [HTTPField] = []
-    /// PEM file of the only authorities that may have signed the collector's certificate; nil for the system's.
-    package var caCertificatePath: String?
+    /// Who may have signed the collector's certificate, and what it is shown; nil believes the system's authorities,
+    /// and shows nothing.
+    package var credentials: TransportCredentials?
     /// After so long a request has failed.
     package var timeout = Duration.seconds(10)
     /// So long spans wait for company at most.

@@ -36,14 +36,62 @@ struct CallMeasureTests {
         #expect(told(bench) == ["\(isKnown ? path : "other") 13"])
     }
 
-    @Test("as cancelled where the caller leaves without an answer")
-    func left() throws {
+    /// How far a request got before its caller left.
+    enum Progress: CaseIterable {
+        case headers, halfAPrefix, halfAMessage, whole
+
+        func send(to bench: GuardBench, _ path: String) throws {
+            try bench.send(GuardBench.headers(path))
+            let message = Wire.message([1, 2, 3, 4])
+            switch self {
+            case .headers: break
+            case .halfAPrefix: try bench.send(Array(message.prefix(3)))
+            case .halfAMessage: try bench.send(Array(message.prefix(7)))
+            case .whole: try bench.send(message, endStream: true)
+            }
+        }
+    }
+
+    static let everyWay = [
+        GuardBench.unary, GuardBench.stream, GuardBench.unarySubmission, GuardBench.submission,
+    ]
+
+    @Test(
+        "as cancelled where the caller resets the call, or is gone with its connection, wherever its request was",
+        arguments: Progress.allCases, everyWay)
+    func left(progress: Progress, path: String) throws {
+        for isReset in [true, false] {
+            for isDirect in [true, false] {
+                let service = EdgeConfiguration.Direct(
+                    unaryPath: GuardBench.unarySubmission, streamPath: GuardBench.submission
+                ) { _ in DirectService(stream: { _ in }) }
+                let bench = try GuardBench(direct: isDirect ? service : nil)
+                try progress.send(to: bench, path)
+                #expect(bench.ends.all.isEmpty)
+                if isReset {
+                    #expect(bench.connection.reset(1))
+                } else {
+                    bench.loseConnection()
+                }
+                // Whoever serves the call may take its end for a failure, and say so too late.
+                _ = try? bench.channel.writeOutbound(
+                    HTTP2Frame.FramePayload.headers(
+                        .init(headers: ["grpc-status": "13"], endStream: true)))
+                bench.channel.embeddedEventLoop.run()
+                #expect(told(bench) == ["\(path) 1"], "reset: \(isReset), direct: \(isDirect)")
+            }
+        }
+    }
+
+    @Test("as cut off where the port itself closes a call without an answer")
+    func closed() throws {
         let bench = try GuardBench()
         try bench.send(GuardBench.headers(GuardBench.stream))
         bench.channel.close(promise: nil)
         bench.channel.embeddedEventLoop.run()
-        #expect(bench.ends.all.count == 1)
-        #expect(bench.ends.all.first?.path == GuardBench.stream)
+        // What the bench says of every refusal.
+        #expect(told(bench) == ["\(GuardBench.stream) 13"])
+        #expect(bench.table.statistics.refused(.cutOff) == 1)
     }
 
     @Test("as unknown where what is answered is no code of gRPC", arguments: ["17", "-1", "x", ""])

@@ -16,6 +16,8 @@ struct GuardBench {
     let table: ConnectionTable
     let connection: ConnectionGuard
     let channel: EmbeddedChannel
+    /// What is tested.
+    let call: CallGuard
 
     /// How the call ended, once it has.
     let ends = CallEnds()
@@ -49,13 +51,9 @@ struct GuardBench {
                 }), on: channel.eventLoop)
         connection = ConnectionGuard(table: table, socket: SocketHandle())
         parent = EmbeddedChannel(handler: connection)
-        try call()
+        call = CallGuard(stream: 1, table: table, connection: connection)
+        try channel.pipeline.syncOperations.addHandler(call)
         _ = try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-    }
-
-    private func call() throws {
-        try channel.pipeline.syncOperations.addHandler(
-            CallGuard(stream: 1, table: table, connection: connection))
     }
 
     static func headers(
@@ -79,6 +77,11 @@ struct GuardBench {
         try channel.writeInbound(
             HTTP2Frame.FramePayload.data(
                 .init(data: .byteBuffer(ByteBuffer(bytes: bytes)), endStream: endStream)))
+    }
+
+    /// The connection is gone, and the call's channel with it: nobody behind the guard has closed it.
+    func loseConnection() {
+        call.context?.close(promise: nil)
     }
 
     /// What the library was handed since it was asked last.

@@ -11,6 +11,8 @@ import argparse
 import copy
 import importlib.util
 import pathlib
+import socket
+import struct
 import subprocess
 import sys
 import urllib.request
@@ -20,12 +22,13 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "Tests/python"), str(ROOT / "scripts")]
+sys.path[:0] = [str(ROOT / "Tests/python"), str(ROOT / "Tests/fuzz"), str(ROOT / "scripts")]
 
-from checking import check, expect, expect_equal, run_checks  # noqa: E402
+from checking import check, eventually, expect, expect_equal, run_checks  # noqa: E402
 from ledger import Ledger  # noqa: E402
 from processes import running_cluster, running_service  # noqa: E402
 from prometheus import tool  # noqa: E402
+from wire import RST_STREAM, Wire, call_headers, frame, message  # noqa: E402
 
 FOLDER = ROOT / "k8s/monitoring"
 OPEN = "application/openmetrics-text"
@@ -83,6 +86,17 @@ class Context:
     def text(self, index: int = 0) -> str:
         return page(f"http://{self.services[index].admin}/metrics")[1]
 
+    def families(self, index: int = 0) -> dict:
+        return {family.name: family for family in text_string_to_metric_families(self.text(index))}
+
+    def calls(self, index: int = 0) -> dict[tuple[str, str], float]:
+        """How many calls have ended, by method and code."""
+        return {
+            (sample.labels["rpc_method"], sample.labels["rpc_response_status_code"]): sample.value
+            for sample in self.families(index)["rpc_server_call_duration_seconds"].samples
+            if sample.name.endswith("_count")
+        }
+
 
 @check("alerts are rules that promtool reads, and its tests of them pass")
 def rules(context: Context) -> None:
@@ -133,18 +147,14 @@ def promised(context: Context) -> None:
 
 @check("submissions are counted by outcome, and calls by method and code, with one name for all unknown methods")
 def counted(context: Context) -> None:
-    families = {family.name: family for family in text_string_to_metric_families(context.text())}
+    families = context.families()
     outcomes = {
         sample.labels["outcome"]: sample.value for sample in families["ledger_submissions"].samples
     }
     for outcome in ["sealed", "duplicate", "conflicting", "invalid"]:
         expect(outcomes[outcome] >= 1, f"{outcome}: {outcomes}")
     expect_equal("unknown outcomes", outcomes["unknown"], 0)
-    calls = {
-        (sample.labels["rpc_method"], sample.labels["rpc_response_status_code"]): sample.value
-        for sample in families["rpc_server_call_duration_seconds"].samples
-        if sample.name.endswith("_count")
-    }
+    calls = context.calls()
     submit = "ledger.ImmutableLedger/SubmitEvent"
     expect(calls[submit, "OK"] >= 1, f"{calls}")
     expect_equal("refused duplicates and conflicts", calls[submit, "ALREADY_EXISTS"], 2)
@@ -152,6 +162,45 @@ def counted(context: Context) -> None:
     expect_equal("reads of nothing", calls["ledger.ImmutableLedger/GetEvent", "NOT_FOUND"], 1)
     expect_equal("unknown methods", calls["_OTHER", "UNIMPLEMENTED"], 5)
     expect(not any("nobody" in method for method, _ in calls), f"{calls}")
+
+
+def reset(wire: Wire) -> None:
+    wire.send(frame(RST_STREAM, 0, 1, struct.pack(">I", 8)))
+    expect(wire.ping(), "the connection is closed with the call")
+
+
+def vanish(wire: Wire) -> None:
+    """Closes the connection with a reset of TCP."""
+    wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wire.socket.close()
+
+
+def hang_up(wire: Wire) -> None:
+    wire.socket.close()
+
+
+@check("callers who leave in the middle of a request are counted as CANCELLED, wherever they were and however they left")
+def left(context: Context) -> None:
+    half = message(b"x" * 100)[:50]
+    methods = [f"ledger.ImmutableLedger/{name}" for name in ["SubmitEvent", "SubmitEvents", "GetEvent", "ListEvents"]]
+    # The second replica: on the first one calls were counted before.
+    port, before = context.services[1].port, context.calls(1)
+    ways = [(leave, sent) for leave in [reset, vanish, hang_up] for sent in [b"", half[:3], half]]
+    for method in methods:
+        for leave, sent in ways:
+            with Wire(port) as wire:
+                wire.open(1, call_headers(f"/{method}"))
+                wire.data(1, sent, end=False)
+                expect(wire.ping(), "the service reads")
+                expect(not wire.answer(1).over, f"{method}: {wire.answer(1)}")
+                leave(wire)
+
+    def ended() -> dict:
+        return {key: count - before.get(key, 0) for key, count in context.calls(1).items() if key[0] in methods}
+
+    eventually(lambda: sum(ended().values()) >= len(methods) * len(ways), "every call has ended", 60)
+    expect_equal("calls by code", {key: count for key, count in ended().items() if count},
+                 {(method, "CANCELLED"): len(ways) for method in methods})  # fmt: skip
 
 
 @check("queue and commit are measured, the newest seal has a time, certificates an end")

@@ -7,9 +7,10 @@ from typing import Any
 
 from manifests import Manifests, Pod, title
 
-# Labels that the owner of another namespace sets to be let in.
+# Labels that the owner of another namespace sets to be let in, or to be spoken to.
 NAMESPACE_LABELS = (
     {"immutable-ledger/caller": "true"},
+    {"immutable-ledger/collector": "true"},
     {"immutable-ledger/monitoring": "true"},
     {"immutable-ledger/reader": "true"},
 )

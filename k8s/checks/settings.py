@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from certificates import covers
 from manifests import Manifests, Pod
@@ -92,6 +93,7 @@ def check_ledger(manifests: Manifests, pod: Pod) -> Iterator[str]:
     if pod.ports != expected:
         yield f"{pod.name}: its ports are not {expected}"
     yield from check_archive(pod, settings)
+    yield from check_traces(manifests, pod, settings)
     if settings.get("LEDGER_BIND_ADDRESS", "::") != "::":
         yield f"{pod.name}: LEDGER_BIND_ADDRESS leaves out IPv4 or IPv6"
     yield from check_probes(container)
@@ -105,11 +107,6 @@ def check_ledger(manifests: Manifests, pod: Pod) -> Iterator[str]:
 
 def check_archive(pod: Pod, settings: dict[str, str]) -> Iterator[str]:
     """A folder is on a volume, and files with keys are where a secret is mounted."""
-    mounts = {
-        mount["mountPath"]
-        for container in pod.containers
-        for mount in container.get("volumeMounts", [])
-    }
     paths = [
         value for name, value in settings.items()
         if name.startswith("LEDGER_ARCHIVE_") and name.endswith(("_FILE", "_CA_CERT"))
@@ -121,9 +118,44 @@ def check_archive(pod: Pod, settings: dict[str, str]) -> Iterator[str]:
             yield f"{pod.name}: the volume of the archive cannot be at two nodes during an update"
     elif archive and not archive.startswith("s3://"):
         yield f"{pod.name}: LEDGER_ARCHIVE is neither a folder nor a bucket"
+    yield from check_mounted(pod, paths)
+
+
+def check_mounted(pod: Pod, paths: list[str]) -> Iterator[str]:
+    mounts = {
+        mount["mountPath"]
+        for container in pod.containers
+        for mount in container.get("volumeMounts", [])
+    }
     for path in paths:
         if not any(f"{path}/".startswith(f"{mount}/") for mount in mounts):
             yield f"{pod.name}: nothing is mounted where {path} is"
+
+
+def check_traces(manifests: Manifests, pod: Pod, settings: dict[str, str]) -> Iterator[str]:
+    """A policy lets the ledger out to its collector's port, and files for it are where something is mounted."""
+    files = ("_FILE", "_CERTIFICATE", "_CLIENT_KEY")
+    yield from check_mounted(
+        pod,
+        [path for name, path in settings.items() if name.startswith("OTEL_") and name.endswith(files)],
+    )
+    names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    endpoint = next((settings[name] for name in names if name in settings), None)
+    if endpoint is None:
+        return
+    url = urlsplit(endpoint)
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    outward = {
+        open_port["port"]
+        for policy in manifests.all("NetworkPolicy")
+        if pod in manifests.pods_selected(policy["spec"]["podSelector"].get("matchLabels", {}))
+        for rule in policy["spec"].get("egress", [])
+        # Those of this namespace's own pods lead to no collector, the cluster's DNS neither.
+        if any("podSelector" not in peer for peer in rule.get("to", []))
+        for open_port in rule.get("ports", [])
+    }
+    if port not in outward:
+        yield f"{pod.name}: no policy lets it out to its collector at {endpoint}"
 
 
 def check_probes(container: dict[str, Any]) -> Iterator[str]:

@@ -375,7 +375,7 @@ class Settings(Overlay):
 
 
 class Components(Overlay):
-    """prod with the archive in a bucket, tiles and witnesses."""
+    """prod with the archive in a bucket, tiles, traces and witnesses."""
 
     name = "prod-components"
 
@@ -398,6 +398,25 @@ class Components(Overlay):
         name = "LEDGER_ARCHIVE_SECRET_KEY_FILE"
         self.variable(container, name)["value"] = "/etc/ledger/keys/secret"
         self.expect("nothing is mounted where /etc/ledger/keys/secret is")
+
+    def test_collector_at_a_port_that_is_closed(self) -> None:
+        self.spec("NetworkPolicy", "ledger-traces")["egress"][0]["ports"] = [{"port": 4317}]
+        self.expect("no policy lets it out to its collector at http://otel-collector")
+
+    def test_collector_without_a_way_out(self) -> None:
+        self.remove("NetworkPolicy", "ledger-traces")
+        self.expect("no policy lets it out to its collector")
+
+    def test_collector_of_any_namespace(self) -> None:
+        peer = self.spec("NetworkPolicy", "ledger-traces")["egress"][0]["to"][0]
+        peer["namespaceSelector"] = {}
+        self.expect("lets in the namespaces {}")
+
+    def test_authority_of_the_collector_that_is_nowhere(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        file = {"name": "OTEL_EXPORTER_OTLP_CERTIFICATE", "value": "/etc/ledger/collector/ca.crt"}
+        container["env"].append(file)
+        self.expect("nothing is mounted where /etc/ledger/collector/ca.crt is")
 
 
 class FolderArchive(Overlay):

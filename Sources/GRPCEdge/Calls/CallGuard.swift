@@ -42,7 +42,7 @@ final class CallGuard: ChannelDuplexHandler {
 
     /// The number of the call's stream in its connection.
     let stream: UInt32
-    private let table: ConnectionTable
+    let table: ConnectionTable
     let connection: ConnectionGuard
     private(set) var context: ChannelHandlerContext?
     private var phase = Phase.waiting
@@ -59,7 +59,7 @@ final class CallGuard: ChannelDuplexHandler {
     var directStream: DirectStream?
     /// Whether the channel would have read on.
     var isReadHeldBack = false
-    private var measure = CallMeasure()
+    var measure = CallMeasure()
     private var hasSentHeaders = false
     private var hasSentEnd = false
     /// Whether the library was told that the request is whole.

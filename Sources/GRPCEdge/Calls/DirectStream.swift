@@ -134,6 +134,8 @@ extension CallGuard {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
+        // Before anybody is told, who could take it for a failure and still answer with that, which reaches nobody.
+        measure.cancelled(table.configuration)
         direct?.cancel()
         // The library has heard nothing of a direct call, and would take its end for a failure.
         if directHead == nil { context.fireChannelInactive() }

@@ -19,6 +19,8 @@ package struct CertificateExpiries: Sendable {
             (.internalTLSCA, configuration.internalTLS?.clientCAPath),
             (.witnessCACert, configuration.witnessCAPath),
             (.archiveCACert, configuration.archive?.caCertificatePath),
+            (.traceCACert, configuration.traces.caCertificatePath),
+            (.traceClientCert, configuration.traces.clientCertificatePath),
         ]
         paths = all.compactMap { setting, path in path.map { (setting, $0) } }
     }

@@ -52,7 +52,9 @@ package struct LedgerApplication: Sendable {
         let traces = try Traces(
             tracer,
             settings: configuration.traces.settings(
-                version: Self.version, instance: UUID().uuidString.lowercased()),
+                version: Self.version, instance: UUID().uuidString.lowercased(),
+                credentials: tracer == nil
+                    ? configuration.traceCredentials(with: reloader, logger: logger) : nil),
             logger: logger)
         self.traces = traces
         let address = try ListenAddress.resolve(configuration.bindAddress)

@@ -2,7 +2,7 @@ import EtcdGateway
 import HTTPTransport
 import Logging
 
-/// The files of what libcurl shows and believes, towards etcd or towards witnesses.
+/// The files of what libcurl shows and believes, towards etcd, witnesses or a collector of traces.
 final class TransportFiles: ReloadedSource {
     /// What transports are made with.
     let credentials: TransportCredentials
@@ -70,6 +70,22 @@ extension PEMReloader {
 }
 
 extension ServiceConfiguration {
+    /// What the exporter of traces shows and believes, read again as long as the service runs; nil where nothing is
+    /// exported by TLS, or nothing is set.
+    func traceCredentials(
+        with reloader: PEMReloader, logger: Logger
+    ) throws(ConfigurationError) -> TransportCredentials? {
+        guard traces.endpoint?.origin.scheme == .https,
+            traces.caCertificatePath != nil || traces.clientCertificatePath != nil
+        else { return nil }
+        let files = try TransportFiles(
+            authorities: traces.caCertificatePath.map { (.traceCACert, $0) },
+            certificate: traces.clientCertificatePath.map { (.traceClientCert, $0) },
+            key: traces.clientKeyPath.map { (.traceClientKey, $0) }, logger: logger)
+        reloader.add(files)
+        return files.credentials
+    }
+
     /// The same with files towards etcd that are read again as long as the service runs.
     func reloading(
         with reloader: PEMReloader, logger: Logger

@@ -6,10 +6,7 @@ extension ServiceConfiguration {
     mutating func readTraces(_ reader: SettingReader) {
         traces.ownEndpoint = Self.location(reader, .tracesEndpoint)
         traces.commonEndpoint = Self.location(reader, .traceEndpoint)
-        if let file = reader.pemFile(.traceCACert) {
-            traces.caCertificatePath = file.path
-            _ = reader.accepted { () throws(ConfigurationError) in try file.certificates() }
-        }
+        readTraceFiles(reader)
         readTraceHeaders(reader)
         traces.timeout = reader.milliseconds(.traceTimeout, default: 10_000, 1...60_000)
         traces.delay = reader.milliseconds(.traceDelay, default: 5_000, 100...60_000)
@@ -27,6 +24,26 @@ extension ServiceConfiguration {
             return nil
         }
         return location
+    }
+
+    private mutating func readTraceFiles(_ reader: SettingReader) {
+        let names: [SettingName] = [.traceCACert, .traceClientCert, .traceClientKey]
+        traces.caCertificatePath = reader.text(.traceCACert)
+        traces.clientCertificatePath = reader.text(.traceClientCert)
+        traces.clientKeyPath = reader.text(.traceClientKey)
+        let authorities = reader.pemFile(.traceCACert)
+        _ = reader.accepted { () throws(ConfigurationError) in try authorities?.certificates() }
+        reader.checkPair(.traceClientCert, .traceClientKey, isServer: false)
+        for (name, other) in [(names[1], names[2]), (names[2], names[1])] {
+            guard let path = reader.text(name), reader.text(other) == nil else { continue }
+            reader.refuse(name, value: path, accepted: "only together with \(other.rawValue)")
+        }
+        // Another program's variables may be the same: so this is no reason not to start.
+        guard let origin = traces.endpoint?.origin, origin.scheme == .http else { return }
+        for name in names where reader.text(name) != nil {
+            warnings.append(
+                "\(name.rawValue) counts for nothing: \(origin) is spoken to without TLS")
+        }
     }
 
     private mutating func readTraceHeaders(_ reader: SettingReader) {

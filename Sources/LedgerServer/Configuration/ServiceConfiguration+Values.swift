@@ -122,6 +122,8 @@ extension ServiceConfiguration {
         case .traceEndpoint: .text(traces.commonEndpoint?.description)
         case .traceHeaders: .secret(isSet: !traces.headers.isEmpty)
         case .traceCACert: .text(traces.caCertificatePath)
+        case .traceClientCert: .text(traces.clientCertificatePath)
+        case .traceClientKey: .text(traces.clientKeyPath)
         case .traceTimeout: .milliseconds(traces.timeout)
         case .tracesSampler: .text(traces.sampler.name)
         case .tracesSamplerArgument: .text("\(traces.samplerArgument)")

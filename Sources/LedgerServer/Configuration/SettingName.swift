@@ -98,6 +98,8 @@ package enum SettingName: String, Sendable, CaseIterable {
     case traceEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
     case traceHeaders = "OTEL_EXPORTER_OTLP_HEADERS"
     case traceCACert = "OTEL_EXPORTER_OTLP_CERTIFICATE"
+    case traceClientCert = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"
+    case traceClientKey = "OTEL_EXPORTER_OTLP_CLIENT_KEY"
     case traceTimeout = "OTEL_EXPORTER_OTLP_TIMEOUT"
     case tracesSampler = "OTEL_TRACES_SAMPLER"
     case tracesSamplerArgument = "OTEL_TRACES_SAMPLER_ARG"

@@ -11,6 +11,10 @@ package struct TraceSettings: Sendable {
     package var headers: [HTTPField] = []
     /// `OTEL_EXPORTER_OTLP_CERTIFICATE`: PEM file of the only authorities for the collector; nil for the system's.
     package var caCertificatePath: String?
+    /// `OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE`: PEM file of the certificate that it is shown; nil shows none.
+    package var clientCertificatePath: String?
+    /// `OTEL_EXPORTER_OTLP_CLIENT_KEY`: PEM file of the key that belongs to it.
+    package var clientKeyPath: String?
     /// `OTEL_EXPORTER_OTLP_TIMEOUT`, 1...60000 ms.
     package var timeout = Duration.seconds(10)
     /// `OTEL_TRACES_SAMPLER`.
@@ -44,11 +48,14 @@ package struct TraceSettings: Sendable {
     /// - Parameters:
     ///   - version: of this program.
     ///   - instance: tells this process from others.
-    package func settings(version: String, instance: String) -> OTLPSettings? {
+    ///   - credentials: what the files hold that are named above, see `PEMReloader`.
+    package func settings(
+        version: String, instance: String, credentials: TransportCredentials? = nil
+    ) -> OTLPSettings? {
         guard let endpoint else { return nil }
         var settings = OTLPSettings(endpoint: endpoint)
         settings.headers = headers
-        settings.caCertificatePath = caCertificatePath
+        settings.credentials = credentials
         settings.timeout = timeout
         settings.delay = delay
         settings.bounds = bounds

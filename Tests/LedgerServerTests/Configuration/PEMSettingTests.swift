@@ -25,6 +25,10 @@ struct PEMSettings: CustomTestStringConvertible, Sendable {
         PEMSettings(
             certificate: "LEDGER_INTERNAL_TLS_CERT", key: "LEDGER_INTERNAL_TLS_KEY",
             authorities: "LEDGER_INTERNAL_TLS_CA"),
+        PEMSettings(
+            certificate: "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+            key: "OTEL_EXPORTER_OTLP_CLIENT_KEY", authorities: "OTEL_EXPORTER_OTLP_CERTIFICATE",
+            others: ["OTEL_EXPORTER_OTLP_ENDPOINT": "https://a:4318"], isServer: false),
     ]
 }
 
@@ -47,6 +51,29 @@ struct PEMSettingTests {
             settings.certificate: certificate, settings.key: key, settings.authorities: authorities,
         ]
         return load(settings.others.merging(files) { $1 })
+    }
+
+    @Test(
+        "What a collector is shown is a certificate and its key, and counts for nothing without TLS"
+    )
+    func collector() throws {
+        let files = try KeyFiles.shared.get()
+        let shown = [
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": files.certificate(.p256),
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY": files.key(.p256),
+        ]
+        for (name, path) in shown {
+            let errors = load([name: path, "OTEL_EXPORTER_OTLP_ENDPOINT": "https://a:4318"])
+            #expect(errors.map(\.variable) == [name], "without the other one")
+        }
+        for (scheme, count) in ["http": 2, "https": 0] {
+            let environment = ["OTEL_EXPORTER_OTLP_ENDPOINT": "\(scheme)://a:4318"]
+                .merging(shown) { $1 }
+            let settings = try ServiceConfiguration.load(
+                environment: environment, workingDirectory: "/nonexistent")
+            let warnings = settings.warnings.filter { $0.contains("without TLS") }
+            #expect(warnings.count == count, "\(scheme): \(settings.warnings)")
+        }
     }
 
     @Test(
