@@ -42,7 +42,6 @@ if [[ ! -e $folder/made ]]; then
     [[ ! -e Package.resolved || -e $tree/Package.resolved ]] || cp Package.resolved "$tree"
     touch "$folder/made"
 fi
-bin=$(swift build --package-path "$tree" --scratch-path "$build" -c "$configuration" --show-bin-path)
 if [[ ! -e $folder/$configuration ]]; then
     for product in "${products[@]}"; do
         echo "building $product of $(git log -1 --format='%h, %cs' "$revision")" >&2
@@ -50,4 +49,4 @@ if [[ ! -e $folder/$configuration ]]; then
     done
     touch "$folder/$configuration"
 fi
-echo "$bin"
+swift build --package-path "$tree" --scratch-path "$build" -c "$configuration" --show-bin-path
