@@ -159,11 +159,15 @@ class Unary(Caller):
             self.settle(event, may_be_sealed=True)
 
     def again(self, event) -> None:
-        """An acknowledged event once more: only its old number may be the answer."""
+        """An acknowledged event once more: only its old number may be the answer.
+
+        It is a duplicate; or OK, from a replica that did not know of it yet when it forwarded it, lost sight of it
+        because the sealing one was gone, and found it sealed then (protocol.md 7).
+        """
         stub, _ = self.stub()
         try:
-            sealed = stub.SubmitEvent(event, timeout=RPC_SECONDS)
-            self.book.say(f"{event.event_id} is sealed again, as number {sealed.sequence_number}")
+            self.book.acknowledge(stub.SubmitEvent(event, timeout=RPC_SECONDS))
+            self.book.count("duplicate, found sealed after a forward was lost")
         except grpc.RpcError as error:
             self.refused(event, Failure.of(error), True)
 

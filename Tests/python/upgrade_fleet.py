@@ -83,7 +83,8 @@ class Replica(Service):
             if status is None:
                 self.child.kill()
                 raise
-            expect(status > 0, f"{self.name} ended with status {status}: {self.child.last_lines(3)}")
+            # As ledger-service --help says: an error that the service cannot live with.
+            expect_equal(f"the exit status of {self.name}", status, 70)
             return self.child.last_lines()
         self.child.kill()
         raise Unexpected(f"{self.name} has started, and is ready")
