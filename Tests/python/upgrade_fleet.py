@@ -14,11 +14,13 @@ import urllib.request
 
 import grpc
 import tiles
-from etcd_cluster import die_with_parent
 
 from checking import Unexpected, eventually, expect, expect_equal
 from processes import Service, TestCluster
 from stubs import messages, services
+
+# In scripts/, which is among the places since `processes` was imported.
+from etcd_cluster import die_with_parent  # isort: skip
 
 ORIGIN = "ledger.example.com/upgrade"
 # For what comes by itself, on a machine that does other things as well.
