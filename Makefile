@@ -17,6 +17,8 @@ DEADLINE_TESTS := EtcdGatewayTests|HTTPTransportTests|CallInterceptorTests|GRPCH
 
 # They start a real etcd, a real service, and a real server of S3.
 ARCHIVE_TESTS := LedgerArchiveTests|ObjectStorageTests
+# What test-upgrade upgrades from: the newest release, else the last revision before the archive.
+OLD ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo 2053cc2)
 GENERATED := Sources/LedgerAPI/Generated
 SHELL_SCRIPTS = $(shell find . -path ./.build -prune -o -path ./.local -prune -o \
 	-name '*.sh' -type f -print) .ci/run
@@ -152,6 +154,14 @@ test-logs: ## check what running services write: per call, in the audit log, wit
 test-traces: ## check the spans that running replicas send to a small collector
 	.local/venv/bin/python -B Tests/traces/traces_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)
 	.local/venv/bin/python -B Tests/traces/collector_tls_test.py --bin "$$(swift build --show-bin-path)"
+
+.PHONY: test-upgrade
+test-upgrade: setup ## replace replicas of an older version by these under load, and back; OLD names a revision
+	swift build --product ledger-service
+	swift build --product ledgerctl
+	@old="$${OLD_BIN:-$$(scripts/build-revision.sh "$(OLD)")}"; \
+	.local/venv/bin/python -B Tests/python/upgrade_test.py --old-bin "$$old" \
+		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
 
 .PHONY: test-fuzz
 test-fuzz: ## attack every port of a service for 20 s; OPTIONS="--help" tells of more

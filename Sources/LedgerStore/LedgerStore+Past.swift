@@ -1,3 +1,4 @@
+import EtcdGateway
 import LedgerCore
 
 /// Reading what has left etcd (protocol.md 26).
@@ -12,8 +13,16 @@ extension LedgerStore {
     private static var blockReach: UInt64 { UInt64(Block.maxEntries) }
 
     /// Up to where events may have left etcd, read now; in the view of the one member whose copy this is.
+    ///
+    /// - Throws: `unsupportedFormat` where a later version writes the ledger by now: what this one misses may be where it
+    ///   does not look.
     func trimmedNow() async throws(LedgerStoreError) -> SequenceNumber {
-        try await archive()?.record.trimmed ?? .zero
+        let reads = [keys.archive, keys.format].map {
+            EtcdOperation.range(EtcdRangeRequest(key: $0, serializable: source != nil))
+        }
+        let response = try await perform(EtcdTransaction(success: reads), timeout: nil)
+        _ = try LedgerTransactions.format(in: response.range(1))
+        return try noted(archiveIn: response.range(0))?.record.trimmed ?? .zero
     }
 
     /// Whether all that a tile is made of is at or below a number.

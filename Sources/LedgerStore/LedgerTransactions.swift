@@ -131,19 +131,27 @@ package struct LedgerTransactions: Sendable {
             counter: response.range(0), head: response.range(1), format: response.range(2))
     }
 
+    /// The format that a read of its key found; nil where there is none.
+    ///
+    /// - Throws: `unsupportedFormat`.
+    static func format(
+        in range: EtcdRangeResponse?
+    ) throws(LedgerStoreError) -> LedgerFormat? {
+        guard let range else { throw .inconsistent(.malformed("an answer without the format")) }
+        guard let found = range.kvs.first?.value else { return nil }
+        guard let known = LedgerFormat(value: found) else {
+            throw LedgerStoreError(.unsupportedFormat(String(decoding: found, as: UTF8.self)))
+        }
+        return known
+    }
+
     func observation(
         counter: EtcdRangeResponse?, head: EtcdRangeResponse?, format: EtcdRangeResponse?
     ) throws(LedgerStoreError) -> LedgerObservation {
         guard let counter, let head, let format else {
             throw .inconsistent(.malformed("an answer without counter, head and format"))
         }
-        var known: LedgerFormat?
-        if let found = format.kvs.first?.value {
-            known = LedgerFormat(value: found)
-            if known == nil {
-                throw LedgerStoreError(.unsupportedFormat(String(decoding: found, as: UTF8.self)))
-            }
-        }
+        let known = try Self.format(in: format)
         do throws(LedgerInconsistency) {
             return try observation(counter: counter, head: head, format: known)
         } catch {

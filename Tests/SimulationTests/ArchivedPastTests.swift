@@ -138,6 +138,38 @@ struct ArchivedPastTests {
         #expect(archive.reads.isEmpty)
     }
 
+    @Test("protocol.md 26: what is missing where a later version writes the ledger is no finding")
+    func laterFormat() async throws {
+        let made = try ledger([10])
+        let (etcd, archive, keys) = (made.etcd(), made.archive(), made.keys)
+        etcd.put(keys.format, Array("3".utf8))
+        let tile = TileID(level: 0, index: 20)
+        for key in [keys.block(8_001), keys.tile(tile), keys.ids(1)] {
+            etcd.snapshot.keys[key] = nil
+        }
+        let ledger = store(etcd, made, archive)
+        await expectLaterFormat { _ = try await ledger.block(first: 8_001) }
+        await expectLaterFormat { _ = try await ledger.tile(tile) }
+        await expectLaterFormat { _ = try await ledger.segments(from: 1, end: 2, limit: 1) }
+        await expectLaterFormat {
+            _ = try await ledger.blocks(from: 8_001, through: 8_050, limit: 9)
+        }
+        // What is there is what it was.
+        #expect(try await ledger.block(first: 8_011) != nil)
+    }
+
+    private func expectLaterFormat(_ read: () async throws -> Void) async {
+        do {
+            try await read()
+            Issue.record("what is missing is taken for lost")
+        } catch {
+            guard case .unsupportedFormat("3")? = (error as? LedgerStoreError)?.code else {
+                Issue.record("\(error)")
+                return
+            }
+        }
+    }
+
     @Test("a process that is told of no archive says what to set")
     func notConfigured() async throws {
         let made = try ledger()
