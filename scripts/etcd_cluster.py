@@ -69,9 +69,11 @@ class Member:
             )
 
     def send(self, number: int) -> None:
-        """Sends a signal, unless it has ended."""
+        """Sends a signal, unless it has ended; after SIGSTOP it has stopped, which takes a busy machine a while."""
         if self.process and self.process.poll() is None:
             self.process.send_signal(number)
+            if number == signal.SIGSTOP:
+                os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def kill(self) -> None:
         """Ends it at once; its data stay."""

@@ -69,6 +69,13 @@ package final class ChildProcess: Sendable {
         }
     }
 
+    /// Stops the process without ending it, unless it has ended.
+    func pause() {
+        state.state.withLock { state in
+            if state.exitStatus == nil { pauseProcess(processID) }
+        }
+    }
+
     /// Waits for the end of the process, which nothing here brings about.
     @discardableResult
     package func waitForEnd() async -> Int32 {

@@ -111,16 +111,12 @@ package actor EtcdCluster {
 
     /// Stops a member without ending it (SIGSTOP): its connections stay open and silent.
     package func pause(_ member: Int) {
-        send(SIGSTOP, to: member)
+        if let processID = processIDs[member] { pauseProcess(processID) }
     }
 
     /// Lets a paused member go on.
     package func resume(_ member: Int) {
-        send(SIGCONT, to: member)
-    }
-
-    private func send(_ signal: Int32, to member: Int) {
-        if let processID = processIDs[member] { _ = Glibc.kill(processID, signal) }
+        if let processID = processIDs[member] { _ = Glibc.kill(processID, SIGCONT) }
     }
 
     /// Ends a member if it runs, starts it with the data it has, and waits until it knows a leader.

@@ -181,7 +181,7 @@ package final class LedgerProcess: Sendable {
     }
 
     /// Stops the process without ending it (SIGSTOP): its connections stay open and silent.
-    package func pause() { process.send(SIGSTOP) }
+    package func pause() { process.pause() }
 
     /// Lets a paused process go on.
     package func resume() { process.send(SIGCONT) }

@@ -85,9 +85,11 @@ class Child(Footprint):
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
 
     def send(self, number: int) -> None:
-        """Sends a signal, unless it has ended."""
+        """Sends a signal, unless it has ended; after SIGSTOP it has stopped, which takes a busy machine a while."""
         if self.status is None:
             self.process.send_signal(number)
+            if number == signal.SIGSTOP:
+                os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def wait(self, seconds: float = STOP_SECONDS) -> int:
         """Waits for its end; kills it and fails where that does not come."""
