@@ -40,6 +40,7 @@ final class ArchiveWorld: @unchecked Sendable {
     private var checked: Int64 = 0
     /// Nothing is restored, and nobody crashes or sleeps, from now on.
     var isCalm = false
+    private static let mostSegmentsAtOnce = 2
     var restores = 0
 
     var keys: LedgerKeys { ledger.keys }
@@ -129,14 +130,13 @@ final class ArchiveWorld: @unchecked Sendable {
     }
 
     private func trim(as actor: Actor) async {
-        if !isCalm {
-            if number(0...39) == 0 { trimmers[actor] = nil }
-            // It is paused with what it was about to do.
-            if number(0...29) == 0 { sleeping[actor] = number(5...80) }
-        }
+        if !isCalm, number(0...39) == 0 { trimmers[actor] = nil }
         var current = trimmers[actor] ?? (trimmer: makeTrimmer(), next: .wait(.zero))
         current.next = await current.trimmer.perform(current.next)
         trimmers[actor] = current
+        // It is paused with what it was about to do, most of all where that stands on a record that others raise.
+        let isRaising = if case .raise = current.next { true } else { false }
+        if !isCalm, number(0...(isRaising ? 1 : 29)) == 0 { sleeping[actor] = number(5...80) }
     }
 
     private func makeTrimmer() -> Trimmer {
@@ -148,7 +148,7 @@ final class ArchiveWorld: @unchecked Sendable {
             })
         var settings = TrimSettings(
             location: SimulatedArchive.location, retainedEvents: TrimSettings.leastRetained)
-        settings.segmentsAtOnce = 1
+        settings.segmentsAtOnce = UInt64(number(1...Self.mostSegmentsAtOnce))
         settings.keysAtOnce = 5
         return Trimmer(
             settings: settings, store: store,
@@ -284,12 +284,12 @@ final class ArchiveWorld: @unchecked Sendable {
         }
     }
 
-    /// The archive loses or damages what it has kept well until now, and nothing relies on yet. The next segment is not
-    /// touched while a trimmer reads it back: nobody can do anything about an object that is lost between being read back
+    /// The archive loses or damages what it has kept well until now, and nothing relies on yet. The next segments are not
+    /// touched while a trimmer reads them back: nobody can do anything about an object that is lost between being read back
     /// and being relied on.
     private func rot() {
         let next = mostTrimmed.rawValue / 4_096
-        let safe = isReadBack ? next + 1 : next
+        let safe = isReadBack ? next + UInt64(Self.mostSegmentsAtOnce) : next
         let kept = objects.objects.keys.filter {
             switch $0 {
             case .bundle(let index): index / 16 >= safe
@@ -303,7 +303,7 @@ final class ArchiveWorld: @unchecked Sendable {
         rotten.insert(name)
     }
 
-    /// Whether somebody reads the next segment back, or is about to rely on it.
+    /// Whether somebody reads the next segments back, or is about to rely on it.
     private var isReadBack: Bool {
         trimmers.values.contains { trimmer in
             switch trimmer.next {
