@@ -210,7 +210,8 @@ class Fleet:
                             self.forwarded[one.version.name, sealer.version.name] += int(events)
                         names = ", ".join(one.name for one in followers)
                         return f"{sealer.name} seals, {names} forward{'s' * (len(followers) == 1)}"
-                    self._expect_time(deadline, f"{went}, {came} came")
+                    counts = {one.name: int(events) for one, events in went.items()}
+                    self._expect_time(deadline, f"{counts} went, {int(came)} came to {sealer.name}")
                     time.sleep(0.1)
             self._expect_time(deadline, "nobody seals for long")
             time.sleep(0.02)
