@@ -65,6 +65,7 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	.local/venv/bin/python -B Tests/python/monitor_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/server_name_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/authorities_test.py --bin "$$(swift build --show-bin-path)"
+	.local/venv/bin/python -B Tests/python/witness_authority_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/projection/projection_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/archive_test.py --bin "$$(swift build --show-bin-path)"
 	.local/venv/bin/python -B Tests/python/archive_s3_test.py --bin "$$(swift build --show-bin-path)"
