@@ -1,4 +1,5 @@
 package import LedgerCore
+package import LedgerReplica
 package import LedgerStore
 package import LedgerTransparency
 
@@ -16,21 +17,27 @@ package protocol TrimReadBack: Sendable {
 /// verified tiles of leaf hashes, tiles with themselves, ids segments with etcd's own and with the entries' ids.
 package struct ArchiveReadBack: TrimReadBack {
     private static let bundles = UInt64(IdSegment.width / TileID.width)
+    /// The longest rest after a group of bundles: with object storage far away, reading is waiting already.
+    private static let longestRest = Nanoseconds.milliseconds(20)
 
     private let store: LedgerStore
     private let archive: any ArchivedPast
     private let tree: TreeReader
     private let bundlesAtOnce: UInt64
+    private let clock: (any ReplicaClock)?
 
     /// - Parameters:
     ///   - archive: must not answer from a cache: what counts is what the object storage gives now.
     ///   - tree: as this replica knows it.
     ///   - bundlesAtOnce: how many bundles are read at a time: each may have 16 MiB. A divisor of 16.
+    ///   - clock: with one, whoever seals has the processors for as long as a group of bundles took, before the next.
     package init(
-        store: LedgerStore, archive: any ArchivedPast, tree: TreeReader, bundlesAtOnce: UInt64 = 4
+        store: LedgerStore, archive: any ArchivedPast, tree: TreeReader, bundlesAtOnce: UInt64 = 4,
+        clock: (any ReplicaClock)? = nil
     ) {
         precondition(Self.bundles.isMultiple(of: bundlesAtOnce), "bundles are read in whole groups")
         self.bundlesAtOnce = bundlesAtOnce
+        self.clock = clock
         self.store = store.patient
         self.archive = archive
         self.tree = tree
@@ -65,7 +72,11 @@ package struct ArchiveReadBack: TrimReadBack {
         }
         let first = number * Self.bundles
         for begin in stride(from: first, to: first + Self.bundles, by: Int(bundlesAtOnce)) {
+            let started = clock?.now
             try await check(begin..<begin + bundlesAtOnce, of: segment)
+            if let clock, let started {
+                try? await clock.sleep(for: min(clock.now - started, Self.longestRest))
+            }
         }
         let events = (number + 1) * ArchiveRecord.trimStep
         if events.isMultiple(of: 1 << 16) {

@@ -13,9 +13,9 @@ package struct TrimSettings: Hashable, Sendable {
     package var interval = Nanoseconds.milliseconds(5_000)
     /// How many ids segments are read back before `trimmed` is raised by them: 65,536 events.
     package var segmentsAtOnce: UInt64 = 16
-    /// How many keys one transaction deletes. They are listed before, and etcd reads their values for that: 64 blocks
-    /// have 64 MiB at most.
-    package var keysAtOnce = 64
+    /// How many keys one transaction deletes. They are listed before, and etcd reads their values for that: 32 blocks
+    /// have 32 MiB at most.
+    package var keysAtOnce = 32
     /// The least time between two transactions.
     package var shortestPause = Nanoseconds.milliseconds(5)
     /// So many rounds in a row that end in vain are told of.

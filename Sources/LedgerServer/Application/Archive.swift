@@ -82,7 +82,8 @@ final class Archive: Sendable {
             blockStart: { replica.blockStart(of: $0) })
         let trimmer = Trimmer(
             settings: trimming, store: store,
-            archive: ArchiveReadBack(store: store, archive: reader, tree: own), clock: clock,
+            archive: ArchiveReadBack(store: store, archive: reader, tree: own, clock: clock),
+            clock: clock,
             logger: logger, isWanted: { replica.leads && replica.fence == nil })
         parts.withLock { $0 = (archiver, trimmer) }
     }
