@@ -136,10 +136,16 @@ struct IdIndexTests {
             // A single shard, and values that come a thousand times: too often for a way.
             var index = IdIndex(seed: generator.next(), shardBits: 0)
             var model: [UInt64: [SequenceNumber]] = [:]
-            for number in 1...120_000 {
+            var tags: [UInt32: UInt64] = [:]
+            while index.count < 120_000 {
+                let number = index.count + 1
                 let value =
                     number.isMultiple(of: 2)
                     ? UInt64.random(in: 0..<60, using: &generator) : generator.next()
+                // Two with one tag, which of so many there often are, would be found together.
+                let tag = index.hashing.hash(of: Fingerprint(value: value)).tag
+                guard tags[tag, default: value] == value else { continue }
+                tags[tag] = value
                 index.append(Fingerprint(value: value), startsBlock: false)
                 model[value, default: []].append(SequenceNumber(UInt64(number)))
             }
