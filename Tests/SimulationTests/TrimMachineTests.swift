@@ -155,6 +155,47 @@ struct TrimMachineTests {
         }
     }
 
+    @Test("where more is archived while it reads back, it reads back less, down to one segment")
+    func slowerThanArchiving() throws {
+        var machine = machine { $0.segmentsAtOnce = 4 }
+        let view = try view(head: 99_999, archive(through: 99_999))
+        func raise(_ count: Int) {
+            guard case .raise = machine.haveReadBack(Array(repeating: .zero, count: count)) else {
+                Issue.record("nothing is raised")
+                return
+            }
+        }
+        let newer = try archive(through: 99_999, revision: 10)
+        #expect(machine.looked(view) == .readBack(0..<4))
+        for end in [2, 1] as [UInt64] {
+            raise(Int(2 * end))
+            #expect(machine.raised(.superseded(newer)) == .look)
+            #expect(machine.looked(view) == .readBack(0..<end))
+        }
+        // Not even that: it rests, and says so.
+        for _ in 1...3 {
+            #expect(machine.status.trouble == nil)
+            raise(1)
+            #expect(machine.raised(.superseded(newer)) == .wait(machine.settings.interval))
+            #expect(machine.woke() == .look)
+            #expect(machine.looked(view) == .readBack(0..<1))
+        }
+        #expect(machine.status.trouble?.contains("is archived while") == true)
+        raise(1)
+        let trimmed = try archive(through: 99_999, trimmed: 4_096)
+        guard case .findBlock = machine.raised(.done(trimmed)) else {
+            Issue.record("nothing is deleted")
+            return
+        }
+        #expect(machine.status.trouble == nil)
+        _ = machine.found(block: 1)
+        var next = machine.listed([])
+        while case .list = next { next = machine.listed([]) }
+        #expect(next == .look)
+        let later = try self.view(head: 99_999, trimmed, segments: 1)
+        #expect(machine.looked(later) == .readBack(1..<3), "twice as many again")
+    }
+
     @Test("blocks first, and of them only what ends at or below the trimmed number")
     func deleting() throws {
         var machine = machine { $0.keysAtOnce = 2 }
@@ -251,7 +292,8 @@ struct TrimMachineTests {
         _ = machine.looked(try view(head: 20_480, archive(through: 20_480, trimmed: 8_192)))
         _ = machine.found(block: 8_193)
         let listing = TrimMachine.Action.list(
-            LedgerKeys.Range(key: keys.block(1), rangeEnd: keys.block(8_193)), limit: 64)
+            LedgerKeys.Range(key: keys.block(1), rangeEnd: keys.block(8_193)),
+            limit: machine.settings.keysAtOnce)
         _ = machine.listed([keys.block(1)])
         #expect(
             machine.deleted(.unknown, took: .zero) == .wait(machine.settings.interval))

@@ -1,8 +1,10 @@
 import LedgerArchive
 import LedgerCore
+import LedgerReplica
 import LedgerStore
 import LedgerTransparency
 import Logging
+import Synchronization
 import Testing
 
 /// Nothing leaves etcd that the archive did not give back, whole and right, just before (protocol.md 26).
@@ -10,6 +12,28 @@ import Testing
 struct TrimReadBackTests {
     private enum Damage: CaseIterable {
         case lost, truncated, extended, firstByte, middleByte, lastByte, ofAnother
+    }
+
+    /// Between two looks at it a time goes by; and it tells how long it was slept by.
+    private final class TickingTime: ReplicaClock {
+        private let step: Nanoseconds
+        private let state = Mutex((now: MonotonicInstant(nanoseconds: 0), rests: [Nanoseconds]()))
+
+        init(step: Nanoseconds) { self.step = step }
+
+        var now: MonotonicInstant {
+            state.withLock {
+                $0.now = $0.now + step
+                return $0.now
+            }
+        }
+        var moment: Moment { Moment(now: now, wall: .unsampled) }
+        var rests: [Nanoseconds] { state.withLock { $0.rests } }
+
+        func sleep(for length: Nanoseconds) async throws {
+            state.withLock { $0.rests.append(length) }
+        }
+        func note(_ member: AnsweringMember, roundTrip: Nanoseconds) {}
     }
 
     /// The ledger whose events are old enough, and an archive with all of it.
@@ -29,11 +53,13 @@ struct TrimReadBackTests {
             etcd.put(ledger.keys.archive, record.encodedJSON())
         }
 
-        var readBack: ArchiveReadBack {
+        var readBack: ArchiveReadBack { readBack(clock: nil) }
+
+        func readBack(clock: (any ReplicaClock)?) -> ArchiveReadBack {
             let ledger = ledger
             return ArchiveReadBack(
                 store: store, archive: archive,
-                tree: TreeReader(store: store, tree: { ledger.batches.last?.tiles }))
+                tree: TreeReader(store: store, tree: { ledger.batches.last?.tiles }), clock: clock)
         }
 
         var trimmer: Trimmer { trimmer(segmentsAtOnce: 1) }
@@ -150,6 +176,16 @@ struct TrimReadBackTests {
         #expect(bench.trimmed == 8_192)
         #expect(trimmer.status.trouble == nil)
         #expect(bench.etcd.deletable(bench.ledger.keys, trimmed: 8_192).isEmpty)
+    }
+
+    @Test("between groups of bundles sealing has as much time as one took, and 20 ms at most")
+    func rests() async throws {
+        let bench = try Bench(events: 17_000, sizes: [1_024])
+        for (step, rest) in [(7, 7), (300, 20)] as [(Int64, Int64)] {
+            let time = TickingTime(step: .milliseconds(step))
+            _ = try await bench.readBack(clock: time).readBack(0..<1)
+            #expect(time.rests == Array(repeating: .milliseconds(rest), count: 4))
+        }
     }
 
     @Test("one object that is missing keeps in etcd what is behind it, and not what comes before")

@@ -76,12 +76,16 @@ package struct TrimMachine: Sendable {
     private var state = State.resting
     /// Up to where this process knows that all has been deleted.
     private var swept: SequenceNumber = .zero
+    /// How many segments are read back before the next raise. Where more is archived while they are read, the raise is in
+    /// vain: then fewer at once, down to one.
+    private var segmentsAtOnce: UInt64
     private var failuresInARow: Int64 = 0
     package private(set) var status = TrimStatus()
 
     package init(settings: TrimSettings, keys: LedgerKeys) {
         self.settings = settings
         self.keys = keys
+        segmentsAtOnce = settings.segmentsAtOnce
     }
 
     // MARK: Looking
@@ -117,7 +121,7 @@ package struct TrimMachine: Sendable {
         }
         let size = view.head.sequence.rawValue
         let most = min(archive.record.through.rawValue, size - min(size, retained))
-        let end = min(most / ArchiveRecord.trimStep, segments + settings.segmentsAtOnce)
+        let end = min(most / ArchiveRecord.trimStep, segments + segmentsAtOnce)
         guard end > segments else {
             succeeded()
             return rest()
@@ -158,11 +162,16 @@ package struct TrimMachine: Sendable {
         switch result {
         case .done(let archive):
             succeeded()
+            segmentsAtOnce = min(2 * segmentsAtOnce, settings.segmentsAtOnce)
             status.trimmed = archive.record.trimmed
             return sweep(Sweep(archive: archive, size: view.head.sequence.rawValue))
         case .superseded:
             // Somebody has archived or trimmed more meanwhile. What was read back is read back again: whatever
             // changed, a raise stands on what was seen before it.
+            guard segmentsAtOnce > 1 else {
+                return trouble("more is archived while one ids segment's events are read back")
+            }
+            segmentsAtOnce /= 2
             state = .looking
             return .look
         case .unknown: return trouble("etcd did not say whether events may be trimmed")

@@ -30,7 +30,8 @@ package struct ArchiveReadBack: TrimReadBack {
     ///   - archive: must not answer from a cache: what counts is what the object storage gives now.
     ///   - tree: as this replica knows it.
     ///   - bundlesAtOnce: how many bundles are read at a time: each may have 16 MiB. A divisor of 16.
-    ///   - clock: with one, whoever seals has the processors for as long as a group of bundles took, before the next.
+    ///   - clock: with one, whoever seals has the processors for as long as a group of bundles took before the next, and
+    ///     for at most 20 ms.
     package init(
         store: LedgerStore, archive: any ArchivedPast, tree: TreeReader, bundlesAtOnce: UInt64 = 4,
         clock: (any ReplicaClock)? = nil
