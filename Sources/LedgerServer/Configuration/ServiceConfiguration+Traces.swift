@@ -28,6 +28,17 @@ extension ServiceConfiguration {
 
     private mutating func readTraceFiles(_ reader: SettingReader) {
         let names: [SettingName] = [.traceCACert, .traceClientCert, .traceClientKey]
+        // Another program's variables may be the same, and name files that are not here: where they count for nothing,
+        // they are no reason not to start.
+        guard traces.endpoint?.origin.scheme == .https else {
+            for name in names where reader.text(name) != nil {
+                let reason =
+                    traces.endpoint.map { "\($0.origin) is spoken to without TLS" }
+                    ?? "no collector is set"
+                warnings.append("\(name.rawValue) counts for nothing: \(reason)")
+            }
+            return
+        }
         traces.caCertificatePath = reader.text(.traceCACert)
         traces.clientCertificatePath = reader.text(.traceClientCert)
         traces.clientKeyPath = reader.text(.traceClientKey)
@@ -37,12 +48,6 @@ extension ServiceConfiguration {
         for (name, other) in [(names[1], names[2]), (names[2], names[1])] {
             guard let path = reader.text(name), reader.text(other) == nil else { continue }
             reader.refuse(name, value: path, accepted: "only together with \(other.rawValue)")
-        }
-        // Another program's variables may be the same: so this is no reason not to start.
-        guard let origin = traces.endpoint?.origin, origin.scheme == .http else { return }
-        for name in names where reader.text(name) != nil {
-            warnings.append(
-                "\(name.rawValue) counts for nothing: \(origin) is spoken to without TLS")
         }
     }
 

@@ -77,6 +77,21 @@ struct PEMSettingTests {
     }
 
     @Test(
+        "what another program is told of its collector's TLS keeps no ledger from starting",
+        arguments: [nil, "http://a:4318"])
+    func foreignCollector(_ endpoint: String?) throws {
+        var environment = [
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": "/nowhere/cert.pem",
+            "OTEL_EXPORTER_OTLP_CERTIFICATE": "/nowhere/ca.pem",
+        ]
+        environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
+        let settings = try ServiceConfiguration.load(
+            environment: environment, workingDirectory: "/nonexistent")
+        #expect(settings.warnings.count { $0.contains("counts for nothing") } == 2)
+        #expect(CertificateExpiries(settings).settings == [], "nobody is told when they expire")
+    }
+
+    @Test(
         "PKCS #8, PKCS #1 and SEC 1, curve parameters before the key, CR LF: alike for every setting",
         arguments: PEMSettings.all)
     func notations(_ settings: PEMSettings) throws {

@@ -221,9 +221,15 @@ struct SettingValueTests {
                 "a", "=b", "a b=c", "a=%", "a=%zz", "host=x", "Content-Type=x", "a=%0d%0ab:c",
                 String(repeating: "a=b,", count: 17), "a=" + String(repeating: "b", count: 8_192),
             ])
-        + SettingCase.cases("OTEL_EXPORTER_OTLP_CERTIFICATE", ["/nowhere/ca.pem"])
-        + SettingCase.cases("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", ["/nowhere/cert.pem"])
-        + SettingCase.cases("OTEL_EXPORTER_OTLP_CLIENT_KEY", ["/nowhere/key.pem"])
+        + SettingCase.cases(
+            "OTEL_EXPORTER_OTLP_CERTIFICATE", ["/nowhere/ca.pem"],
+            with: ["OTEL_EXPORTER_OTLP_ENDPOINT": "https://a:4318"])
+        + SettingCase.cases(
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", ["/nowhere/cert.pem"],
+            with: ["OTEL_EXPORTER_OTLP_ENDPOINT": "https://a:4318"])
+        + SettingCase.cases(
+            "OTEL_EXPORTER_OTLP_CLIENT_KEY", ["/nowhere/key.pem"],
+            with: ["OTEL_EXPORTER_OTLP_ENDPOINT": "https://a:4318"])
         + SettingCase.cases("OTEL_EXPORTER_OTLP_TIMEOUT", ["0", "60001", "10s"])
         + SettingCase.cases("OTEL_TRACES_SAMPLER", ["on", "jaeger_remote"])
         + SettingCase.cases("OTEL_TRACES_SAMPLER_ARG", ["-0.1", "1.1", "nan", "half"])
