@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from certificates import covers
 from manifests import Manifests, Pod
+from network import labels_of
 
 ROOT = Path(__file__).parents[2]
 SETTING_NAMES = ROOT / "Sources/LedgerServer/Configuration/SettingName.swift"
@@ -132,6 +133,20 @@ def check_mounted(pod: Pod, paths: list[str]) -> Iterator[str]:
             yield f"{pod.name}: nothing is mounted where {path} is"
 
 
+def may_be_collector(peer: dict[str, Any], host: str) -> bool:
+    """Whether a policy's peer can be a collector of that name: in a namespace of its own, or outside the cluster."""
+    is_inside = host.count(".") < 2 or ".svc." in f"{host}."
+    if "ipBlock" in peer:
+        return not is_inside
+    # Without a namespace it is the ledger's own; the cluster's DNS is no collector.
+    namespace = peer.get("namespaceSelector")
+    return (
+        is_inside
+        and namespace is not None
+        and labels_of(namespace).get("kubernetes.io/metadata.name") != "kube-system"
+    )
+
+
 def check_traces(manifests: Manifests, pod: Pod, settings: dict[str, str]) -> Iterator[str]:
     """A policy lets the ledger out to its collector's port, and files for it are where something is mounted."""
     files = ("_FILE", "_CERTIFICATE", "_CLIENT_KEY")
@@ -148,10 +163,9 @@ def check_traces(manifests: Manifests, pod: Pod, settings: dict[str, str]) -> It
     outward = {
         open_port["port"]
         for policy in manifests.all("NetworkPolicy")
-        if pod in manifests.pods_selected(policy["spec"]["podSelector"].get("matchLabels", {}))
+        if pod in manifests.pods_selected(labels_of(policy["spec"]["podSelector"]))
         for rule in policy["spec"].get("egress", [])
-        # Those of this namespace's own pods lead to no collector, the cluster's DNS neither.
-        if any("podSelector" not in peer for peer in rule.get("to", []))
+        if any(may_be_collector(peer, url.hostname or "") for peer in rule.get("to", []))
         for open_port in rule.get("ports", [])
     }
     if port not in outward:

@@ -407,6 +407,13 @@ class Components(Overlay):
         self.remove("NetworkPolicy", "ledger-traces")
         self.expect("no policy lets it out to its collector")
 
+    def test_collector_inside_with_a_way_to_the_outside_only(self) -> None:
+        container = self.container("Deployment", "ledger-service")
+        endpoint = self.variable(container, "OTEL_EXPORTER_OTLP_ENDPOINT")
+        endpoint.pop("valueFrom", None)
+        endpoint["value"] = "https://otel-collector.observability"
+        self.expect("no policy lets it out to its collector at https://otel-collector.observability")
+
     def test_collector_of_any_namespace(self) -> None:
         peer = self.spec("NetworkPolicy", "ledger-traces")["egress"][0]["to"][0]
         peer["namespaceSelector"] = {}
