@@ -17,8 +17,8 @@ DEADLINE_TESTS := EtcdGatewayTests|HTTPTransportTests|CallInterceptorTests|GRPCH
 
 # They start a real etcd, a real service, and a real server of S3.
 ARCHIVE_TESTS := LedgerArchiveTests|ObjectStorageTests
-# What test-upgrade upgrades from: the newest release, else the last revision before the archive.
-OLD ?= $(shell git describe --tags --abbrev=0 2>/dev/null || echo 2053cc2)
+# What test-upgrade upgrades from: the newest release before this revision, else the last revision before the archive.
+OLD ?= $(shell git describe --tags --abbrev=0 --match '[v0-9]*' HEAD^ 2>/dev/null || echo 2053cc2)
 GENERATED := Sources/LedgerAPI/Generated
 SHELL_SCRIPTS = $(shell find . -path ./.build -prune -o -path ./.local -prune -o \
 	-name '*.sh' -type f -print) .ci/run

@@ -36,8 +36,7 @@ readonly tree=$folder/tree build=$folder/build products=(ledger-service ledgerct
 if [[ ! -e $folder/made ]]; then
     rm -rf "$folder"
     mkdir -p "$folder"
-    git worktree prune
-    git worktree add --detach "$tree" "$revision" >&2
+    git worktree add --force --detach "$tree" "$revision" >&2
     # The same releases of what it depends on as here, as far as it asks for the same.
     [[ ! -e Package.resolved || -e $tree/Package.resolved ]] || cp Package.resolved "$tree"
     touch "$folder/made"
