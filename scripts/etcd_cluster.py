@@ -73,7 +73,8 @@ class Member:
         if self.process and self.process.poll() is None:
             self.process.send_signal(number)
             if number == signal.SIGSTOP:
-                os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def kill(self) -> None:
         """Ends it at once; its data stay."""

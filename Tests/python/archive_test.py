@@ -72,7 +72,10 @@ class Archived:
     @property
     def objects(self) -> dict[str, bytes]:
         """Every file below the folder, by its name there."""
-        files = (path for path in self.folder.rglob("*") if path.is_file())
+        # What is being written is there one moment and gone the next.
+        files = (
+            path for path in self.folder.rglob("*") if path.is_file() and "~put" not in path.parts
+        )
         return {str(path.relative_to(self.folder)): path.read_bytes() for path in files}
 
     def is_covered(self, name: str) -> bool:

@@ -89,7 +89,8 @@ class Child(Footprint):
         if self.status is None:
             self.process.send_signal(number)
             if number == signal.SIGSTOP:
-                os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def wait(self, seconds: float = STOP_SECONDS) -> int:
         """Waits for its end; kills it and fails where that does not come."""

@@ -57,8 +57,9 @@ class Replica(Service):
         return self.sample().get(f"{name}{{}}", 0.0)
 
     def log_lines(self) -> list[dict]:
-        lines = self.child.log.read_text(errors="replace").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+        # The last line of one that was killed may have no end.
+        lines = self.child.log.read_text(errors="replace").splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
     def health(self) -> str:
         """What it says of itself in a line."""

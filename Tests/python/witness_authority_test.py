@@ -49,12 +49,17 @@ def running_witness(binaries: pathlib.Path, folder: pathlib.Path, log: str) -> I
     process = subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", binaries / "ledgerctl", "witness", "--listen", "127.0.0.1:0",
          "--key", key, "--name", WITNESS, "--state", folder / "state", "--log", log],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=open(folder / "witness.log", "wb"), text=True,
     )  # fmt: skip
     try:
         verifier = process.stdout.readline().strip()
-        line = process.stderr.readline()
-        expect("listens" in line, f"the witness says {line!r}")
+        line = eventually(
+            lambda: next(
+                (line for line in (folder / "witness.log").read_text().splitlines(True)
+                 if "listens" in line and line.endswith("\n")), None,
+            ),
+            "the witness listens",
+        )  # fmt: skip
         yield verifier, int(line.split()[-1])
     finally:
         process.kill()
