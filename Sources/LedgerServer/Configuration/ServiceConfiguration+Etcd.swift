@@ -130,4 +130,12 @@ extension SettingReader {
             try CertificatePair(certificate: certificate, key: key, isServer: isServer)
         }
     }
+
+    /// Refuses either of two settings that say something only with the other one.
+    func requireTogether(_ first: SettingName, _ second: SettingName) {
+        for (name, other) in [(first, second), (second, first)] {
+            guard let value = text(name), text(other) == nil else { continue }
+            refuse(name, value: value, accepted: "only together with \(other.rawValue)")
+        }
+    }
 }

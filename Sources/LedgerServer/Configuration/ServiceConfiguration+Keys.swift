@@ -95,16 +95,7 @@ extension ServiceConfiguration {
             return TLSFiles(
                 certificatePath: certificate, keyPath: key, clientCAPath: clientCA, names: names)
         }
-        if let certificate {
-            reader.refuse(
-                names.certificate, value: certificate,
-                accepted: "only together with \(names.key.rawValue)")
-        }
-        if let key {
-            reader.refuse(
-                names.key, value: key,
-                accepted: "only together with \(names.certificate.rawValue)")
-        }
+        reader.requireTogether(names.certificate, names.key)
         if certificate == nil, key == nil, let clientCA {
             reader.refuse(
                 names.clientCA, value: clientCA,

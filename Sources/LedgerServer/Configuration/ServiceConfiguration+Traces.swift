@@ -45,10 +45,7 @@ extension ServiceConfiguration {
         let authorities = reader.pemFile(.traceCACert)
         _ = reader.accepted { () throws(ConfigurationError) in try authorities?.certificates() }
         reader.checkPair(.traceClientCert, .traceClientKey, isServer: false)
-        for (name, other) in [(names[1], names[2]), (names[2], names[1])] {
-            guard let path = reader.text(name), reader.text(other) == nil else { continue }
-            reader.refuse(name, value: path, accepted: "only together with \(other.rawValue)")
-        }
+        reader.requireTogether(.traceClientCert, .traceClientKey)
     }
 
     private mutating func readTraceHeaders(_ reader: SettingReader) {
