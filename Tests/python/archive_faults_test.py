@@ -24,7 +24,8 @@ from google.rpc import code_pb2
 import checking
 from checking import Standstill, Unexpected, check, expect, expect_equal
 from faulty_bucket import FAULTS, FaultyBucket
-from processes import ROOT, Service, TestCluster, running_bucket_server, running_cluster
+from processes import ROOT, Service, TestCluster, make_signing_key, running_bucket_server
+from processes import running_cluster
 from stubs import messages, services
 
 ORIGIN = "ledger.example.com/faults"
@@ -267,10 +268,7 @@ def run(
 ) -> int:
     """Runs the checks against two replicas of their own."""
     key_file = cluster.folder / "signing-key.pem"
-    made = subprocess.run(
-        [binaries / "ledgerctl", "keygen", "--name", ORIGIN, "--out", key_file],
-        text=True, capture_output=True, check=True,
-    )  # fmt: skip
+    key = make_signing_key(binaries, ORIGIN, key_file)
     bucket = FaultyBucket(server, options.seed)
     bucket.start()
     replicas = [
@@ -294,7 +292,7 @@ def run(
         for conditional in ("auto", "off")
     ]  # fmt: skip
     faults = Faults(replicas, bucket, options.events, options.seed)
-    faults.key, faults.binaries = made.stdout.strip(), binaries
+    faults.key, faults.binaries = key, binaries
     print(f"    seed {options.seed}")
     begin = time.monotonic()
     try:

@@ -17,8 +17,8 @@ import grpc
 
 import checking
 from checking import check, eventually, expect, expect_equal
-from processes import ROOT, Service, TestCluster, running_bucket_server, running_cluster
-from processes import running_service
+from processes import ROOT, Service, TestCluster, make_signing_key, running_bucket_server
+from processes import running_cluster, running_service
 from stubs import messages, services
 
 ORIGIN = "ledger.example.com/bucket"
@@ -92,10 +92,7 @@ def secrets(archived: Archived) -> None:
 def run(binaries: pathlib.Path, cluster: TestCluster, server: dict) -> int:
     """Runs the checks against a service of their own."""
     key_file = cluster.folder / "signing-key.pem"
-    made = subprocess.run(
-        [binaries.resolve() / "ledgerctl", "keygen", "--name", ORIGIN, "--out", key_file],
-        text=True, capture_output=True, check=True,
-    )  # fmt: skip
+    key = make_signing_key(binaries, ORIGIN, key_file)
     files = {}
     for name in ("access_key", "secret_key"):
         path = cluster.folder / name
@@ -107,7 +104,7 @@ def run(binaries: pathlib.Path, cluster: TestCluster, server: dict) -> int:
         LEDGER_ARCHIVE_ENDPOINT=server["plain_endpoint"], LEDGER_ARCHIVE_REGION=server["region"],
         LEDGER_ARCHIVE_INTERVAL="2", LEDGER_ARCHIVE_RETAIN_EVENTS="8192", **files,
     ) as service:  # fmt: skip
-        return checking.run_checks(Archived(service, server, made.stdout.strip()))
+        return checking.run_checks(Archived(service, server, key))
 
 
 def main() -> int:

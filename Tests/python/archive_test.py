@@ -19,7 +19,7 @@ import grpc
 
 import checking
 from checking import check, eventually, expect, expect_equal
-from processes import ROOT, Service, TestCluster, running_cluster, running_service
+from processes import ROOT, Service, TestCluster, make_signing_key, running_cluster, running_service
 from stubs import messages, services
 
 ORIGIN = "ledger.example.com/archive"
@@ -268,16 +268,12 @@ def run(binaries: pathlib.Path, cluster: TestCluster) -> int:
     folder = cluster.folder / "archive"
     folder.mkdir()
     key_file = cluster.folder / "signing-key.pem"
-    made = subprocess.run(
-        [binaries.resolve() / "ledgerctl", "keygen", "--name", ORIGIN, "--out", key_file],
-        text=True, capture_output=True, check=True,
-    )  # fmt: skip
+    key = make_signing_key(binaries, ORIGIN, key_file)
     with running_service(
         binaries, cluster, LEDGER_PREFIX=PREFIX, LEDGER_ORIGIN=ORIGIN,
         LEDGER_SIGNING_KEY=str(key_file), LEDGER_ARCHIVE=folder.as_uri(),
         LEDGER_ARCHIVE_INTERVAL="2",
     ) as service:  # fmt: skip
-        key = made.stdout.strip()
         return checking.run_checks(Archived(service, folder, key, binaries.resolve()))
 
 

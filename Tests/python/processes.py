@@ -234,6 +234,15 @@ def running_cluster(size: int = 3) -> Iterator[TestCluster]:
             cluster.kill()
 
 
+def make_signing_key(binaries: pathlib.Path, name: str, path: pathlib.Path) -> str:
+    """Makes a ledger's signing key with `ledgerctl keygen`, and returns its verifier key."""
+    made = subprocess.run(
+        [binaries.resolve() / "ledgerctl", "keygen", "--name", name, "--out", path],
+        text=True, capture_output=True, check=True,
+    )  # fmt: skip
+    return made.stdout.strip()
+
+
 @contextlib.contextmanager
 def running_bucket_server() -> Iterator[dict]:
     """A real S3 server with what it reports of itself, until the block ends."""

@@ -16,7 +16,7 @@ import grpc
 import tiles
 
 from checking import Unexpected, eventually, expect, expect_equal
-from processes import Service, TestCluster
+from processes import Service, TestCluster, make_signing_key
 from stubs import messages, services
 
 # In scripts/, which is among the places since `processes` was imported.
@@ -137,10 +137,7 @@ class Fleet:
         """
         self.cluster, self.prefix = cluster, prefix
         key_file = cluster.folder / f"{prefix.strip('/')}-key.pem"
-        self.key = subprocess.run(
-            [tools.binaries / "ledgerctl", "keygen", "--name", ORIGIN, "--out", key_file],
-            text=True, capture_output=True, check=True,
-        ).stdout.strip()  # fmt: skip
+        self.key = make_signing_key(tools.binaries, ORIGIN, key_file)
         self.settings = {
             "LEDGER_PREFIX": prefix, "LEDGER_ORIGIN": ORIGIN, "LEDGER_SIGNING_KEY": str(key_file),
             "LEDGER_ADVERTISE_ADDRESS": "127.0.0.1", "LOG_FORMAT": "json",

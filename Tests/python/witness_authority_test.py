@@ -10,7 +10,6 @@ import argparse
 import contextlib
 import os
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ import grpc
 from authority import Authority
 from checking import Unexpected, check, eventually, expect, expect_equal, run_checks
 from ledger import Ledger
-from processes import running_cluster, running_service
+from processes import make_signing_key, running_cluster, running_service
 from tls_front import TLSFront, running_front
 
 NAMES = ["DNS:localhost", "IP:127.0.0.1"]
@@ -30,15 +29,6 @@ SETTING = "LEDGER_WITNESS_CA_CERT"
 RELOADS = f'ledger_tls_reloads_total{{setting="{SETTING}"}}'
 FAILED = f'ledger_tls_reload_failed{{setting="{SETTING}"}}'
 WITNESS = "witness.example/w1"
-
-
-def keygen(binaries: pathlib.Path, name: str, path: pathlib.Path) -> str:
-    """Makes a ledger's signing key, and returns its verifier key."""
-    done = subprocess.run(
-        [binaries / "ledgerctl", "keygen", "--name", name, "--out", path],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return re.search(rf"{re.escape(name)}\+\S+", done.stdout + done.stderr)[0]
 
 
 @contextlib.contextmanager
@@ -181,7 +171,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="witness-authority-") as name, running_cluster(1) as cluster:
         folder = pathlib.Path(name)
         signing = folder / "signing.pem"
-        log = keygen(binaries, "witnessed.example/ledger", signing)
+        log = make_signing_key(binaries, "witnessed.example/ledger", signing)
         first, second = Authority(folder, "first"), Authority(folder, "second")
         with running_witness(binaries, folder, log) as (verifier, port):
             with running_front(port, first.server("old", *NAMES)) as front:
