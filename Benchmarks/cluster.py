@@ -10,7 +10,8 @@ import urllib.request
 from processes import Failure, Footprint, Process, Supervisor, clean_environment, wait_until
 
 # Found where processes.py looks for it.
-from etcd_cluster import EtcdCluster, free_ports  # isort: skip
+from etcd_cluster import EtcdCluster  # isort: skip
+from loopback_ports import free_ports  # isort: skip
 
 START_SECONDS = 60
 STOP_SECONDS = 40

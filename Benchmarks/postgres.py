@@ -11,7 +11,7 @@ from measuring import Watch, run_load
 from processes import Failure, Process, Supervisor, clean_environment, wait_until
 
 # Found where processes.py looks for it.
-from etcd_cluster import free_ports  # isort: skip
+from loopback_ports import free_ports  # isort: skip
 
 PROGRAMS = ("initdb", "postgres", "pgbench", "psql")
 # Where Debian's packages keep what is not in PATH.

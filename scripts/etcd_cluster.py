@@ -8,11 +8,9 @@ import ctypes
 import http.client
 import os
 import pathlib
-import random
 import secrets
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -20,9 +18,10 @@ import time
 import urllib.request
 from collections.abc import Iterator
 
+from loopback_ports import LOOPBACK, free_ports
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MEMORY = pathlib.Path("/dev/shm")
-LOOPBACK = "127.0.0.1"
 START_SECONDS = 90
 STOP_SECONDS = 15
 PR_SET_PDEATHSIG = 1
@@ -260,17 +259,6 @@ class EtcdCluster:
                 return b"etcd_server_has_leader 1\n" in page.read()
         except (OSError, http.client.HTTPException):
             return False
-
-
-def free_ports(count: int) -> int:
-    """The first of so many ports in a row on which nobody listens now, below those that the kernel
-    hands out, and those that tests of Swift take themselves."""
-    while True:
-        first = random.SystemRandom().randrange(10_000, 20_000 - count)
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            for port in range(first, first + count):
-                held.enter_context(socket.socket()).bind((LOOPBACK, port))
-            return first
 
 
 @contextlib.contextmanager

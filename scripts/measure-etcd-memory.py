@@ -38,7 +38,7 @@ import grpc
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
-from etcd_cluster import free_ports  # noqa: E402
+from loopback_ports import free_ports  # noqa: E402
 
 # An event of formats.md with a payload of 256 bytes, as it is stored in a block.
 EVENT_BYTES = 340

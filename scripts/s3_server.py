@@ -33,7 +33,8 @@ import time
 import urllib.error
 import urllib.request
 
-from etcd_cluster import LOOPBACK, ROOT, die_with_parent, free_ports, temporary_folder
+from etcd_cluster import ROOT, die_with_parent, temporary_folder
+from loopback_ports import LOOPBACK, free_ports
 
 # Debian's own, which has Debian's modules; another one may come first in PATH.
 PYTHON = "/usr/bin/python3"

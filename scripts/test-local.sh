@@ -75,7 +75,7 @@ stop_ledger() {
 }
 
 first_port=$(cd "$root/scripts" &&
-    python3 -B -c "from etcd_cluster import free_ports; print(free_ports(12))")
+    python3 -B -c "from loopback_ports import free_ports; print(free_ports(12))")
 export LOCAL_STATE=$work/state LOCAL_ETCD_PORT=$first_port
 export LEDGER_PORT=$((first_port + 9))
 export LEDGER_INTERNAL_PORT=$((first_port + 10))

@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT / "Tests/python"), str(ROOT / "scripts")]
 
 from checking import Unexpected, expect, expect_equal  # noqa: E402
-from etcd_cluster import free_ports  # noqa: E402
+from loopback_ports import free_ports  # noqa: E402
 
 START_SECONDS = 180
 STOP_SECONDS = 60

@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT / "Tests/python"))
 from processes import Service, running_cluster, running_service  # noqa: E402
 
 # Found where processes.py looks for it.
-from etcd_cluster import free_ports  # noqa: E402 isort: skip
+from loopback_ports import free_ports  # noqa: E402 isort: skip
 
 PACKAGES = {
     "go": {

@@ -33,7 +33,7 @@ from formats import event_hash  # noqa: E402
 from processes import running_cluster, running_service  # noqa: E402
 from stubs import messages, services  # noqa: E402
 
-from etcd_cluster import free_ports  # noqa: E402  isort: skip
+from loopback_ports import free_ports  # noqa: E402  isort: skip
 
 PROGRAM = ROOT / "examples/projection/projection.py"
 FOLDERS = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)

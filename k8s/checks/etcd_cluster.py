@@ -6,8 +6,8 @@ import atexit
 import functools
 import os
 import shutil
-import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -17,6 +17,10 @@ from etcd_arguments import PORTS_PER_MEMBER, localise
 from manifests import Manifests
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "scripts"))
+
+from loopback_ports import free_ports  # noqa: E402  isort: skip
+
 RENDERED = ROOT / ".local/manifests"
 START_SECONDS = 60
 
@@ -45,20 +49,6 @@ def mount_certificates(folder: Path) -> None:
         shutil.copy(made / f"{authority}.pem", target / "ca.crt")
         shutil.copy(made / f"{pair}.pem", target / "tls.crt")
         shutil.copy(made / f"{pair}-key.pem", target / "tls.key")
-
-
-def free_ports(count: int) -> int:
-    """The first of so many free ports in a row, below those that the kernel hands out."""
-    for first in range(21000 + os.getpid() % 1000, 32000, count):
-        try:
-            for port in range(first, first + count):
-                with socket.socket() as probe:
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    probe.bind(("127.0.0.1", port))
-            return first
-        except OSError:
-            continue
-    raise RuntimeError("no free ports")
 
 
 class Cluster:
