@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from cluster import BenchCluster, LedgerService
+from machine import hashing_ms
 from processes import Failure, Supervisor, clean_environment
 
 PREFIX = "ledger/"
@@ -118,6 +119,7 @@ class Archiving:
             "events_per_second": report["events_per_second"],
             "latency_ms": report["latency_ms"],
             "outcomes": report.get("outcomes", {}),
+            "hashing_ms": round(statistics.median(one["hashing_ms"] for one in samples), 2),
             "samples": samples,
             "largest_database_mib": max(one["database_mib"] for one in samples),
             "largest_lag_seconds": max(one["lag_seconds"] for one in samples),
@@ -136,6 +138,7 @@ class Archiving:
             "lag_seconds": round(metrics.get("ledger_archive_lag_seconds", 0), 1),
             "database_mib": round(cluster.data_bytes() / MIB, 1),
             "memory_mib": round(service.process.memory()[0] / MIB, 1),
+            "hashing_ms": round(hashing_ms(), 2),
         }
 
     @staticmethod

@@ -1,5 +1,6 @@
 """On what, and with what, was measured."""
 
+import hashlib
 import os
 import pathlib
 import platform
@@ -12,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROBE_BYTES = 2300
 PROBE_SYNCS = 500
 PROBE_SECONDS = 3
+HASHED = bytes(4 << 20)
 
 
 def describe() -> dict:
@@ -43,6 +45,13 @@ def describe_disk(folder: pathlib.Path) -> dict:
         "fsync_p50_ms": round(times[len(times) // 2], 3),
         "fsync_p99_ms": round(times[len(times) * 99 // 100], 3),
     }
+
+
+def hashing_ms() -> float:
+    """Processor time of the same work each time: where it grows, something outside slows the machine down."""
+    begin = time.thread_time()
+    hashlib.sha256(HASHED).digest()
+    return 1e3 * (time.thread_time() - begin)
 
 
 def _commit() -> str:
