@@ -6,17 +6,9 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-print-directory
 
 LINT := .local/lint/.installed
-# Suites of EtcdGatewayTests that start clusters of etcd.
-ETCD_SUITES := EtcdClientTests|EtcdFailoverTests|EtcdAuthorizationTests
-# One pass of a service with a cluster that loses members.
-ETCD_PASS := MemberFailureTests
-# Tests that hash trees of thousands of leaves, or start witnesses.
-HASHING_TESTS := LedgerTransparencyTests|LedgerVerifyTests|WitnessServerTests
-# Tests with deadlines of a second and less, against peers of the test's own.
-DEADLINE_TESTS := EtcdGatewayTests|HTTPTransportTests|CallInterceptorTests|GRPCHealthServiceTests
+# Where the programs of the tests are. Asking does not wait for tests that run.
+BIN ?= $(shell swift build --ignore-lock --show-bin-path)
 
-# They start a real etcd, a real service, and a real server of S3.
-ARCHIVE_TESTS := LedgerArchiveTests|ObjectStorageTests
 # What test-upgrade upgrades from: the newest release before this revision, else the last revision before the archive.
 OLD ?= $(shell git describe --tags --abbrev=0 --match '[v0-9]*' HEAD^ 2>/dev/null || echo 2053cc2)
 GENERATED := Sources/LedgerAPI/Generated
@@ -24,6 +16,8 @@ SHELL_SCRIPTS = $(shell find . -path ./.build -prune -o -path ./.local -prune -o
 	-name '*.sh' -type f -print) .ci/run
 # All Swift sources but the generated ones; made when used, after nothing else touched the tree.
 SWIFT_SOURCES = find Package.swift Sources Tests Benchmarks -name '*.swift' -not -path '$(GENERATED)/*' -print0
+
+include Tests/stages.mk
 
 .PHONY: help
 help: ## list these targets
@@ -53,33 +47,28 @@ release: ## build the service and the command line, optimised
 .PHONY: test
 test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the Python client
 	@$(MAKE) build
+	@echo "What each part of the tests writes is in .local/tests."
+	@$(MAKE) BIN="$(BIN)" --jobs=$(TEST_JOBS) $(STAGES_BESIDE:%=stage-%)
+	@$(MAKE) BIN="$(BIN)" $(STAGES_ALONE:%=stage-%)
+
+.PHONY: test-formats
+test-formats: ## hold the formats' test vectors against a second implementation
 	.local/venv/bin/python Tests/python/formats_test.py
-	.local/venv/bin/python -B Tests/python/witness_test.py --bin "$$(swift build --show-bin-path)"
+
+.PHONY: test-docs
+test-docs: ## check that what the documents say holds: citations, figures, commands
 	python3 -B Tests/docs/citations_test.py
 	.local/venv/bin/python -B Tests/docs/verification_test.py
-	.local/venv/bin/python -B Tests/docs/runbook_test.py --bin "$$(swift build --show-bin-path)"
-	python3 -B Tests/docs/env_example_test.py --service "$$(swift build --show-bin-path)/ledger-service"
-	scripts/test-local.sh --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B Tests/python/stopping_test.py --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B Tests/python/export_test.py --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B Tests/python/monitor_test.py --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B Tests/python/server_name_test.py --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B Tests/python/authorities_test.py --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B Tests/python/witness_authority_test.py --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B Tests/projection/projection_test.py --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B Tests/python/archive_test.py --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B Tests/python/archive_s3_test.py --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B Tests/python/archive_faults_test.py --seed 1 --bin "$$(swift build --show-bin-path)"
-	@$(MAKE) test-deploy test-backup test-clients test-fuzz test-monitoring test-logs test-traces
-	@# One process after another: simulations and starting clusters keep every processor busy, and tests with
-	@# real deadlines beside them would measure that.
-	scripts/swift-test.sh --filter 'LedgerCoreTests|SimulationTests'
-	scripts/swift-test.sh --filter '$(HASHING_TESTS)'
-	scripts/swift-test.sh --skip 'LedgerCoreTests|SimulationTests|$(HASHING_TESTS)|$(DEADLINE_TESTS)|$(ARCHIVE_TESTS)|IntegrationTests'
-	scripts/swift-test.sh --filter '$(ARCHIVE_TESTS)'
-	scripts/swift-test.sh --filter '$(DEADLINE_TESTS)' --skip '$(ETCD_SUITES)'
-	scripts/swift-test.sh --filter '$(ETCD_SUITES)'
-	scripts/swift-test.sh --filter IntegrationTests
+	.local/venv/bin/python -B Tests/docs/runbook_test.py --bin "$(BIN)"
+	python3 -B Tests/docs/env_example_test.py --service "$(BIN)/ledger-service"
+
+.PHONY: test-local
+test-local: ## start run-local.sh, try the Python client, stop it
+	scripts/test-local.sh --bin "$(BIN)"
+
+.PHONY: test-projection
+test-projection: ## test the example that follows a ledger into a database
+	.local/venv/bin/python -B Tests/projection/projection_test.py --bin "$(BIN)"
 
 .PHONY: test-etcd
 test-etcd: ## the gateway's suites and one pass with all parts on etcd 3.5; ETCD_BIN names another etcd's folder
@@ -124,8 +113,8 @@ restore: ## restore the local ledger from its newest snapshot; OPTIONS="--help" 
 
 .PHONY: test-backup
 test-backup: ## back up, destroy and restore a local ledger; lose etcd and recover it from the archive
-	python3 -B Tests/backup/backup_test.py --bin "$$(swift build --show-bin-path)"
-	.local/venv/bin/python -B scripts/rehearse-recovery.py --bin "$$(swift build --show-bin-path)" --events 20000
+	python3 -B Tests/backup/backup_test.py --bin "$(BIN)"
+	.local/venv/bin/python -B scripts/rehearse-recovery.py --bin "$(BIN)" --events 20000
 
 .PHONY: rehearse-recovery
 rehearse-recovery: setup ## lose etcd under load and recover it from the archive, into a snapshot and into nothing
@@ -135,26 +124,26 @@ rehearse-recovery: setup ## lose etcd under load and recover it from the archive
 .PHONY: test-clients
 test-clients: ## let clients in Go, Java and Python with default settings try a service
 	.local/venv/bin/python -B Tests/clients/clients_test.py \
-		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
+		--bin "$(BIN)" $(OPTIONS)
 
 .PHONY: test-monitoring
 test-monitoring: ## check metrics, alerts, dashboard and runbook against running services
 	.local/venv/bin/python -B Tests/monitoring/monitoring_test.py \
-		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
+		--bin "$(BIN)" $(OPTIONS)
 
 .PHONY: dashboard-picture
 dashboard-picture: ## draw docs/dashboard.svg from what Prometheus scrapes of a cluster under load
-	.local/venv/bin/python -B scripts/draw-dashboard.py --bin "$$(swift build --show-bin-path)" \
+	.local/venv/bin/python -B scripts/draw-dashboard.py --bin "$(BIN)" \
 		--seconds 120 --rate 150 docs/dashboard.svg
 
 .PHONY: test-logs
 test-logs: ## check what running services write: per call, in the audit log, without a quorum
-	.local/venv/bin/python -B Tests/logs/logs_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)
+	.local/venv/bin/python -B Tests/logs/logs_test.py --bin "$(BIN)" $(OPTIONS)
 
 .PHONY: test-traces
 test-traces: ## check the spans that running replicas send to a small collector
-	.local/venv/bin/python -B Tests/traces/traces_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)
-	.local/venv/bin/python -B Tests/traces/collector_tls_test.py --bin "$$(swift build --show-bin-path)"
+	.local/venv/bin/python -B Tests/traces/traces_test.py --bin "$(BIN)" $(OPTIONS)
+	.local/venv/bin/python -B Tests/traces/collector_tls_test.py --bin "$(BIN)"
 
 .PHONY: test-upgrade
 test-upgrade: setup ## replace replicas of an older version by these under load, and back; OLD names a revision
@@ -162,11 +151,11 @@ test-upgrade: setup ## replace replicas of an older version by these under load,
 	swift build --product ledgerctl
 	@old="$${OLD_BIN:-$$(scripts/build-revision.sh "$(OLD)")}"; \
 	.local/venv/bin/python -B Tests/python/upgrade_test.py --old-bin "$$old" \
-		--bin "$$(swift build --show-bin-path)" $(OPTIONS)
+		--bin "$(BIN)" $(OPTIONS)
 
 .PHONY: test-fuzz
 test-fuzz: ## attack every port of a service for 20 s; OPTIONS="--help" tells of more
-	.local/venv/bin/python -B Tests/fuzz/fuzz_test.py --bin "$$(swift build --show-bin-path)" $(OPTIONS)
+	.local/venv/bin/python -B Tests/fuzz/fuzz_test.py --bin "$(BIN)" $(OPTIONS)
 
 .PHONY: fuzz
 fuzz: ## the same for ten minutes
@@ -175,11 +164,11 @@ fuzz: ## the same for ten minutes
 .PHONY: test-bounds
 test-bounds: ## push the bounds that take seconds
 	.local/venv/bin/python -B Tests/bounds/bounds_test.py \
-		--bin "$$(swift build --show-bin-path)" --quick $(OPTIONS)
+		--bin "$(BIN)" --quick $(OPTIONS)
 
 .PHONY: bounds
 bounds: ## push every bound, measure memory, and write the table of docs/limits.md
-	.local/venv/bin/python -B Tests/bounds/bounds_test.py --bin "$$(swift build --show-bin-path)" \
+	.local/venv/bin/python -B Tests/bounds/bounds_test.py --bin "$(BIN)" \
 		--write docs/limits.md $(OPTIONS)
 
 .PHONY: bench

@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-swift test --skip-build "$@" 2>&1 | tee "$log"
+swift test --ignore-lock --skip-build "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 if ((status != 0)); then
     echo
