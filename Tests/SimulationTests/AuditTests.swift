@@ -76,6 +76,32 @@ struct AuditTests {
         }
     }
 
+    @Test(
+        "where reading takes longer than usual the rate falls in proportion, and only there",
+        arguments: [(speed: 50_000, seconds: 6), (10_000, 24), (4_000, 60)])
+    func givingWay(speed: Int64, seconds: Int64) async throws {
+        for blocksOfPage in [1, 10] {
+            var world = AuditWorld(eventsPerSecond: 500)
+            try world.writer.fill(to: 3_000, blocks: [50])
+            // All the time of a page passes with its first block.
+            let page = Nanoseconds(Int64(50 * blocksOfPage) * 1_000_000_000 / speed)
+            world.readTakes = { $0.isMultiple(of: blocksOfPage) ? page : .zero }
+            try await world.run(until: { $0.passesEnded == 1 })
+            let took = world.now.nanoseconds / 100_000_000
+            #expect(took >= 9 * seconds && took <= 12 * seconds, "\(took) tenths of a second")
+        }
+    }
+
+    @Test("after a read that hung for minutes it goes on soon")
+    func hungRead() async throws {
+        var world = AuditWorld(eventsPerSecond: 500)
+        try world.writer.fill(to: 1_000, blocks: [50])
+        world.readTakes = { $0 == 3 ? .milliseconds(600_000) : .zero }
+        try await world.run(until: { $0.passesEnded == 1 })
+        let seconds = world.now.nanoseconds / 1_000_000_000
+        #expect(seconds >= 600 && seconds <= 634)
+    }
+
     @Test("a pass ends although events are sealed faster than it verifies")
     func overload() async throws {
         var world = AuditWorld(eventsPerSecond: 100)

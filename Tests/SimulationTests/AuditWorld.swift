@@ -24,6 +24,9 @@ struct AuditWorld {
     private var feed: (run: AuditRun, reads: VerifierFeed)?
     /// The newest head that whoever asks knows by itself.
     var known: Head?
+    /// How long it takes to read each block, in their order.
+    var readTakes: (Int) -> Nanoseconds = { _ in .zero }
+    private var reads = 0
     /// Called with every action, before it is performed: for changing the store.
     var onAction: (inout AuditWorld, AuditMachine.Action) throws -> Void = { _, _ in }
 
@@ -121,6 +124,10 @@ struct AuditWorld {
                 throw error
             } catch {
                 preconditionFailure("\(error)")
+            }
+            if case .block = need {
+                now = now + readTakes(reads)
+                reads += 1
             }
             let before = machine.report.position
             machine.took(answer, at: now)

@@ -34,6 +34,10 @@ package struct AuditMachine: Sendable {
     private var restsUntil = MonotonicInstant(nanoseconds: .min)
     /// The next block may be verified then.
     private var dueAt = MonotonicInstant(nanoseconds: .min)
+    /// When what is under way was asked for, and how long is waited for its events.
+    private var asked: (at: MonotonicInstant, charged: Nanoseconds)?
+    /// So much was waited for events to come, because a page took long that has them.
+    private var prepaid = Nanoseconds.zero
     private var retriesAt: MonotonicInstant?
     private var failuresInARow = 0
     private var news: [AuditNews] = []
@@ -55,6 +59,16 @@ package struct AuditMachine: Sendable {
     // MARK: What to do
 
     package mutating func next(at now: MonotonicInstant) -> Action {
+        giveWay(at: now)
+        let action = decide(at: now)
+        switch action {
+        case .restore, .read: asked = (now, .zero)
+        case .look, .wait: break
+        }
+        return action
+    }
+
+    private mutating func decide(at now: MonotonicInstant) -> Action {
         if let retriesAt, now < retriesAt { return .wait(until: retriesAt) }
         // Also while it follows: where more is sealed than the rate allows, it never reaches the head.
         if let nextPass, now >= nextPass {
@@ -127,8 +141,29 @@ package struct AuditMachine: Sendable {
 
     /// Lets the time pass that so many events take.
     private mutating func charge(_ events: Int, at now: MonotonicInstant) {
-        let length = Double(events) * 1e9 / Double(settings.eventsPerSecond)
-        dueAt = max(dueAt, now) + Nanoseconds(Int64(length))
+        let length = time(for: Double(events))
+        let paid = min(prepaid, length)
+        prepaid = prepaid - paid
+        let rest = length - paid
+        dueAt = max(dueAt, now) + rest
+        if let before = asked?.charged { asked?.charged = before + rest }
+    }
+
+    /// Waits longer where reading and verifying took longer than it does where nothing else is to be done.
+    private mutating func giveWay(at now: MonotonicInstant) {
+        guard let asked else { return }
+        self.asked = nil
+        let took = Double((now - asked.at).count) / 1e9
+        let all = min(time(for: took * AuditSettings.usualSpeed), settings.longestBackOff)
+        let missing = all - asked.charged
+        guard missing > .zero else { return }
+        // A page is read with the first of its blocks: what is waited for now the others need not wait for.
+        prepaid = max(prepaid, missing)
+        dueAt = max(dueAt, now) + missing
+    }
+
+    private func time(for events: Double) -> Nanoseconds {
+        Nanoseconds(rounding: events * 1e9 / Double(settings.eventsPerSecond))
     }
 
     /// A read showed something that no ledger has.

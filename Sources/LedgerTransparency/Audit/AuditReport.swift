@@ -93,18 +93,25 @@ package enum AuditNews: Hashable, Sendable {
 
 /// How fast and how often the audit verifies.
 package struct AuditSettings: Hashable, Sendable {
-    /// `LEDGER_AUDIT_EVENTS_PER_SECOND`: no more are verified in a second, but for the rest of a block.
+    /// `LEDGER_AUDIT_EVENTS_PER_SECOND`: no more are verified in a second, but for the rest of a block; fewer where the
+    /// store or the processors are busy.
     package var eventsPerSecond: Int
     /// `LEDGER_AUDIT_INTERVAL`: from the end of one pass to the beginning of the next.
     package var interval: Nanoseconds
     /// How often head and checkpoint are looked at.
     package var lookInterval = Nanoseconds.milliseconds(2_000)
-    /// After a read that failed; twice as long after the next, up to `longestBackOff`.
+    /// After a read that failed; twice as long after the next, up to `longestBackOff`. No longer is waited after one that
+    /// took long, either.
     package var firstBackOff = Nanoseconds.milliseconds(500)
     package var longestBackOff = Nanoseconds.milliseconds(30_000)
 
     /// Restoring a tree takes as much of the rate as so many events for each of its tiles.
     static let eventsPerTile = 8
+
+    /// The rate holds where at least so many events a second are read and verified once they are asked for, as on
+    /// two processors with nothing else to do. Where it is slower, others wait as well: then the audit's share of the time
+    /// stays what it is, and its rate falls.
+    static let usualSpeed = 40_000.0
 
     /// - Parameter eventsPerSecond: above 0.
     package init(eventsPerSecond: Int, interval: Nanoseconds) {
