@@ -41,7 +41,7 @@ PRIORITY_core := nice -n 19
 PRIORITY_hashing := nice -n 19
 
 stage-swift-%:
-	@scripts/test-stage.sh swift-$* $(PRIORITY_$*) scripts/swift-test.sh $(FILTER_$*)
+	@scripts/test-stage.sh swift-$* $(PRIORITY_$*) env BIN="$(BIN)" scripts/swift-test.sh $(FILTER_$*)
 stage-python-%:
 	@scripts/test-stage.sh python-$* \
 		.local/venv/bin/python -B Tests/python/$*_test.py --bin "$(BIN)" $(OPTIONS_$*)
