@@ -206,7 +206,9 @@ package final class Archiver: Service {
         logger.log(
             level: failure.needsSomebody ? .error : .warning,
             "events are not archived; sealing goes on, and nothing leaves etcd",
-            metadata: ["archive": "\(objects.location)", "error": "\(failure)"])
+            metadata: [
+                "archive": "\(objects.location)", "code": "\(failure.code)", "error": "\(failure)",
+            ])
     }
 
     /// Reads how far the archive is. Who seals looks at its checkpoint too: one that was paused between its own look and

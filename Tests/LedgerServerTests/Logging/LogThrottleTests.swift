@@ -49,6 +49,18 @@ struct LogThrottleTests {
         #expect(throttle.admit(.error, "found", ["finding": "2"], label: "l") == 0)
     }
 
+    @Test("a failure with another code is told right after the first, and one that comes again too")
+    func codes() {
+        let throttle = throttle()
+        func told(_ code: String) -> Bool {
+            let metadata: Logger.Metadata = ["code": "\(code)", "error": "in words"]
+            return throttle.admit(.error, "events are not archived", metadata, label: "l") == 0
+        }
+        #expect(told("not_this_ledgers") && told("other_bytes") && told("not_this_ledgers"))
+        for _ in 2..<LogThrottle.changes { #expect(told("not_this_ledgers")) }
+        #expect(!told("not_this_ledgers") && told("other_bytes"))
+    }
+
     @Test("of changes a few a minute are written, so that the last is not hidden")
     func changes() {
         let throttle = throttle()
