@@ -125,12 +125,15 @@ struct AuditWorld {
             } catch {
                 preconditionFailure("\(error)")
             }
+            var work = Nanoseconds.zero
             if case .block = need {
-                now = now + readTakes(reads)
+                work = readTakes(reads)
                 reads += 1
             }
+            now = now + work
             let before = machine.report.position
             machine.took(answer, at: now)
+            machine.worked(for: work)
             batches.append(Batch(at: now, events: before.distance(to: machine.report.position)))
         }
     }

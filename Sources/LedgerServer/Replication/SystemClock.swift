@@ -95,21 +95,3 @@ package final class SystemClock: ReplicaClock {
         }
     }
 }
-
-extension Duration {
-    /// Whole nanoseconds; lengths beyond 292 years are cut.
-    package var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return seconds < 0 ? .min : .max }
-        return whole.addingSaturating(attoseconds / 1_000_000_000)
-    }
-}
-
-extension Nanoseconds {
-    package init(_ duration: Duration) {
-        self.init(duration.nanoseconds)
-    }
-
-    package var duration: Duration { .nanoseconds(count) }
-}

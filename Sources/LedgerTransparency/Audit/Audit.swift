@@ -70,8 +70,11 @@ package final class Audit: Service {
                         feed = (run, reads(through: head))
                     }
                     feed?.reads.extend(through: head)
+                    let (began, paused) = (clock.now, feed?.reads.paused ?? .zero)
                     guard let answer = try await feed?.reads.read(need) else { continue }
                     machine.withLock { $0.took(answer, at: clock.now) }
+                    let pause = (feed?.reads.paused ?? .zero) - paused
+                    machine.withLock { $0.worked(for: clock.now - began - Nanoseconds(pause)) }
                 }
             } catch let error as LedgerStoreError {
                 failed(error)

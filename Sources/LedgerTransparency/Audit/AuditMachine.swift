@@ -34,10 +34,10 @@ package struct AuditMachine: Sendable {
     private var restsUntil = MonotonicInstant(nanoseconds: .min)
     /// The next block may be verified then.
     private var dueAt = MonotonicInstant(nanoseconds: .min)
-    /// When what is under way was asked for, and how long is waited for its events.
-    private var asked: (at: MonotonicInstant, charged: Nanoseconds)?
-    /// So much was waited for events to come, because a page took long that has them.
-    private var prepaid = Nanoseconds.zero
+    /// Of what was verified since `slowness` was reckoned: the time that the rate allows for it, and the time that it took.
+    private var sample = (allowed: Nanoseconds.zero, worked: Nanoseconds.zero)
+    /// So many times the time that the rate allows for them is let pass for events, 1...`AuditSettings.mostSlowness`.
+    private var slowness = 1.0
     private var retriesAt: MonotonicInstant?
     private var failuresInARow = 0
     private var news: [AuditNews] = []
@@ -59,16 +59,6 @@ package struct AuditMachine: Sendable {
     // MARK: What to do
 
     package mutating func next(at now: MonotonicInstant) -> Action {
-        giveWay(at: now)
-        let action = decide(at: now)
-        switch action {
-        case .restore, .read: asked = (now, .zero)
-        case .look, .wait: break
-        }
-        return action
-    }
-
-    private mutating func decide(at now: MonotonicInstant) -> Action {
         if let retriesAt, now < retriesAt { return .wait(until: retriesAt) }
         // Also while it follows: where more is sealed than the rate allows, it never reaches the head.
         if let nextPass, now >= nextPass {
@@ -141,29 +131,20 @@ package struct AuditMachine: Sendable {
 
     /// Lets the time pass that so many events take.
     private mutating func charge(_ events: Int, at now: MonotonicInstant) {
-        let length = time(for: Double(events))
-        let paid = min(prepaid, length)
-        prepaid = prepaid - paid
-        let rest = length - paid
-        dueAt = max(dueAt, now) + rest
-        if let before = asked?.charged { asked?.charged = before + rest }
+        let length = Double(events) * 1e9 / Double(settings.eventsPerSecond)
+        dueAt = max(dueAt, now) + Nanoseconds(rounding: length * slowness)
+        sample.allowed = sample.allowed + Nanoseconds(rounding: length)
     }
 
-    /// Waits longer where reading and verifying took longer than it does where nothing else is to be done.
-    private mutating func giveWay(at now: MonotonicInstant) {
-        guard let asked else { return }
-        self.asked = nil
-        let took = Double((now - asked.at).count) / 1e9
-        let all = min(time(for: took * AuditSettings.usualSpeed), settings.longestBackOff)
-        let missing = all - asked.charged
-        guard missing > .zero else { return }
-        // A page is read with the first of its blocks: what is waited for now the others need not wait for.
-        prepaid = max(prepaid, missing)
-        dueAt = max(dueAt, now) + missing
-    }
-
-    private func time(for events: Double) -> Nanoseconds {
-        Nanoseconds(rounding: events * 1e9 / Double(settings.eventsPerSecond))
+    /// So long it took to read and to verify what was taken last, pauses left out. Where store or processors are
+    /// busy it takes longer, and the audit slows down: it comes after everything else.
+    package mutating func worked(for time: Nanoseconds) {
+        sample.worked = sample.worked + time
+        // Pages of many events and others of few even out.
+        guard sample.allowed >= AuditSettings.sampleLength else { return }
+        let share = Double(sample.worked.count) / Double(sample.allowed.count)
+        slowness = min(max(share / AuditSettings.usualShare, 1), AuditSettings.mostSlowness)
+        sample = (.zero, .zero)
     }
 
     /// A read showed something that no ledger has.

@@ -100,18 +100,19 @@ package struct AuditSettings: Hashable, Sendable {
     package var interval: Nanoseconds
     /// How often head and checkpoint are looked at.
     package var lookInterval = Nanoseconds.milliseconds(2_000)
-    /// After a read that failed; twice as long after the next, up to `longestBackOff`. No longer is waited after one that
-    /// took long, either.
+    /// After a read that failed; twice as long after the next, up to `longestBackOff`.
     package var firstBackOff = Nanoseconds.milliseconds(500)
     package var longestBackOff = Nanoseconds.milliseconds(30_000)
 
     /// Restoring a tree takes as much of the rate as so many events for each of its tiles.
     static let eventsPerTile = 8
 
-    /// The rate holds where at least so many events a second are read and verified once they are asked for, as on
-    /// two processors with nothing else to do. Where it is slower, others wait as well: then the audit's share of the time
-    /// stays what it is, and its rate falls.
-    static let usualSpeed = 40_000.0
+    /// Reading and verifying may take this part of the time that the rate allows (on idle processors 256 bytes an event take
+    /// a fortieth at 2,000/s). Where it takes more, the rate falls in proportion, but not below a quarter.
+    static let usualShare = 0.1
+    static let mostSlowness = 4.0
+    /// How busy it is shows in what the rate allows within this time.
+    static let sampleLength = Nanoseconds.milliseconds(1_000)
 
     /// - Parameter eventsPerSecond: above 0.
     package init(eventsPerSecond: Int, interval: Nanoseconds) {

@@ -52,6 +52,8 @@ package struct VerifierFeed: Sendable {
     private var page: ArraySlice<StoredBlock> = []
     private var tiles: [TileID: [UInt8]] = [:]
     private var readAt = ContinuousClock.now
+    /// All pauses between two pages together.
+    package private(set) var paused = Duration.zero
 
     /// - Parameters:
     ///   - through: the verifier's head.
@@ -111,8 +113,10 @@ package struct VerifierFeed: Sendable {
     /// So much that whoever else wants the processors gets a third of one at least.
     private mutating func pause() async throws {
         let worked = readAt.duration(to: .now)
+        let began = ContinuousClock.now
         try await Task.sleep(for: min(worked / 2, longestPause))
         readAt = .now
+        paused += began.duration(to: readAt)
     }
 
     private mutating func tile(_ id: TileID) async throws -> [UInt8]? {
