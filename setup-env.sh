@@ -96,10 +96,10 @@ setup_env_check_swift() {
     local version="" required=6.2
     if command -v swift >/dev/null; then
         version=$(swift --version 2>/dev/null |
-            sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | head -n 1)
+            sed -n 's/.*Swift version \([0-9][0-9.]*\).*/\1/p' | sed -n 1p)
     fi
     if [[ -n "$version" &&
-        "$(printf '%s\n' "$required" "$version" | sort -V | head -n 1)" == "$required" ]]; then
+        "$(printf '%s\n' "$required" "$version" | sort -V | sed -n 1p)" == "$required" ]]; then
         setup_env_say "Swift $version"
         return
     fi

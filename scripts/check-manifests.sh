@@ -46,9 +46,9 @@ say() {
 # The same resources rendered by an old kustomize are other resources: Debian 12's kubectl has 2.0.
 choose_renderer() {
     if kubectl kustomize --help >/dev/null 2>&1 &&
-        kubectl version --client 2>/dev/null | grep -q '^Kustomize Version: v5'; then
+        kubectl version --client 2>/dev/null | grep '^Kustomize Version: v5' >/dev/null; then
         renderer=(kubectl kustomize)
-    elif kustomize version 2>/dev/null | grep -q '^v5'; then
+    elif kustomize version 2>/dev/null | grep '^v5' >/dev/null; then
         renderer=(kustomize build)
     else
         {

@@ -37,7 +37,7 @@ rm -rf "$folder"
 mkdir -p "$folder/apt/lists/partial" "$folder/apt/cache/archives/partial"
 # From where this machine has its own Debian.
 # shellcheck disable=SC2016 # apt-get puts the value in
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Component: main' | grep -v -- '-security' | head -n 1 || true)
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Component: main' | grep -v -- '-security' | sed -n 1p || true)
 if [[ -z "$mirror" ]]; then
     echo "get-etcd.sh: apt knows no Debian archive here (apt-get update?); else put an etcd 3.5 into $folder/usr/bin" >&2
     exit 1
@@ -52,4 +52,4 @@ for package in "$folder"/apt/*.deb; do
     dpkg -x "$package" "$folder"
 done
 rm -rf "$folder/apt"
-"$folder/usr/bin/etcd" --version | head -n 1
+"$folder/usr/bin/etcd" --version | sed -n 1p

@@ -45,7 +45,7 @@ check_port() {
     fi
     if command -v ss >/dev/null; then
         owner=$(ss -Hltnp "sport = :$port" 2>/dev/null |
-            sed -n 's/.*users:((\("[^"]*",pid=[0-9]*\).*/ by \1/p' | head -n 1)
+            sed -n 's/.*users:((\("[^"]*",pid=[0-9]*\).*/ by \1/p' | sed -n 1p)
     fi
     die "port $port ($what) is taken$owner; free it, or set $variable to another"
 }

@@ -131,11 +131,11 @@ look() {
     local container folder result=0
     say "Starting the programs"
     in_image service id
-    in_image service ledgerctl --help | head -n 1
+    in_image service ledgerctl --help | sed -n 1p
     in_image service env LEDGER_PORT=none ledger-service || result=$?
     ((result == 64)) || die "ledger-service ended with $result where a wrong setting gives 64"
     in_image ops etcdctl version
-    in_image ops etcd-bootstrap-auth.sh --help | head -n 1
+    in_image ops etcd-bootstrap-auth.sh --help | sed -n 1p
 
     container=$(images from localhost/try-service)
     folder=$(images mount "$container")
