@@ -55,6 +55,11 @@ wrong_usage() {
 
 # Nothing runs
 
+# has_ended /proc/PID: gone, or not yet waited for.
+has_ended() {
+    [[ ! -d $1 ]] || grep -q '^State:[[:space:]]*Z' "$1/status" 2>/dev/null
+}
+
 # Prints the pids of replicas that use this cluster. A replica that waits for etcd to come back is as dangerous as one
 # that seals: it may have a transaction under way. One that cannot be asked may be one of them.
 find_replicas() {
@@ -62,11 +67,11 @@ find_replicas() {
     for process in /proc/[0-9]*; do
         { read -r name <"$process/comm"; } 2>/dev/null || continue
         [[ $name == ledger-service ]] || continue
-        # Ended, and not yet waited for.
-        ! grep -q '^State:[[:space:]]*Z' "$process/status" 2>/dev/null || continue
+        ! has_ended "$process" || continue
         pid=${process#/proc/}
         endpoints=$(settings_of_process "$binaries" "$pid" | setting ETCD_ENDPOINTS) || true
-        if [[ -z "$endpoints" && -d $process ]] || grep -Eq ":($used_ports)(,|\$)" <<<"$endpoints"; then
+        ! has_ended "$process" || continue
+        if [[ -z "$endpoints" ]] || grep -Eq ":($used_ports)(,|\$)" <<<"$endpoints"; then
             echo "$pid"
         fi
     done
@@ -146,8 +151,8 @@ know_records() {
     local file number hash furthest=0 furthest_hash="" furthest_file=""
     for file in "$backups"/*.json; do
         [[ -r "$file" ]] || continue
-        number=$(sed -n 's/.*"sequence_number": *"\{0,1\}\([0-9]*\).*/\1/p' "$file" | head -n 1)
-        hash=$(sed -n 's/.*"event_hash": *"\([0-9a-f]*\)".*/\1/p' "$file" | head -n 1)
+        number=$(sed -n 's/.*"sequence_number": *"\{0,1\}\([0-9]*\).*/\1/p' "$file" | sed -n 1p)
+        hash=$(sed -n 's/.*"event_hash": *"\([0-9a-f]*\)".*/\1/p' "$file" | sed -n 1p)
         if ((${number:-0} > furthest)); then
             furthest=$number furthest_hash=$hash furthest_file=$file
         fi
@@ -316,8 +321,8 @@ set_records_aside() {
     local folder=$1 file number hash
     for file in "$backups"/*.json; do
         [[ -r "$file" ]] || continue
-        number=$(sed -n 's/.*"sequence_number": *"\{0,1\}\([0-9]*\).*/\1/p' "$file" | head -n 1)
-        hash=$(sed -n 's/.*"event_hash": *"\([0-9a-f]*\)".*/\1/p' "$file" | head -n 1)
+        number=$(sed -n 's/.*"sequence_number": *"\{0,1\}\([0-9]*\).*/\1/p' "$file" | sed -n 1p)
+        hash=$(sed -n 's/.*"event_hash": *"\([0-9a-f]*\)".*/\1/p' "$file" | sed -n 1p)
         if ((${number:-0} > restored_number)) ||
             { ((${number:-0} == restored_number)) && [[ "$hash" != "$restored_hash" ]]; }; then
             mkdir -p "$folder"
