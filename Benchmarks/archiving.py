@@ -71,7 +71,10 @@ class Archiving:
                 self._supervisor, binary, cluster, settings, f"ledger-service-{name}"
             )
             service.start()
-            return self._measure(name, cluster, service, rate, seconds, archive)
+            try:
+                return self._measure(name, cluster, service, rate, seconds, archive)
+            finally:
+                service.kill()
         finally:
             cluster.kill()
             shutil.rmtree(self._folder / name, ignore_errors=True)

@@ -48,7 +48,7 @@ def describe_disk(folder: pathlib.Path) -> dict:
 
 
 def hashing_ms() -> float:
-    """Processor time of the same work each time: where it grows, something outside slows the machine down."""
+    """Processor time of the same work each time: where it grows, what else runs on the machine slows it down."""
     begin = time.thread_time()
     hashlib.sha256(HASHED).digest()
     return 1e3 * (time.thread_time() - begin)

@@ -66,8 +66,10 @@ def main() -> int:
         except EtcdFailure as failure:
             print(f"bench-archive: {failure}\n{supervisor.show_logs()}", file=sys.stderr)
             return 1
-    figures = {"options": vars(options) | {"bin": str(options.bin)}, }
-    figures |= {"before": before, "with": archived, "after": after}
+    figures = {
+        "options": vars(options) | {"bin": str(options.bin)},
+        "before": before, "with": archived, "after": after,
+    }  # fmt: skip
     (folder.parent / "archive.json").write_text(json.dumps(figures, indent=1) + "\n")
     print(table(before, archived, after, options.quota))
     return 0
