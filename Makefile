@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 LINT := .local/lint/.installed
 # Where the programs of the tests are. Asking does not wait for tests that run.
-BIN ?= $(shell swift build --ignore-lock --show-bin-path)
+BIN = $(shell swift build --ignore-lock --show-bin-path)
 
 # What test-upgrade upgrades from: the newest release before this revision, else the last revision before the archive.
 OLD ?= $(shell git describe --tags --abbrev=0 --match '[v0-9]*' HEAD^ 2>/dev/null || echo 2053cc2)
@@ -49,7 +49,7 @@ test: setup ## run all tests: unit, simulation, real etcd, run-local.sh with the
 	@$(MAKE) build
 	@echo "What each part of the tests writes is in .local/tests."
 	@$(MAKE) BIN="$(BIN)" --jobs=$(TEST_JOBS) $(STAGES_BESIDE:%=stage-%)
-	@$(MAKE) BIN="$(BIN)" $(STAGES_ALONE:%=stage-%)
+	@$(MAKE) BIN="$(BIN)" --jobs=1 $(STAGES_ALONE:%=stage-%)
 
 .PHONY: test-formats
 test-formats: ## hold the formats' test vectors against a second implementation
@@ -74,7 +74,7 @@ test-projection: ## test the example that follows a ledger into a database
 test-etcd: ## the gateway's suites and one pass with all parts on etcd 3.5; ETCD_BIN names another etcd's folder
 	@[[ -n "$(ETCD_BIN)" ]] || scripts/get-etcd.sh
 	@export PATH="$${ETCD_BIN:-$(CURDIR)/.local/etcd-3.5/usr/bin}:$$PATH"; \
-	etcd --version | head -n 1; \
+	etcd --version | sed -n 1p; \
 	scripts/swift-test.sh --filter '$(ETCD_SUITES)'; \
 	scripts/swift-test.sh --filter '$(ETCD_PASS)'; \
 	cd k8s/checks && PYTHONDONTWRITEBYTECODE=1 ../../.local/venv-k8s/bin/python -m unittest --quiet \

@@ -11,7 +11,7 @@ DEADLINE_TESTS := EtcdGatewayTests|HTTPTransportTests|CallInterceptorTests|GRPCH
 # They start a real etcd, a real service, and a real server of S3.
 ARCHIVE_TESTS := LedgerArchiveTests|ObjectStorageTests
 # These ask how fast something is, or keep every processor busy.
-STEADY_TESTS := SteadyReplicasTests|ReplicaSoakTests|OverloadTests|EtcdBreakerTests|StoppingTests
+STEADY_TESTS := SteadyReplicasTests|ReplicaSoakTests|OverloadTests|EtcdBreakerTests|StoppingTests|LostAnswerTests|WitnessGroupTests
 
 # Most wait for servers more than they compute, and run beside each other: the longest first, so that they end together. What
 # only computes fills the time in which they wait, and gives way to them. Real deadlines beside others would measure
@@ -21,15 +21,15 @@ ALSO_BESIDE ?=
 ALSO_ALONE ?=
 STAGES_BESIDE := swift-integration swift-core $(ALSO_BESIDE) test-backup python-archive_faults \
 	test-clients python-archive swift-hashing test-logs test-monitoring test-deploy test-traces \
-	test-projection test-fuzz swift-archive python-export python-authorities python-witness_authority \
-	python-monitor python-stopping test-local python-archive_s3 test-docs python-witness \
+	test-projection swift-archive python-export python-authorities python-witness_authority \
+	python-monitor test-local python-archive_s3 test-docs python-witness \
 	python-server_name test-formats
-STAGES_ALONE := $(ALSO_ALONE) swift-deadlines swift-etcd swift-steady swift-units
+STAGES_ALONE := $(ALSO_ALONE) python-stopping test-fuzz swift-deadlines swift-etcd swift-steady swift-units
 
 FILTER_integration := --filter IntegrationTests --skip '$(STEADY_TESTS)'
 FILTER_archive := --filter '$(ARCHIVE_TESTS)'
 FILTER_core := --filter 'LedgerCoreTests|SimulationTests'
-FILTER_hashing := --filter '$(HASHING_TESTS)'
+FILTER_hashing := --filter '$(HASHING_TESTS)' --skip '$(STEADY_TESTS)'
 FILTER_deadlines := --filter '$(DEADLINE_TESTS)' --skip '$(ETCD_SUITES)'
 FILTER_etcd := --filter '$(ETCD_SUITES)'
 FILTER_steady := --filter '$(STEADY_TESTS)'
@@ -38,10 +38,10 @@ FILTER_units := --skip 'LedgerCoreTests|SimulationTests|$(HASHING_TESTS)|$(DEADL
 OPTIONS_archive_faults := --seed 1
 
 PRIORITY_core := nice -n 19
-PRIORITY_hashing := nice -n 19
 
 stage-swift-%:
-	@scripts/test-stage.sh swift-$* $(PRIORITY_$*) env BIN="$(BIN)" scripts/swift-test.sh $(FILTER_$*)
+	@scripts/test-stage.sh swift-$* $(PRIORITY_$*) env BIN="$(BIN)" scripts/swift-test.sh \
+		$(or $(FILTER_$*),$(error Tests/stages.mk knows no part swift-$*))
 stage-python-%:
 	@scripts/test-stage.sh python-$* \
 		.local/venv/bin/python -B Tests/python/$*_test.py --bin "$(BIN)" $(OPTIONS_$*)

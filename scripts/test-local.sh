@@ -74,8 +74,10 @@ stop_ledger() {
     ((status == 0)) || die "run-local.sh ended with status $status after SIG$1"
 }
 
-first_port=$(cd "$root/scripts" &&
-    python3 -B -c "from loopback_ports import free_ports; print(free_ports(12))")
+# Who has handed them out keeps them from others, until this script ends.
+coproc ports { cd "$root/scripts" && exec python3 -B -c \
+    "import sys; from loopback_ports import free_ports; print(free_ports(12), flush=True); sys.stdin.read()"; }
+read -r first_port <&"${ports[0]}"
 export LOCAL_STATE=$work/state LOCAL_ETCD_PORT=$first_port
 export LEDGER_PORT=$((first_port + 9))
 export LEDGER_INTERNAL_PORT=$((first_port + 10))
