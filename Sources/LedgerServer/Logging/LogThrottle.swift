@@ -2,8 +2,9 @@ package import Logging
 import Synchronization
 
 /// Holds back lines of the log that say again what was said within the last minute, so that a storm has the first of its
-/// kind, and one a minute with the number of those between. What tells of a change (level notice, or a failure's `code`, which
-/// is told when it changes) has a few a minute, for the last one must not be hidden; what is critical, and what somebody asked for (debug, trace), is never held back.
+/// kind, and one a minute with the number of those between. What tells of a change (level notice, or a failure's
+/// `code`, which is told when it changes) has a few a minute, for the last one must not be hidden; what is critical, and
+/// what somebody asked for (debug, trace), is never held back.
 package final class LogThrottle: Sendable {
     /// How long one kind of line counts.
     package static let interval = Duration.seconds(60)
@@ -15,8 +16,7 @@ package final class LogThrottle: Sendable {
     /// Metadata that make lines of the same text different kinds. Others, such as an error's text or a number, do not.
     private static let telling = [
         "address", "code", "condition", "endpoint", "finding", "key", "member", "path", "place",
-        "port",
-        "reason", "sealer", "state", "witness",
+        "port", "reason", "sealer", "state", "witness",
     ]
 
     private struct Kind {

@@ -107,8 +107,8 @@ package struct AuditSettings: Hashable, Sendable {
     /// Restoring a tree takes as much of the rate as so many events for each of its tiles.
     static let eventsPerTile = 8
 
-    /// Reading and verifying may take this part of the time that the rate allows (on idle processors 256 bytes an event take
-    /// a fortieth at 2,000/s). Where it takes more, the rate falls in proportion, but not below a quarter.
+    /// Reading and verifying may take this part of the time that the rate allows. Where it takes more, the rate falls in
+    /// proportion, but not below a quarter.
     static let usualShare = 0.1
     static let mostSlowness = 4.0
     /// How busy it is shows in what the rate allows within this time.
