@@ -32,7 +32,7 @@ package struct AuditMachine: Sendable {
     private var seen = SeenFindings()
     /// The next pass begins then, where none is under way.
     private var restsUntil = MonotonicInstant(nanoseconds: .min)
-    /// The next block may be verified then.
+    /// What was verified has taken all that the rate allows until then.
     private var dueAt = MonotonicInstant(nanoseconds: .min)
     /// Of what was verified since `slowness` was reckoned: the time that the rate allows for it, and the time that it took.
     private var sample = (allowed: Nanoseconds.zero, worked: Nanoseconds.zero)
@@ -71,7 +71,7 @@ package struct AuditMachine: Sendable {
         switch pass.need {
         case .run(.nothing):
             return .wait(until: nextPass.map { min(lookAt, $0) } ?? lookAt)
-        case .base where now < dueAt, .run(.block) where now < dueAt:
+        case .base where isAhead(at: now), .run(.block) where isAhead(at: now):
             return .wait(until: min(dueAt, lookAt))
         case .base(let size):
             return .restore(size: size)
@@ -80,6 +80,11 @@ package struct AuditMachine: Sendable {
                 need, run: AuditRun(pass: report.pass, first: pass.first),
                 through: pass.head.sequence)
         }
+    }
+
+    /// Whether so much was verified that the rate asks for a pause.
+    private func isAhead(at now: MonotonicInstant) -> Bool {
+        dueAt > now + AuditSettings.stretch
     }
 
     /// When the next pass begins; nil before this one has reached the head that it began with.

@@ -93,8 +93,8 @@ package enum AuditNews: Hashable, Sendable {
 
 /// How fast and how often the audit verifies.
 package struct AuditSettings: Hashable, Sendable {
-    /// `LEDGER_AUDIT_EVENTS_PER_SECOND`: no more are verified in a second, but for the rest of a block; fewer where the
-    /// store or the processors are busy.
+    /// `LEDGER_AUDIT_EVENTS_PER_SECOND`: no more are verified in a second, but for what is allowed in a
+    /// `stretch` and the rest of a block; fewer where the store or the processors are busy.
     package var eventsPerSecond: Int
     /// `LEDGER_AUDIT_INTERVAL`: from the end of one pass to the beginning of the next.
     package var interval: Nanoseconds
@@ -103,6 +103,10 @@ package struct AuditSettings: Hashable, Sendable {
     /// After a read that failed; twice as long after the next, up to `longestBackOff`.
     package var firstBackOff = Nanoseconds.milliseconds(500)
     package var longestBackOff = Nanoseconds.milliseconds(30_000)
+
+    /// What the rate allows in this time is verified at once, and then waited for: blocks of few events would wake it
+    /// hundreds of times a second, which costs more than verifying them.
+    static let stretch = Nanoseconds.milliseconds(25)
 
     /// Restoring a tree takes as much of the rate as so many events for each of its tiles.
     static let eventsPerTile = 8
