@@ -85,6 +85,8 @@ package final class ArchivedCheckpoint: Sendable {
         }
         logger.warning(
             "the archive's checkpoint cannot be read",
-            metadata: ["archive": "\(objects.location)", "error": "\(failure)"])
+            metadata: [
+                "archive": "\(objects.location)", "code": "\(failure.code)", "error": "\(failure)",
+            ])
     }
 }

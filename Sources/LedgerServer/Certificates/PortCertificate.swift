@@ -52,7 +52,7 @@ final class PortCertificate: ReloadedSource, CertificateReloader {
             // Each part was tried by itself before it was taken over.
             logger.error(
                 "certificates that were read again cannot be used together; those before are still used",
-                metadata: ["error": "\(error)"])
+                metadata: ["reason": "\(error)"])
         }
     }
 

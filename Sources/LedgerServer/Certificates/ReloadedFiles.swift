@@ -74,7 +74,8 @@ final class ReloadedFiles<Value: Sendable>: Sendable {
         } catch {
             state.withLock { $0.report.problem = error.message }
             var metadata = metadata
-            metadata["error"] = "\(error.message)"
+            // A reason, not an error: the log does not hold back a second one that soon follows the first.
+            metadata["reason"] = "\(error.message)"
             logger.warning(
                 "a certificate could not be read again; the one before is still used",
                 metadata: metadata)

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import NIOSSL
+import Synchronization
 import Testing
 
 @testable import LedgerServer
@@ -105,6 +106,31 @@ struct ReloadedFilesTests {
                 #expect(!files.look())
                 #expect(files.look())
                 #expect(files.report.problem == nil)
+            }
+        }
+    }
+
+    @Test("a second reason within the minute is logged as the first was")
+    func secondReason() throws {
+        let lines = Mutex<[String]>([])
+        let throttle = LogThrottle()
+        let logger = Logger(label: "test") { label in
+            LineLogHandler(label: label, format: .text, level: .info, throttle: throttle) { line in
+                lines.withLock { $0.append(line) }
+            }
+        }
+        try withTemporaryDirectory { folder in
+            let path = "\(folder)/ca.pem"
+            try Data(contentsOf: URL(fileURLWithPath: try Pair(in: folder, .p256).certificate))
+                .write(to: URL(fileURLWithPath: path))
+            let files = try ReloadedFiles([(.tlsClientCA, path)], logger: logger) {
+                files throws(ConfigurationError) in try files[0].certificates()
+            }
+            for (index, content) in ["", "no certificate"].enumerated() {
+                try Data(content.utf8).write(to: URL(fileURLWithPath: path))
+                #expect(!files.look())
+                #expect(!files.look())
+                #expect(lines.withLock { $0.count } == index + 1)
             }
         }
     }
