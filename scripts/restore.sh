@@ -146,13 +146,18 @@ know() {
     known+=("$1 $2 $3")
 }
 
+# read_record FILE: sets its caller's number and hash to the first that stand there, or to nothing.
+read_record() {
+    number=$(sed -n '/.*"sequence_number": *"\{0,1\}\([0-9]*\).*/{s//\1/p;q}' "$1")
+    hash=$(sed -n '/.*"event_hash": *"\([0-9a-f]*\)".*/{s//\1/p;q}' "$1")
+}
+
 # The furthest record: of a backup, or any JSON with these two fields that was put there.
 know_records() {
     local file number hash furthest=0 furthest_hash="" furthest_file=""
     for file in "$backups"/*.json; do
         [[ -r "$file" ]] || continue
-        number=$(sed -n 's/.*"sequence_number": *"\{0,1\}\([0-9]*\).*/\1/p' "$file" | sed -n 1p)
-        hash=$(sed -n 's/.*"event_hash": *"\([0-9a-f]*\)".*/\1/p' "$file" | sed -n 1p)
+        read_record "$file"
         if ((${number:-0} > furthest)); then
             furthest=$number furthest_hash=$hash furthest_file=$file
         fi
@@ -321,8 +326,7 @@ set_records_aside() {
     local folder=$1 file number hash
     for file in "$backups"/*.json; do
         [[ -r "$file" ]] || continue
-        number=$(sed -n 's/.*"sequence_number": *"\{0,1\}\([0-9]*\).*/\1/p' "$file" | sed -n 1p)
-        hash=$(sed -n 's/.*"event_hash": *"\([0-9a-f]*\)".*/\1/p' "$file" | sed -n 1p)
+        read_record "$file"
         if ((${number:-0} > restored_number)) ||
             { ((${number:-0} == restored_number)) && [[ "$hash" != "$restored_hash" ]]; }; then
             mkdir -p "$folder"

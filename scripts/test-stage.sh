@@ -8,6 +8,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 name=$1
 shift
+# The first word of MAKEFLAGS holds make's options of one letter: with -n, make is to say what it would do.
+case ${MAKEFLAGS:-} in
+    [!-]*) [[ ${MAKEFLAGS%% *} != *n* ]] || exec "$@" ;;
+esac
 log=.local/tests/$name.log
 mkdir -p .local/tests
 echo "--- $name: begins"
