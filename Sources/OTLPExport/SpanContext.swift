@@ -11,7 +11,7 @@ package struct TraceID: Hashable, Sendable {
     }
 
     /// 32 lower-case hex digits.
-    package var hex: String { Hex.text(of: high) + Hex.text(of: low) }
+    package var hex: String { TraceHex.text(of: high) + TraceHex.text(of: low) }
 }
 
 /// Names a span within its trace: 8 bytes, not all zero.
@@ -25,7 +25,7 @@ package struct SpanID: Hashable, Sendable {
     }
 
     /// 16 lower-case hex digits.
-    package var hex: String { Hex.text(of: rawValue) }
+    package var hex: String { TraceHex.text(of: rawValue) }
 }
 
 /// Where a span is: what the header `traceparent` of W3C Trace Context carries from one process to the next.
@@ -53,11 +53,12 @@ package struct SpanContext: Hashable, Sendable {
     package init?(traceParent bytes: some Collection<UInt8>) {
         guard (Self.byteCount...Self.maxByteCount).contains(bytes.count) else { return nil }
         var rest = bytes[...]
-        guard let version = Hex.number(&rest, digits: 2), version != 0xFF, Self.dash(&rest),
-            let high = Hex.number(&rest, digits: 16), let low = Hex.number(&rest, digits: 16),
+        guard let version = TraceHex.number(&rest, digits: 2), version != 0xFF, Self.dash(&rest),
+            let high = TraceHex.number(&rest, digits: 16),
+            let low = TraceHex.number(&rest, digits: 16),
             let traceID = TraceID(high: high, low: low), Self.dash(&rest),
-            let parent = Hex.number(&rest, digits: 16), let spanID = SpanID(rawValue: parent),
-            Self.dash(&rest), let flags = Hex.number(&rest, digits: 2),
+            let parent = TraceHex.number(&rest, digits: 16), let spanID = SpanID(rawValue: parent),
+            Self.dash(&rest), let flags = TraceHex.number(&rest, digits: 2),
             rest.isEmpty || (version != 0 && Self.dash(&rest))
         else { return nil }
         self.init(traceID: traceID, spanID: spanID, isSampled: flags & 1 == 1)
@@ -75,7 +76,7 @@ package struct SpanContext: Hashable, Sendable {
 }
 
 /// Lower-case hexadecimal digits.
-enum Hex {
+enum TraceHex {
     /// 16 digits.
     static func text(of number: UInt64) -> String {
         let digits = String(number, radix: 16)

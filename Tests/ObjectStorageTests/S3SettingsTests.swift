@@ -90,7 +90,7 @@ struct S3SettingsTests {
 
     @Test("a pause grows, has a limit, and is as long as the store wishes")
     func pauses() {
-        let policy = RetryPolicy()
+        let policy = RequestRetries()
         #expect(policy.pause(after: 1, fraction: 1) == .milliseconds(100))
         #expect(policy.pause(after: 3, fraction: 1) == .milliseconds(400))
         #expect(policy.pause(after: 3, fraction: 0) == .zero)

@@ -60,7 +60,7 @@ package struct ProofHandler: Sendable {
         guard asked == 0 || first <= asked else { throw Self.above(asked) }
         let second = try await reader.treeSize(asked, field: "second_size")
         guard first <= second else { throw Self.above(second) }
-        let proof: ConsistencyProof
+        let proof: VerifiedConsistency
         do throws(TreeError) {
             proof = try await tree.consistency(from: first, to: second)
         } catch {
@@ -75,7 +75,7 @@ package struct ProofHandler: Sendable {
 
     private func inclusion(
         of number: SequenceNumber, size: UInt64
-    ) async throws(LedgerRPCError) -> InclusionProof {
+    ) async throws(LedgerRPCError) -> VerifiedInclusion {
         do throws(TreeError) {
             return try await tree.inclusion(index: number.leafIndex, size: size)
         } catch {

@@ -56,13 +56,13 @@ package final class TreeReader: Sendable {
     /// The path of `inclusionPath`, with what it leads from and to.
     package func inclusion(
         index: UInt64, size: UInt64
-    ) async throws(TreeError) -> InclusionProof {
+    ) async throws(TreeError) -> VerifiedInclusion {
         guard index < size else {
             throw TreeError(.outOfRange, "a tree of size \(size) has no leaf \(index)")
         }
         let edge = try edge(covering: size)
         let proof = try await compute(edge) { hash in
-            InclusionProof(
+            VerifiedInclusion(
                 index: index, size: size, leaf: hash(TreeNode(height: 0, index: index)),
                 path: MerkleTree.inclusionPath(index: index, size: size, hash: hash),
                 root: Self.root(size: size, of: edge, hash))
@@ -80,13 +80,13 @@ package final class TreeReader: Sendable {
     /// The path of `consistencyPath`, with the two roots.
     package func consistency(
         from first: UInt64, to second: UInt64
-    ) async throws(TreeError) -> ConsistencyProof {
+    ) async throws(TreeError) -> VerifiedConsistency {
         guard first >= 1, first <= second else {
             throw TreeError(.outOfRange, "there is no proof from size \(first) to \(second)")
         }
         let edge = try edge(covering: second)
         let proof = try await compute(edge) { hash in
-            ConsistencyProof(
+            VerifiedConsistency(
                 path: MerkleTree.consistencyPath(from: first, to: second, hash: hash),
                 firstRoot: Self.root(size: first, of: edge, hash),
                 secondRoot: Self.root(size: second, of: edge, hash))

@@ -44,7 +44,7 @@ package struct S3Settings: Sendable {
     package var requestTimeout = Duration.seconds(30)
     /// The longest time for one operation with all its attempts and pauses.
     package var totalTimeout = Duration.seconds(120)
-    package var retries = RetryPolicy()
+    package var retries = RequestRetries()
     /// Most connections at any time.
     package var maxConnections = 8
     /// The longest object that is written, or read whatever the caller would take, in bytes.

@@ -1,5 +1,5 @@
 /// How often, and after which pauses, a request is sent again that may succeed then.
-package struct RetryPolicy: Sendable, Hashable {
+package struct RequestRetries: Sendable, Hashable {
     /// The first one included; 1...100.
     package var maxAttempts = 6
     /// The longest pause after the first attempt; doubled after each further one.

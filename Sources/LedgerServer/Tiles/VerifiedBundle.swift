@@ -2,7 +2,7 @@ import LedgerCore
 import Synchronization
 
 /// The entries of one tile, read while they are sent, each compared with its leaf hash.
-actor EntryBundle {
+actor VerifiedBundle {
     private let listing: EventListing
     private var leaves: ArraySlice<UInt8>
     private let place: OpenBundles.Place
@@ -59,11 +59,11 @@ final class OpenBundles: Sendable {
     /// Opens a bundle; nil where as many are open as may be.
     func open(
         _ range: ClosedRange<SequenceNumber>, leaves: [UInt8], _ reader: EventReader
-    ) -> EntryBundle? {
+    ) -> VerifiedBundle? {
         guard count.add(1, ordering: .relaxed).newValue <= Self.most else {
             count.subtract(1, ordering: .relaxed)
             return nil
         }
-        return EntryBundle(range, leaves: leaves, reader, Place(self))
+        return VerifiedBundle(range, leaves: leaves, reader, Place(self))
     }
 }

@@ -1,7 +1,7 @@
 package import LedgerCore
 
 /// That a leaf is in a tree; it has been verified.
-package struct InclusionProof: Hashable, Sendable {
+package struct VerifiedInclusion: Hashable, Sendable {
     /// The leaf's index: its sequence number minus one.
     package let index: UInt64
     package let size: UInt64
@@ -13,7 +13,7 @@ package struct InclusionProof: Hashable, Sendable {
 }
 
 /// That one tree is the beginning of another; it has been verified.
-package struct ConsistencyProof: Hashable, Sendable {
+package struct VerifiedConsistency: Hashable, Sendable {
     /// None where the two have one size.
     package let path: [Digest]
     package let firstRoot: Digest
