@@ -77,6 +77,10 @@ let package = Package(
         .target(
             name: "EtcdGateway", dependencies: ["HTTPTransport", "TextFormats", logging],
             swiftSettings: strictMemory),
+        .target(
+            name: "EtcdHealth",
+            dependencies: ["EtcdGateway", "TaskCoordination", lifecycle, logging],
+            swiftSettings: strict),
         .target(name: "EventLoopTasks", dependencies: [nioCore, nioPosix], swiftSettings: strict),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
         .target(
@@ -121,8 +125,9 @@ let package = Package(
             dependencies: [
                 "LedgerAPI", "LedgerArchive", "LedgerCore", "LedgerReplica", "LedgerStore",
                 "LedgerTransparency", "ObjectStorage",
-                "EtcdGateway", "EventLoopTasks", "GRPCEdge", "GRPCReflection", "HTTPTransport",
-                "OTLPExport", "PrometheusExposition", "TextFormats", crypto, nioCore,
+                "EtcdGateway", "EtcdHealth", "EventLoopTasks", "GRPCEdge", "GRPCReflection",
+                "HTTPTransport", "OTLPExport", "PrometheusExposition", "TaskCoordination",
+                "TextFormats", crypto, nioCore,
                 nioPosix, nioHTTP2, nioHPACK,
                 grpcCore, grpcTransport, grpcProtobuf, protobuf, lifecycle, configuration, logging,
                 tracing,
@@ -213,6 +218,10 @@ let package = Package(
             dependencies: ["EtcdGateway", "HTTPTransport", "TestSupport", "TextFormats", logging],
             swiftSettings: strict),
         .testTarget(
+            name: "EtcdHealthTests",
+            dependencies: ["EtcdGateway", "EtcdHealth", "TestSupport", lifecycle, logging],
+            swiftSettings: strict),
+        .testTarget(
             name: "LedgerCoreTests",
             dependencies: ["LedgerCore", "TestSupport", "TextFormats", crypto],
             swiftSettings: strict),
@@ -275,8 +284,8 @@ let package = Package(
             dependencies: [
                 "LedgerServer", "GRPCReflection", "PrometheusExposition", "TestSupport",
                 "LedgerAPI", "LedgerCore", "LedgerReplica", "LedgerStore", "LedgerTransparency",
-                "EtcdGateway", "EventLoopTasks", "GRPCEdge", "HTTPTransport", "OTLPExport",
-                nioCore, grpcCore,
+                "EtcdGateway", "EtcdHealth", "EventLoopTasks", "GRPCEdge", "HTTPTransport",
+                "OTLPExport", "TaskCoordination", nioCore, grpcCore,
                 grpcTransport, grpcProtobuf,
                 protobuf, lifecycle, logging, tracing,
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),

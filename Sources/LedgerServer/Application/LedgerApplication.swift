@@ -1,4 +1,5 @@
 import EtcdGateway
+import EtcdHealth
 import Foundation
 import GRPCCore
 import GRPCEdge
@@ -61,7 +62,8 @@ package struct LedgerApplication: Sendable {
         let metrics = LedgerMetrics(version: Self.version)
         self.metrics = metrics
         let troubles = EtcdTroubles(
-            metrics: metrics, hasUser: configuration.etcd.username != nil, logger: logger)
+            hasUser: configuration.etcd.username != nil, logger: logger,
+            count: { metrics.countEtcdRequest(operation: $0, result: $1, duration: $2) })
         let client = try EtcdClient(
             configuration: configuration.etcd, logger: logger, observer: troubles)
         let members = EtcdMembers(endpoints: client.endpoints)
@@ -75,7 +77,8 @@ package struct LedgerApplication: Sendable {
         metrics.observe(breakers: { client.breakers }, of: client.endpoints)
         let rounds = RoundSink(storage)
         let monitor = EtcdHealthMonitor(
-            client: client, configuration: configuration, logger: logger,
+            client: client, interval: configuration.etcdHealthCheckInterval,
+            pingTimeout: configuration.etcdPingTimeout, logger: logger,
             onClockSample: { status, date, roundTrip in
                 members.note(status.memberID, at: status.endpoint)
                 clock.record(memberID: status.memberID, dateSeconds: date, roundTrip: roundTrip)

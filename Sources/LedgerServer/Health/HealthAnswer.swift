@@ -1,4 +1,5 @@
 import EtcdGateway
+import EtcdHealth
 import Foundation
 import LedgerAPI
 import SwiftProtobuf

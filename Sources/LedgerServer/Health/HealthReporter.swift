@@ -1,4 +1,5 @@
 package import EtcdGateway
+package import EtcdHealth
 import Foundation
 package import LedgerAPI
 package import LedgerTransparency

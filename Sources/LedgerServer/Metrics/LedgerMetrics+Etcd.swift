@@ -1,4 +1,5 @@
 package import EtcdGateway
+package import EtcdHealth
 import PrometheusExposition
 
 extension LedgerMetrics {

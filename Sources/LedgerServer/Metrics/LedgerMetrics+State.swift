@@ -1,4 +1,5 @@
 import EtcdGateway
+package import EtcdHealth
 import Foundation
 import LedgerCore
 package import LedgerReplica

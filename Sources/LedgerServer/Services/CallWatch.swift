@@ -2,6 +2,7 @@ import EventLoopTasks
 package import GRPCCore
 import GRPCEdge
 import NIOCore
+import TaskCoordination
 
 /// Runs the work of a call until it is done or the call ends: by its caller, its deadline, or the replica's stop.
 ///

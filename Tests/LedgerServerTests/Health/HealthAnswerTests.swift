@@ -4,8 +4,10 @@ import LedgerAPI
 import LedgerCore
 import LedgerTransparency
 import SwiftProtobuf
+import TestSupport
 import Testing
 
+@testable import EtcdHealth
 @testable import LedgerServer
 
 @Suite("Health report")

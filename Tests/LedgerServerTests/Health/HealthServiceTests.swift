@@ -1,4 +1,5 @@
 import EtcdGateway
+import EtcdHealth
 import GRPCCore
 import LedgerAPI
 import Logging

@@ -1,5 +1,6 @@
 import LedgerCore
 import LedgerStore
+import TestSupport
 import Testing
 
 @testable import LedgerServer

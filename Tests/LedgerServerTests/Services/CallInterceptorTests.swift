@@ -1,4 +1,5 @@
 import EtcdGateway
+import EtcdHealth
 import GRPCCore
 import GRPCProtobuf
 import GRPCReflection
@@ -6,6 +7,7 @@ import LedgerAPI
 import Logging
 import SwiftProtobuf
 import Synchronization
+import TaskCoordination
 import TestSupport
 import Testing
 

@@ -1,6 +1,7 @@
 import GRPCCore
 import LedgerAPI
 import Synchronization
+import TaskCoordination
 import Testing
 
 @testable import LedgerServer

@@ -1,5 +1,6 @@
 import EtcdGateway
 import LedgerStore
+import TestSupport
 
 /// A store of which nothing is ever heard.
 struct StoreWithoutAnswer: KeyValueStore {

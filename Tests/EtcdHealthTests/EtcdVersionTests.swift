@@ -1,6 +1,6 @@
 import Testing
 
-@testable import LedgerServer
+@testable import EtcdHealth
 
 @Suite("Releases of etcd")
 struct EtcdVersionTests {

@@ -1,14 +1,14 @@
-import EtcdGateway
+package import EtcdGateway
 
 /// Members of etcd as tests need them.
-enum EtcdSamples {
+package enum EtcdSamples {
     /// A member on a loopback port.
-    static func endpoint(_ port: Int) -> EtcdEndpoint {
+    package static func endpoint(_ port: Int) -> EtcdEndpoint {
         EtcdEndpoint(scheme: .https, host: "127.0.0.1", port: port)
     }
 
     /// The answer of a healthy member.
-    static func status(
+    package static func status(
         of endpoint: EtcdEndpoint, version: String = "3.5.21", leader: UInt64 = 0xabc,
         errors: [String] = [], date: Int64? = 1_700_000_000, isLearner: Bool = false
     ) -> EtcdMemberStatus {
@@ -19,7 +19,7 @@ enum EtcdSamples {
     }
 
     /// An error of a member that does not answer.
-    static func unreachable(_ code: EtcdErrorCode = .timeout) -> EtcdError {
+    package static func unreachable(_ code: EtcdErrorCode = .timeout) -> EtcdError {
         EtcdError(failureClass: .unknown, code: code, message: "secret detail")
     }
 }

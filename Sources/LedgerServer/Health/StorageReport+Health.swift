@@ -1,24 +1,8 @@
+import EtcdHealth
 import LedgerAPI
 import SwiftProtobuf
 
-/// How full etcd is, as health and metrics show it.
-package struct StorageReport: Hashable, Sendable {
-    /// The size of the fullest member's database, in bytes; nil before one has answered.
-    package var databaseBytes: Int64?
-    /// The size at which etcd refuses to write, in bytes; nil where it is not known.
-    package var quotaBytes: Int64?
-    /// The size from which on nothing new is accepted: the quota less the reserve.
-    package var limitBytes: Int64?
-    /// In how many seconds `limitBytes` is reached at the growth of the last hour; nil where it does not grow, or nothing
-    /// is known.
-    package var secondsUntilFull: Double?
-
-    /// Whether the reserve has begun.
-    package var isFull: Bool {
-        guard let databaseBytes, let limitBytes else { return false }
-        return databaseBytes >= limitBytes
-    }
-
+extension StorageReport {
     /// Within so many seconds an operator had better do something.
     private static let alarming: Double = 3_600
 

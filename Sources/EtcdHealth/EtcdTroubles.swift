@@ -4,6 +4,9 @@ import Synchronization
 
 /// Hears of every request to etcd, and keeps what etcd refuses lastingly: for the log once, for health as long as it lasts.
 package final class EtcdTroubles: EtcdRequestObserver, Sendable {
+    package typealias Count =
+        @Sendable (_ operation: String, _ result: String, _ duration: Duration) -> Void
+
     /// A refused write counts for so long: on an idle ledger, elections try again and again.
     private static let writeMemory = Duration.seconds(30)
 
@@ -37,20 +40,21 @@ package final class EtcdTroubles: EtcdRequestObserver, Sendable {
     }
 
     private let state = Mutex(State())
-    private let metrics: LedgerMetrics
+    private let count: Count
     private let hasUser: Bool
     private let logger: Logger
     private let now: @Sendable () -> ContinuousClock.Instant
 
     /// - Parameters:
-    ///   - metrics: count every request.
     ///   - hasUser: whether `ETCD_USERNAME` is set.
     ///   - now: replaced in tests.
+    ///   - count: called for every request that ended.
     package init(
-        metrics: LedgerMetrics, hasUser: Bool, logger: Logger,
-        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+        hasUser: Bool, logger: Logger,
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now },
+        count: @escaping Count
     ) {
-        self.metrics = metrics
+        self.count = count
         self.hasUser = hasUser
         self.logger = logger
         self.now = now
@@ -63,7 +67,7 @@ package final class EtcdTroubles: EtcdRequestObserver, Sendable {
     }
 
     package func etcdRequestEnded(operation: String, result: String, duration: Duration) {
-        metrics.countEtcdRequest(operation: operation, result: result, duration: duration)
+        count(operation, result, duration)
     }
 
     package func etcdRequestEnded(_ access: EtcdAccess, _ error: EtcdError?) {

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Takes the first of several values that may come, for one who waits for it.
-final class Settlement<Value: Sendable>: Sendable {
+package final class Settlement<Value: Sendable>: Sendable {
     private enum State {
         case open
         case waiting(CheckedContinuation<Value, Never>)
@@ -10,8 +10,10 @@ final class Settlement<Value: Sendable>: Sendable {
 
     private let state = Mutex(State.open)
 
+    package init() {}
+
     /// Gives a value; later ones are dropped.
-    func settle(_ value: Value) {
+    package func settle(_ value: Value) {
         state.withLock { state -> CheckedContinuation<Value, Never>? in
             switch state {
             case .settled: return nil
@@ -26,7 +28,7 @@ final class Settlement<Value: Sendable>: Sendable {
     }
 
     /// Waits for the first value; to be asked by one only.
-    var value: Value {
+    package var value: Value {
         get async {
             await withCheckedContinuation { continuation in
                 let settled = state.withLock { state -> Value? in

@@ -6,7 +6,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@testable import LedgerServer
+@testable import EtcdHealth
 
 @Suite("Health of etcd's members")
 struct EtcdHealthMonitorTests {

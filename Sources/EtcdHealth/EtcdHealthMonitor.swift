@@ -3,6 +3,7 @@ import Foundation
 package import Logging
 import ServiceLifecycle
 import Synchronization
+import TaskCoordination
 
 /// Asks every member of etcd at intervals how it is, and keeps what it learned.
 ///
@@ -72,14 +73,14 @@ package final class EtcdHealthMonitor: Service, Sendable {
 
     /// Makes a monitor of a client's members.
     package convenience init(
-        client: EtcdClient, configuration: ServiceConfiguration, logger: Logger,
+        client: EtcdClient, interval: Duration, pingTimeout: Duration, logger: Logger,
         onClockSample: @escaping ClockSink = { _, _, _ in },
         onRound: @escaping @Sendable (EtcdRound) -> Void = { _ in },
         longestPause: @escaping @Sendable () -> Duration = { EtcdHealthMonitor.longestInterval }
     ) {
         self.init(
-            endpoints: client.endpoints, interval: configuration.etcdHealthCheckInterval,
-            pingTimeout: configuration.etcdPingTimeout, logger: logger,
+            endpoints: client.endpoints, interval: interval, pingTimeout: pingTimeout,
+            logger: logger,
             probe: { endpoint, timeout throws(EtcdError) in
                 try await client.status(
                     of: endpoint, options: EtcdRequestOptions(timeout: timeout, only: endpoint))
