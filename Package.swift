@@ -98,8 +98,8 @@ let package = Package(
         .target(
             name: "LedgerTransparency",
             dependencies: [
-                "HTTPTransport", "LedgerCore", "LedgerReplica", "LedgerStore", "TextFormats",
-                crypto, lifecycle, logging,
+                "HTTPTransport", "LedgerCore", "LedgerReplica", "LedgerStore", "TaskCoordination",
+                "TextFormats", crypto, lifecycle, logging,
             ],
             swiftSettings: strict),
         .target(
@@ -238,7 +238,8 @@ let package = Package(
             name: "LedgerTransparencyTests",
             dependencies: [
                 "EtcdGateway", "HTTPTransport", "LedgerCore", "LedgerReplica", "LedgerStore",
-                "LedgerTransparency", "TestSupport", "TextFormats", crypto, logging,
+                "LedgerTransparency", "TaskCoordination", "TestSupport", "TextFormats", crypto,
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -15,7 +15,7 @@ package struct ArchivedNote: Hashable, Sendable {
 /// knows less was set back (protocol.md 12).
 package final class ArchivedCheckpoint: Sendable {
     /// What its records are called.
-    package static let source = "the archive"
+    package static let source = OutsideRecord.archive
 
     private let objects: any ObjectStore
     private let keys: [NoteVerifier]
@@ -80,7 +80,7 @@ package final class ArchivedCheckpoint: Sendable {
         let before = trouble.withLock { exchange(&$0, with: failure?.code) }
         guard before != failure?.code else { return }
         guard let failure else {
-            logger.info("the archive's checkpoint is read again")
+            logger.notice("the archive's checkpoint is read again")
             return
         }
         logger.warning(

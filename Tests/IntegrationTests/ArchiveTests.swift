@@ -174,7 +174,7 @@ extension Integration {
                         try await restored.calls.healthCheck().status == "FENCED"
                     }
                     try await eventually("the log says what to do") {
-                        restored.process.log.contains("ledgerctl unfence")
+                        restored.process.log.contains("run ledgerctl archive recover")
                     }
                     #expect(restored.process.log.contains("the archive"))
                 }

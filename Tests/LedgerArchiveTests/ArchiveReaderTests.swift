@@ -3,6 +3,7 @@ import LedgerArchive
 import LedgerCore
 import LedgerStore
 import LedgerTransparency
+import Logging
 import ObjectStorage
 import TestSupport
 import Testing
@@ -232,7 +233,10 @@ struct ArchiveReaderTests {
         "the archive's checkpoint is a record of the ledger, where the ledger's key has signed it")
     func records() async throws {
         try await withArchive { bench, _, _, _ in
-            let checkpoint = bench.checkpoint(bench.objects)
+            let log = LogRecorder()
+            let checkpoint = ArchivedCheckpoint(
+                bench.objects, keys: [bench.signer.verifier],
+                logger: Logger(label: "test") { _ in log })
             let record = try #require(await checkpoint.records().first)
             #expect(record.source == "the archive" && record.size == 4_400)
             #expect(record.root == bench.edge.frontier.root)
@@ -242,6 +246,8 @@ struct ArchiveReaderTests {
                 ArchiveNames.checkpoint,
                 with: try other.note(size: 9_999, root: .zero).encoded())
             #expect(await checkpoint.records().isEmpty)
+            #expect(
+                log.codes(of: "the archive's checkpoint cannot be read") == ["not_this_ledgers"])
             try await bench.objects.remove(ArchiveNames.checkpoint)
             #expect(await checkpoint.records().isEmpty)
         }

@@ -27,6 +27,9 @@ package struct OutsideRecord: Hashable, Sendable {
     /// The source of what the key `checkpoint` says.
     package static let storedCheckpoint = "the signed checkpoint in etcd"
 
+    /// The source of what the archive's checkpoint says.
+    package static let archive = "the archive"
+
     /// Whether an operator who accepted the loss of this record has accepted that of the other one too.
     func covers(_ other: OutsideRecord) -> Bool {
         source == other.source && size == other.size && (root == nil || root == other.root)

@@ -140,6 +140,13 @@ package enum LedgerInconsistency: Error, Hashable, Sendable, CustomStringConvert
     /// The key `format` says that a newer version writes this ledger: there may be nothing wrong with it.
     case unknownFormat(String)
 
+    /// Whether the archive has what the store lacks: then nothing needs to be given up.
+    package var archiveHasMore: Bool {
+        guard case .contradicted(let record, let found) = self else { return false }
+        return record.source == OutsideRecord.archive && !record.isContradicted
+            && record.size > found.rawValue
+    }
+
     package var description: String {
         switch self {
         case .missingBlock(let number):
@@ -157,6 +164,7 @@ package enum LedgerInconsistency: Error, Hashable, Sendable, CustomStringConvert
             record.size > found.rawValue
                 ? "\(record.source) has seen \(record.size) events, but the ledger ends with number "
                     + "\(found): it was restored from an older copy"
+                    + (archiveHasMore ? "; ledgerctl archive recover brings it back" : "")
                 : "\(record.source) has seen other events up to number \(record.size) than the ledger "
                     + "has: it was restored from an older copy, or changed"
         case .fenced(let reason):

@@ -88,8 +88,13 @@ final class Archive: Sendable {
         parts.withLock { $0 = (archiver, trimmer) }
     }
 
-    /// What the archive says of this ledger; nothing where it cannot be read.
-    func records() async -> [OutsideRecord] { await checkpoint.records() }
+    /// The archive as what has seen something of this ledger.
+    var source: OutsideSources.Source {
+        .init("archive") { [checkpoint] in await checkpoint.records() }
+    }
+
+    /// How many events are in the archive alone, as far as is known here.
+    var trimmed: UInt64 { status?.trimmed ?? 0 }
 
     /// Nil before it has begun.
     var status: Archiver.Status? {

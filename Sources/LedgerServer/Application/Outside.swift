@@ -69,11 +69,14 @@ final class Outside: Sendable {
         self.tree.tree = tree
     }
 
-    /// What all of them have seen of this ledger; who cannot be asked in two seconds is left out.
-    func records() async -> [OutsideRecord] {
-        async let seen = witnesses?.records() ?? []
-        async let kept = external?.records() ?? []
-        return await seen + kept
+    /// All of them, as what has seen something of this ledger.
+    var sources: [OutsideSources.Source] {
+        var sources: [OutsideSources.Source] = []
+        if let witnesses { sources.append(.init("witnesses") { await witnesses.records() }) }
+        if let external {
+            sources.append(.init("external checkpoint") { await external.records() })
+        }
+        return sources
     }
 
     /// Asks the witnesses; nil without any.

@@ -35,10 +35,9 @@ struct Transparency {
                 store: store,
                 keys: configuration.ledgerKeys,
                 logger: logger,
-                gather: {
-                    async let archived = archive?.records() ?? []
-                    return await outside.records() + archived
-                })
+                gather: OutsideSources(
+                    outside.sources + (archive.map { [$0.source] } ?? []), logger: logger
+                ).records)
         }
 
         /// Compares a ledger that was read, before anything is sealed on it.

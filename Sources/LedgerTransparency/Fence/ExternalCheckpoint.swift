@@ -113,13 +113,15 @@ package final class ExternalCheckpoint: Sendable {
         let before = state.withLock { exchange(&$0, with: error?.code) }
         guard before != error?.code else { return }
         guard let error else {
-            logger.info("the external checkpoint is read again", metadata: ["place": "\(place)"])
+            logger.notice("the external checkpoint is read again", metadata: ["place": "\(place)"])
             return
         }
         logger.log(
             level: error.code == .unreadable ? .warning : .error,
             "the external checkpoint cannot be used",
-            metadata: ["place": "\(place)", "error": "\(error)"])
+            metadata: [
+                "place": "\(place)", "code": "\(error.code.rawValue)", "error": "\(error)",
+            ])
     }
 
     private static func content(

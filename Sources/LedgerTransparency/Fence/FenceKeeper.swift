@@ -142,8 +142,12 @@ package final class FenceKeeper: Service {
             replacing: stored?.revision ?? .absent, timeout: PastChecker.timeout)
         guard let recordedAt else { return }
         state.withLock { $0.recordedAt = recordedAt }
+        let remedy =
+            fence.archiveHasMore
+            ? "stop all replicas and run ledgerctl archive recover"
+            : "look into it, then run ledgerctl unfence"
         logger.critical(
-            "sealing has stopped until an operator decides: look into it, then run ledgerctl unfence",
+            "sealing has stopped until an operator decides: \(remedy)",
             metadata: ["reason": "\(fence)"])
     }
 }

@@ -2,6 +2,7 @@ package import LedgerCore
 package import LedgerStore
 package import Logging
 import Synchronization
+import TaskCoordination
 
 /// Compares the ledger with the fence that was recorded in the store, with the signed checkpoint there, and with what is
 /// known outside it.
@@ -87,16 +88,7 @@ package final class PastChecker: Sendable {
     }
 
     private func gathered(within limit: Duration) async -> [OutsideRecord] {
-        let found = await withTaskGroup(of: [OutsideRecord]?.self) { group in
-            group.addTask { await self.gather() }
-            group.addTask {
-                try? await Task.sleep(for: limit)
-                return nil
-            }
-            defer { group.cancelAll() }
-            return await group.next() ?? nil
-        }
-        guard let found else {
+        guard let found = await first(within: limit, gather) else {
             logger.warning("the ledger was not compared with all outside records in time")
             return []
         }

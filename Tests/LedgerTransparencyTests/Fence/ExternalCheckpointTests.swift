@@ -83,7 +83,10 @@ struct ExternalCheckpointTests {
         for (content, expected) in cases {
             try Data(content).write(to: path)
             #expect(await code(reader) == expected)
+            #expect(await reader.records().isEmpty)
         }
+        #expect(
+            log.codes(of: "the external checkpoint cannot be used") == ["malformed", "not_signed"])
         try Data(note).write(to: path)
         #expect(await code(reader) == nil)
         #expect(await code(try self.reader(path.path, keys: [])) == .notSigned)

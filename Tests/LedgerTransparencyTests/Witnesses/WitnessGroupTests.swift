@@ -308,27 +308,3 @@ private struct TestTree: LedgerTree {
         MerkleTree.consistencyPath(from: first, to: second) { Self.hash($0) }
     }
 }
-
-/// Keeps the messages of a log.
-struct LogRecorder: LogHandler {
-    private final class Messages: Sendable {
-        let all = Mutex<[String]>([])
-    }
-
-    private let messages = Messages()
-    var metadata: Logger.Metadata = [:]
-    var logLevel = Logger.Level.trace
-
-    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { metadata[key] }
-        set { metadata[key] = newValue }
-    }
-
-    func log(event: LogEvent) {
-        messages.all.withLock { $0.append("\(event.message)") }
-    }
-
-    func count(of message: String) -> Int {
-        messages.all.withLock { $0.count { $0 == message } }
-    }
-}
