@@ -66,7 +66,10 @@ struct ArchiveMachineTests {
         machine.saw(head: 101, at: at(0))
         var pauses: [Nanoseconds] = []
         for _ in 0..<8 {
-            machine.failed(at: at(0))
+            machine.failed(inRound: true, at: at(0))
+            // That the archive can be read changes nothing.
+            machine.looked(through: 100, at: at(0))
+            #expect(machine.failures > 0)
             guard case .wait(let pause) = machine.action(leads: true, at: at(0)) else {
                 Issue.record("no pause")
                 return
@@ -76,8 +79,25 @@ struct ArchiveMachineTests {
         #expect(
             pauses.map(\.millisecondsRoundedUp)
                 == [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
+        // What failed is tried again as soon as the pause is over, not when the next round were due.
+        machine.began(at: at(1))
+        #expect(machine.action(leads: true, at: at(30_000)) == .archive)
         machine.succeeded(through: 100, at: at(40_000))
         #expect(machine.action(leads: true, at: at(40_000)) == .archive)
+    }
+
+    @Test("a failure is over when a round ends well, or somebody else has come further")
+    func over() {
+        var machine = machine()
+        machine.saw(head: 101, at: at(0))
+        machine.failed(inRound: true, at: at(0))
+        machine.looked(through: 100, at: at(2_000))
+        #expect(machine.failures == 1)
+        machine.looked(through: 101, at: at(3_000))
+        #expect(machine.failures == 0)
+        machine.failed(inRound: false, at: at(4_000))
+        machine.looked(through: 101, at: at(6_000))
+        #expect(machine.failures == 0, "what failed was the look")
     }
 
     @Test("the lag is the age of the oldest event that is not archived")

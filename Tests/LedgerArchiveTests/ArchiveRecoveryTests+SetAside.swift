@@ -54,6 +54,18 @@ extension ArchiveRecoveryTests {
             // What the archiver itself has written beyond, before it found the first of them, goes too.
             #expect(Set(planned).isSuperset(of: lost))
             #expect(planned.allSatisfy { kept[$0] == nil })
+            // While somebody is asked, an archiver publishes more.
+            let checkpoint = bench.folder.appending(path: "checkpoint")
+            let published = try Data(contentsOf: checkpoint)
+            await #expect {
+                try await command.run(into: "1", waiting: { _ in }) { _ in
+                    try Data(bench.note(12_400).encoded()).write(to: checkpoint)
+                    return true
+                }
+            } throws: { error in
+                if case RecoveryError.archiveChanged = error { true } else { false }
+            }
+            try published.write(to: checkpoint)
             let moved = try await command.run(into: "1", waiting: { _ in }) { _ in true }
             #expect(moved?.names.map(\.text) == planned)
             for name in lost {

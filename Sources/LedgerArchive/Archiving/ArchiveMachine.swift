@@ -41,6 +41,9 @@ package struct ArchiveMachine: Sendable {
     private var lastLook: MonotonicInstant?
     private var lastRound: MonotonicInstant?
     private var notBefore: MonotonicInstant?
+    /// How far the archive was when this replica's last round failed; nil after one that ended well, or once somebody
+    /// else has come further.
+    private var failedAt: UInt64?
 
     package init(interval: Nanoseconds) {
         self.interval = interval
@@ -60,25 +63,34 @@ package struct ArchiveMachine: Sendable {
         marks.append(Mark(number: number, at: now))
     }
 
-    /// It was looked how far the archive is.
+    /// It was looked how far the archive is. That reading works does not mean that writing does: after a round that
+    /// failed, its failures count until the archive has come further.
     package mutating func looked(through number: UInt64, at now: MonotonicInstant) {
         lastLook = now
         reached(number)
+        if let failedAt, number <= failedAt { return }
+        forgive()
     }
 
     /// A round begins.
     package mutating func began(at now: MonotonicInstant) { lastRound = now }
 
-    /// A round, or a look, has ended well.
+    /// A round has ended well.
     package mutating func succeeded(through number: UInt64, at now: MonotonicInstant) {
-        failures = 0
-        notBefore = nil
         lastLook = now
         reached(number)
+        forgive()
     }
 
-    /// A round, or a look, has failed.
-    package mutating func failed(at now: MonotonicInstant) {
+    private mutating func forgive() {
+        failures = 0
+        notBefore = nil
+        failedAt = nil
+    }
+
+    /// A round has failed, or a look.
+    package mutating func failed(inRound: Bool, at now: MonotonicInstant) {
+        if inRound { failedAt = through ?? 0 }
         failures += 1
         let doublings = min(failures - 1, 16)
         let longest = max(interval, Self.firstBackOff)
@@ -101,7 +113,7 @@ package struct ArchiveMachine: Sendable {
             let sinceRound = lastRound.map { now - $0 }
             isDue =
                 through < head
-                && (sinceRound.map { $0 >= period } ?? true
+                && (failedAt != nil || sinceRound.map { $0 >= period } ?? true
                     || (head - through >= Self.soonEvents
                         && sinceRound.map { $0 >= Self.shortestPause } ?? true))
         } else {

@@ -151,30 +151,35 @@ extension Archiver {
 
     // MARK: What is superseded
 
-    /// Partial objects of the log that was there are removed a while after the larger log's checkpoint.
+    /// Partial objects of the log that was there are removed a while after the full ones are published.
     func supersede(_ plan: ArchivePlan) {
         let due = clock.now + Self.partialGrace
-        let names = plan.superseded.map { ArchiveNames.tile($0) }
         state.withLock { state in
             let room = max(0, Self.mostSuperseded - state.superseded.count)
-            state.superseded += names.prefix(room).map { ($0, due) }
+            state.superseded += plan.superseded.prefix(room).map { ($0, nil) }
+            for place in state.superseded.indices where state.superseded[place].due == nil {
+                if ArchivePlan.isFull(state.superseded[place].path, size: plan.size) {
+                    state.superseded[place].due = due
+                }
+            }
         }
     }
 
     /// Removes partial objects whose time has come; what fails is left, for it harms nobody.
     package func removeSuperseded() async {
         let now = clock.now
+        let isDue = { (due: MonotonicInstant?) in due.map { $0 <= now } ?? false }
         let due = state.withLock { state in
-            let due = state.superseded.filter { $0.due <= now }.map(\.name)
-            state.superseded.removeAll { $0.due <= now }
+            let due = state.superseded.filter { isDue($0.due) }.map(\.path)
+            state.superseded.removeAll { isDue($0.due) }
             return due
         }
         guard !due.isEmpty, !view().isFenced else { return }
         // Of the log that is published now nothing may go, whatever was published meanwhile.
         guard let there = try? await archived.read() else { return }
-        let needed = Set(
-            ArchivePlan.partials(size: there.checkpoint.size).map { ArchiveNames.tile($0) })
-        for name in due where !needed.contains(name) { try? await objects.remove(name) }
+        for path in due where ArchivePlan.isFull(path, size: there.checkpoint.size) {
+            try? await objects.remove(ArchiveNames.tile(path))
+        }
     }
 }
 

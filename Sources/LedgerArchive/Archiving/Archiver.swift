@@ -66,7 +66,7 @@ package final class Archiver: Service {
     static let catchUp = Nanoseconds.milliseconds(2_000)
     /// So often in a row another replica's record may come first, or the storage may answer with an older checkpoint.
     static let attempts = 5
-    /// Partial objects that a larger log no longer needs stay for so long, for readers that hold the older checkpoint.
+    /// Partial objects stay until the full one is there, and then for so long, for readers that hold an older checkpoint.
     static let partialGrace = Nanoseconds.milliseconds(600_000)
     /// So many of them wait for that; what is more is left where it is, which harms nobody.
     static let mostSuperseded = 1_024
@@ -80,7 +80,8 @@ package final class Archiver: Service {
         var segment: IdSegment?
         /// What a round has written that did not end well.
         var written: WrittenPart?
-        var superseded: [(name: ObjectName, due: MonotonicInstant)] = []
+        /// Partial objects that the published log no longer has, and when they go; nil before the full ones are there.
+        var superseded: [(path: TilePath, due: MonotonicInstant?)] = []
         var told: String?
     }
 
@@ -160,9 +161,9 @@ package final class Archiver: Service {
         }
         switch action {
         case .wait(let pause): return min(pause, .milliseconds(1_000))
-        case .look: await perform { () async throws(ArchiveFailure) in try await self.look() }
+        case .look: await perform(inRound: false, look)
         case .archive:
-            await perform { () async throws(ArchiveFailure) in try await self.round() }
+            await perform(inRound: true, round)
             await removeSuperseded()
         }
         return .zero
@@ -170,27 +171,34 @@ package final class Archiver: Service {
 
     // MARK: Rounds
 
-    private func perform(_ body: () async throws(ArchiveFailure) -> UInt64) async {
+    private func perform(
+        inRound: Bool, _ body: () async throws(ArchiveFailure) -> UInt64
+    ) async {
         do throws(ArchiveFailure) {
             let through = try await body()
             let now = clock.now
-            let wasTold = state.withLock { state in
-                state.machine.succeeded(through: through, at: now)
+            let wasTold = state.withLock { state -> String? in
+                if inRound {
+                    state.machine.succeeded(through: through, at: now)
+                } else {
+                    state.machine.looked(through: through, at: now)
+                }
+                guard state.machine.failures == 0 else { return nil }
                 state.status.trouble = nil
                 return state.told.take()
             }
             if wasTold != nil { logger.notice("events are archived again") }
         } catch {
-            failed(error)
+            failed(error, inRound: inRound)
         }
     }
 
-    private func failed(_ failure: ArchiveFailure) {
+    private func failed(_ failure: ArchiveFailure, inRound: Bool) {
         if case .interrupted = failure { return }
         if Task.isCancelled { return }
         let now = clock.now
         let isNew = state.withLock { state in
-            state.machine.failed(at: now)
+            state.machine.failed(inRound: inRound, at: now)
             state.status.failures += 1
             state.status.trouble = failure
             state.segment = nil

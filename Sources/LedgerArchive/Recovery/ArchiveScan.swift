@@ -140,12 +140,38 @@ struct ArchiveScan: Sendable {
         if Task.isCancelled { return .failure(.cancelled) }
         do throws(ObjectStoreError) {
             let bytes = try await objects.read(object.name, maximum: object.maxByteCount)
-            return bytes.map { .success($0) } ?? .failure(.missing(object.name))
+            if let bytes { return .success(bytes) }
+            // The log grows while it is read, and where a partial object was there may be the full one alone.
+            if case .tile(let path) = object, path.width < TileID.width {
+                let full = ArchiveObject.tile(TilePath(kind: path.kind, index: path.index))
+                let bytes = try await objects.read(full.name, maximum: full.maxByteCount)
+                if let part = bytes.flatMap({ path.part(ofFull: $0) }) { return .success(part) }
+            }
+            return .failure(.missing(object.name))
         } catch {
             if error.kind == .tooLarge {
                 return .failure(.wrong(object.name, "it is longer than such an object can be"))
             }
             return .failure(.storage(error))
+        }
+    }
+}
+
+extension TilePath {
+    /// What a partial tile, or bundle, holds of the full one; nil where that is too short.
+    fileprivate func part(ofFull bytes: [UInt8]) -> [UInt8]? {
+        switch kind {
+        case .hashes:
+            let count = width * Digest.byteCount
+            return bytes.count >= count ? Array(bytes.prefix(count)) : nil
+        case .entries:
+            var entries = FramedEntries(bytes)
+            var end = 0
+            for _ in 0..<width {
+                guard let entry = entries.next() else { return nil }
+                end = entry.endIndex
+            }
+            return Array(bytes.prefix(end))
         }
     }
 }

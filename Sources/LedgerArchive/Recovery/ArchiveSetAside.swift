@@ -11,6 +11,8 @@ package struct ArchiveSetAside: Sendable {
     /// So many objects are moved at most; the same command goes on.
     package static let mostObjects = 65_536
     private static let page = 1_000
+    /// After so many objects it is looked again whether anybody has published or sealed meanwhile.
+    private static let part = 64
 
     package struct Plan: Sendable {
         /// Events up to this number are in the archive for good.
@@ -39,6 +41,7 @@ package struct ArchiveSetAside: Sendable {
     ///   - waiting: called while a replica holds the hint, or did until a moment ago.
     ///   - confirm: asked before anything is moved, where there is anything; false: nothing is.
     /// - Returns: what was moved; nil where it was not confirmed.
+    /// - Throws: `archiveChanged` where the log has grown since it was planned: what was left over may be part of it now.
     package func run(
         into folder: String, waiting: (String) -> Void, confirm: (Plan) throws -> Bool
     ) async throws -> Plan? {
@@ -46,11 +49,28 @@ package struct ArchiveSetAside: Sendable {
         let plan = try await plan()
         guard !plan.names.isEmpty else { return plan }
         guard try confirm(plan) else { return nil }
-        for name in plan.names { try await move(name, to: "aside/\(folder)/\(name)") }
+        // Whoever was asked may have taken his time.
+        _ = try await store.observeWithoutSealer(waiting)
+        for (place, name) in plan.names.enumerated() {
+            if place.isMultiple(of: Self.part), try await size() != plan.size {
+                throw RecoveryError.archiveChanged("the archive's size")
+            }
+            try await move(name, to: "aside/\(folder)/\(name)")
+        }
         return plan
     }
 
     private func plan() async throws(RecoveryError) -> Plan {
+        let size = try await size()
+        do throws(ArchiveFinding) {
+            return Plan(size: size, names: try await leftovers(behind: size))
+        } catch {
+            throw .archive(error)
+        }
+    }
+
+    /// Events up to this number are in the archive for good.
+    private func size() async throws(RecoveryError) -> UInt64 {
         let record: ArchiveRecord?
         do throws(LedgerStoreError) {
             record = try await store.archive()?.record
@@ -61,8 +81,7 @@ package struct ArchiveSetAside: Sendable {
         do throws(ArchiveFinding) {
             let note = try await ArchiveVerification(objects, keys: keys).checkpoint()
             // An archiver that was late may have put back a smaller checkpoint: what is recorded was read back.
-            let size = max(note.checkpoint.size, record?.through.rawValue ?? 0)
-            return Plan(size: size, names: try await leftovers(behind: size))
+            return max(note.checkpoint.size, record?.through.rawValue ?? 0)
         } catch {
             throw .archive(error)
         }
