@@ -10,6 +10,10 @@ package struct StorageReport: Hashable, Sendable {
     /// is known.
     package var secondsUntilFull: Double?
 
+    /// The same if nothing were trimmed from now on: at the rate at which events were sealed in the last hour, and the bytes
+    /// that an event takes in etcd.
+    package var secondsUntilFullUntrimmed: Double?
+
     /// Whether the reserve has begun.
     package var isFull: Bool {
         guard let databaseBytes, let limitBytes else { return false }
@@ -18,11 +22,12 @@ package struct StorageReport: Hashable, Sendable {
 
     package init(
         databaseBytes: Int64? = nil, quotaBytes: Int64? = nil, limitBytes: Int64? = nil,
-        secondsUntilFull: Double? = nil
+        secondsUntilFull: Double? = nil, secondsUntilFullUntrimmed: Double? = nil
     ) {
         self.databaseBytes = databaseBytes
         self.quotaBytes = quotaBytes
         self.limitBytes = limitBytes
         self.secondsUntilFull = secondsUntilFull
+        self.secondsUntilFullUntrimmed = secondsUntilFullUntrimmed
     }
 }

@@ -10,6 +10,8 @@ package final class StorageWatch: Sendable {
 
     private struct State {
         var forecast = StorageForecast()
+        /// Of the newest event's number instead of bytes: that grows whatever is deleted.
+        var sealed = StorageForecast()
         var report = StorageReport()
     }
 
@@ -30,7 +32,14 @@ package final class StorageWatch: Sendable {
     /// Takes what the members that answered have said.
     ///
     /// The fullest of them counts: one that has reached its quota stops the writes of all.
-    package func take(_ statuses: [EtcdMemberStatus], at now: ContinuousClock.Instant) {
+    ///
+    /// - Parameters:
+    ///   - sealed: the newest event's number; nil where it is not known.
+    ///   - trimmed: of these, those that are in the archive alone.
+    package func take(
+        _ statuses: [EtcdMemberStatus], sealed: UInt64? = nil, trimmed: UInt64 = 0,
+        at now: ContinuousClock.Instant
+    ) {
         let levels = statuses.map { status in
             (bytes: status.dbSize, quota: status.dbSizeQuota > 0 ? status.dbSizeQuota : setQuota)
         }
@@ -41,11 +50,22 @@ package final class StorageWatch: Sendable {
         guard let fullest else { return }
         state.withLock { state in
             state.forecast.add(fullest.bytes, at: now)
+            if let sealed { state.sealed.add(Int64(clamping: sealed), at: now) }
             var report = StorageReport(databaseBytes: fullest.bytes, quotaBytes: fullest.quota)
             if let quota = fullest.quota {
                 let limit = quota - quota / 100 * reservePercent
                 report.limitBytes = limit
                 report.secondsUntilFull = state.forecast.seconds(until: limit)
+                if let sealed, sealed > trimmed, limit > fullest.bytes {
+                    // So many further events fit, if each takes what those take that are stored.
+                    let events =
+                        Double(limit - fullest.bytes) / Double(fullest.bytes)
+                        * Double(sealed - trimmed)
+                    report.secondsUntilFullUntrimmed = state.sealed.seconds(
+                        until: Int64(clamping: sealed) + Int64(min(events, 1e15)))
+                } else {
+                    report.secondsUntilFullUntrimmed = report.secondsUntilFull
+                }
             }
             state.report = report
         }

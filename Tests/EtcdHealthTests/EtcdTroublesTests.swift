@@ -65,11 +65,17 @@ struct EtcdTroublesTests {
     @Test("it lasts until etcd does what it refused, or a while")
     func lasting() {
         let now = Mutex(ContinuousClock.now)
+        let counted = Mutex<[String]>([])
         let troubles = EtcdTroubles(
             hasUser: true, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            now: { now.withLock { $0 } }, count: { _, _, _ in })
+            now: { now.withLock { $0 } },
+            count: { operation, result, duration in
+                counted.withLock { $0.append("\(operation) \(result) \(duration)") }
+            })
         let password = error(.unauthenticated, "etcdserver: authentication failed")
         let denied = error(.permissionDenied, "etcdserver: permission denied")
+        troubles.etcdRequestEnded(operation: "range", result: "ok", duration: .seconds(2))
+        #expect(counted.withLock { $0 } == ["range ok 2.0 seconds"])
         #expect(troubles.current == nil)
         troubles.etcdRequestEnded(.read, password)
         troubles.etcdRequestEnded(.write, password)

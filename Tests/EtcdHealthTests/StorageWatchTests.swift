@@ -69,6 +69,21 @@ struct StorageWatchTests {
         #expect(watch.report.secondsUntilFull == 1_600)
     }
 
+    @Test("what trimming spares is told from the rate of sealing, and from what an event takes")
+    func untrimmed() {
+        let watch = watch()
+        watch.take([status(1, 200_000)], sealed: 1_000, trimmed: 600, at: Self.start)
+        // As much is trimmed as is sealed: 400 events take 200,000 bytes, and 750,000 bytes are left for 1,500 events.
+        watch.take(
+            [status(1, 200_000)], sealed: 1_100, trimmed: 700, at: Self.start + .seconds(100))
+        #expect(watch.report.secondsUntilFull == nil)
+        #expect(watch.report.secondsUntilFullUntrimmed == 1_500)
+        let other = self.watch()
+        other.take([status(1, 100_000)], at: Self.start)
+        other.take([status(1, 150_000)], at: Self.start + .seconds(100))
+        #expect(other.report.secondsUntilFullUntrimmed == 1_600)
+    }
+
     @Test("the nearer the quota, the sooner the members are asked again")
     func pause() {
         let watch = watch(8 << 30)

@@ -113,7 +113,7 @@ package struct LedgerApplication: Sendable {
                 }, checkPast: past.check))
         let replica = replication.replica
         self.replica = replica
-        rounds.set(replica)
+        rounds.set(replica) { archive?.trimmed ?? 0 }
         metrics.observe(replica)
         metrics.observe(board, of: replica, forwards: configuration.isForwarding)
         metrics.observe(
@@ -315,18 +315,24 @@ extension ServiceConfiguration {
 private final class RoundSink: Sendable {
     private let replica = Mutex<Replica?>(nil)
     private let storage: StorageWatch
+    private let trimmed = Mutex<@Sendable () -> UInt64>({ 0 })
 
     init(_ storage: StorageWatch) {
         self.storage = storage
     }
 
-    func set(_ replica: Replica) {
+    /// - Parameter trimmed: how many events have left etcd.
+    func set(_ replica: Replica, trimmed: @escaping @Sendable () -> UInt64) {
         self.replica.withLock { $0 = replica }
+        self.trimmed.withLock { $0 = trimmed }
     }
 
     func take(_ round: EtcdRound) {
-        storage.take(round.statuses, at: round.began)
-        replica.withLock { $0 }?.membersChecked(
+        let replica = replica.withLock { $0 }
+        storage.take(
+            round.statuses, sealed: replica?.knownObservation?.head.sequence.rawValue,
+            trimmed: trimmed.withLock { $0 }(), at: round.began)
+        replica?.membersChecked(
             isFull: round.hasNoSpace, refusedRelease: round.refusedRelease,
             roomBytes: round.statuses.isEmpty ? nil : storage.roomBytes,
             age: Nanoseconds(round.began.duration(to: .now)))

@@ -84,6 +84,11 @@ extension LedgerMetrics {
                     + "etcd does not grow or its quota is not known.",
                 { $0.secondsUntilFull ?? .infinity }
             ),
+            (
+                "ledger_etcd_seconds_until_full_untrimmed",
+                "The same if nothing were trimmed any more, at the rate of sealing of the last hour.",
+                { $0.secondsUntilFullUntrimmed ?? .infinity }
+            ),
         ]
         for (name, help, value) in gauges {
             registry.sampled(name, .gauge, help: help, labels: []) { value(storage()) }
