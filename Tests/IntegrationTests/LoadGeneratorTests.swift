@@ -63,9 +63,11 @@ extension Integration {
                     let (report, counted) = try await bench(options, ledger)
                     #expect(report.generator == generator)
                     #expect(report.outcomes == ["sealed": 100], "\(load)")
-                    // What was under way when the hundredth began is sealed as well.
+                    // What was under way when the hundredth began is sealed as well: how much that is, an open loop
+                    // leaves to the machine.
                     #expect(counted.keys.sorted() == ["sealed"], "\(load)")
-                    #expect((100...400).contains(counted["sealed"] ?? 0), "\(load)")
+                    let most = load.contains("open-loop") ? Int.max : 200
+                    #expect((100...most).contains(counted["sealed"] ?? 0), "\(load)")
                 }
                 let head = try await ledger.calls.healthCheck().lastSequenceNumber
                 #expect(try await ledger.calls.verify().eventsVerified == head)
