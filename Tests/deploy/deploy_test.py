@@ -339,6 +339,19 @@ spec:
         self.succeed("prod", "--no-secrets", *GIVEN)
         self.assertEqual(self.created(), [])
 
+    def test_an_archive_in_a_bucket_needs_its_key(self):
+        rendered = "---\nkind: Deployment\nspec:\n  secretName: ledger-archive-key\n"
+        self.cluster(current_context="kind-ledger", rendered=rendered)
+        self.assertEqual(self.deploy("dev", *GIVEN), 1)
+        self.assertEqual(self.created(), [])
+        self.assertIn("secret ledger-archive-key is missing", self.output)
+        self.succeed("dev", "--dry-run", *GIVEN)
+        self.assertIn("would stop: the secret ledger-archive-key is missing", self.output)
+        self.cluster(
+            current_context="kind-ledger", rendered=rendered, existing=["secret/ledger-archive-key"]
+        )
+        self.succeed("dev", *GIVEN)
+
     def test_a_second_run_applies_the_same(self):
         self.succeed("dev", *GIVEN)
         first = self.real_apply()["input"]

@@ -69,8 +69,19 @@ expect_secrets() {
         "is in them. Nothing that runs was changed"
 }
 
+# The key of the archive's bucket is made by whoever keeps the bucket: without it no replica starts.
+expect_archive_key() {
+    local name=ledger-archive-key
+    grep -q "secretName: $name\$" "$work/manifests.yaml" || return 0
+    if exists secret "$name"; then return; fi
+    [[ $dry_run == no ]] || { echo "would stop: the secret $name is missing"; return; }
+    die "the overlay has the component archive-bucket, and the secret $name is missing: make it as" \
+        "create-prod-cluster.sh says (docs/deployment.md, \"Components\"). Nothing that runs was changed"
+}
+
 provide_secrets() {
     say "Secrets"
+    expect_archive_key
     if [[ $make_secrets == yes && $dry_run == no ]] && ! exists secret etcd-root-user &&
         exists persistentvolumeclaim data-etcd-0; then
         die "etcd's volumes are there, but the secret etcd-root-user that opens them is gone. Put" \
