@@ -184,6 +184,11 @@ bench-archive: setup ## seal for minutes under a small quota, with and without a
 	@$(MAKE) release
 	.local/venv/bin/python -B scripts/bench-archive.py $(OPTIONS)
 
+.PHONY: bench-recovery
+bench-recovery: setup ## lose etcd and bring a million events back from the archive
+	@$(MAKE) release
+	.local/venv/bin/python -B scripts/bench-recovery.py $(OPTIONS)
+
 .PHONY: bench-verify
 bench-verify: setup ## measure verification, and what audit, checkpoints, proofs and receipts cost
 	swift build -c release --product ledger-service
