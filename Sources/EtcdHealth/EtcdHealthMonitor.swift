@@ -140,22 +140,9 @@ package final class EtcdHealthMonitor: Service, Sendable {
             state.onDemand = task
             return task
         }
-        await Self.wait(for: check)
+        // Nothing but the check's own end would end the waiting for a task's value.
+        _ = await first(within: nil) { await check.value }
         return members
-    }
-
-    private static func wait(for check: Task<Void, Never>) async {
-        let first = Settlement<Void>()
-        // Bare, for nothing can end the waiting for a task's value before the task ends.
-        Task {
-            await check.value
-            first.settle(())
-        }
-        await withTaskCancellationHandler {
-            await first.value
-        } onCancel: {
-            first.settle(())
-        }
     }
 
     /// Asks all members at once and records each answer as it comes.

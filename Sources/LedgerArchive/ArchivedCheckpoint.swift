@@ -14,9 +14,6 @@ package struct ArchivedNote: Hashable, Sendable {
 /// Reads the archive's checkpoint, anew each time. It is one more record of what the ledger was: whoever has a store that
 /// knows less was set back (protocol.md 12).
 package final class ArchivedCheckpoint: Sendable {
-    /// What its records are called.
-    package static let source = OutsideRecord.archive
-
     private let objects: any ObjectStore
     private let keys: [NoteVerifier]
     private let logger: Logger
@@ -68,7 +65,7 @@ package final class ArchivedCheckpoint: Sendable {
             guard let checkpoint = archived?.checkpoint else { return [] }
             return [
                 OutsideRecord(
-                    source: Self.source, size: checkpoint.size, root: checkpoint.root)
+                    source: OutsideRecord.archive, size: checkpoint.size, root: checkpoint.root)
             ]
         } catch {
             note(error)

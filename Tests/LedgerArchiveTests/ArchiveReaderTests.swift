@@ -234,9 +234,8 @@ struct ArchiveReaderTests {
     func records() async throws {
         try await withArchive { bench, _, _, _ in
             let log = LogRecorder()
-            let checkpoint = ArchivedCheckpoint(
-                bench.objects, keys: [bench.signer.verifier],
-                logger: Logger(label: "test") { _ in log })
+            let checkpoint = bench.checkpoint(
+                bench.objects, logger: Logger(label: "test") { _ in log })
             let record = try #require(await checkpoint.records().first)
             #expect(record.source == "the archive" && record.size == 4_400)
             #expect(record.root == bench.edge.frontier.root)

@@ -313,9 +313,8 @@ extension ServiceConfiguration {
 
 /// Hands what etcd's members have said to the replica, which is made after whoever asks them.
 private final class RoundSink: Sendable {
-    private let replica = Mutex<Replica?>(nil)
+    private let later = Mutex<(replica: Replica, trimmed: @Sendable () -> UInt64)?>(nil)
     private let storage: StorageWatch
-    private let trimmed = Mutex<@Sendable () -> UInt64>({ 0 })
 
     init(_ storage: StorageWatch) {
         self.storage = storage
@@ -323,16 +322,15 @@ private final class RoundSink: Sendable {
 
     /// - Parameter trimmed: how many events have left etcd.
     func set(_ replica: Replica, trimmed: @escaping @Sendable () -> UInt64) {
-        self.replica.withLock { $0 = replica }
-        self.trimmed.withLock { $0 = trimmed }
+        later.withLock { $0 = (replica, trimmed) }
     }
 
     func take(_ round: EtcdRound) {
-        let replica = replica.withLock { $0 }
+        let later = later.withLock { $0 }
         storage.take(
-            round.statuses, sealed: replica?.knownObservation?.head.sequence.rawValue,
-            trimmed: trimmed.withLock { $0 }(), at: round.began)
-        replica?.membersChecked(
+            round.statuses, sealed: later?.replica.knownObservation?.head.sequence.rawValue,
+            trimmed: later?.trimmed() ?? 0, at: round.began)
+        later?.replica.membersChecked(
             isFull: round.hasNoSpace, refusedRelease: round.refusedRelease,
             roomBytes: round.statuses.isEmpty ? nil : storage.roomBytes,
             age: Nanoseconds(round.began.duration(to: .now)))

@@ -23,7 +23,7 @@ package struct OutsideSources: Sendable {
     private let limit: Duration
     private let logger: Logger
 
-    /// - Parameter limit: how long each may take; shorter than `PastChecker.startLimit`.
+    /// - Parameter limit: how long each may take: the first event waits for the slowest.
     package init(_ sources: [Source], limit: Duration = .seconds(2), logger: Logger) {
         self.sources = sources
         self.limit = limit

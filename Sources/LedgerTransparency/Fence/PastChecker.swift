@@ -2,7 +2,6 @@ package import LedgerCore
 package import LedgerStore
 package import Logging
 import Synchronization
-import TaskCoordination
 
 /// Compares the ledger with the fence that was recorded in the store, with the signed checkpoint there, and with what is
 /// known outside it.
@@ -10,9 +9,6 @@ import TaskCoordination
 /// A store that was set back to an older state is one whole ledger by itself: nothing in it shows that events are
 /// missing. What shows it is what others have seen.
 package final class PastChecker: Sendable {
-    /// How long others may take to be asked before the first event: those who do not answer are asked again every
-    /// minute.
-    package static let startLimit = Duration.seconds(3)
     static let timeout = Duration.seconds(2)
 
     let store: LedgerStore
@@ -23,7 +19,8 @@ package final class PastChecker: Sendable {
 
     /// - Parameters:
     ///   - keys: of this ledger; a checkpoint in the store that one of them has signed counts.
-    ///   - gather: asks all others what they have seen; who cannot be asked is left out.
+    ///   - gather: asks all others what they have seen, for a bounded time (`OutsideSources`): the first event waits for
+    ///     it. Who cannot be asked is left out.
     package init(
         store: LedgerStore, keys: [NoteVerifier], logger: Logger,
         gather: @escaping @Sendable () async -> [OutsideRecord] = { [] }
@@ -51,7 +48,7 @@ package final class PastChecker: Sendable {
         stored.withLock { $0 = fence }
         if let reason = fence?.reason { return .fenced(reason) }
         let signed = try await signedCheckpoint()
-        let records = [signed].compactMap { $0 } + (await gathered(within: Self.startLimit))
+        let records = [signed].compactMap { $0 } + (await gather())
         return await contradiction(of: ledger.head, tree: tree, records: records)
     }
 
@@ -85,14 +82,6 @@ package final class PastChecker: Sendable {
             let published = try? PublishedCheckpoint(stored), published.isSigned(byOneOf: keys)
         else { return nil }
         return published.record
-    }
-
-    private func gathered(within limit: Duration) async -> [OutsideRecord] {
-        guard let found = await first(within: limit, gather) else {
-            logger.warning("the ledger was not compared with all outside records in time")
-            return []
-        }
-        return found
     }
 
     /// Events are sealed while others are asked, so that they may have seen more than a head that was read before: what

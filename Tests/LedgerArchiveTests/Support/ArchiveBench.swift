@@ -143,8 +143,8 @@ final class ArchiveBench: Sendable {
         ArchiveReader(objects, cacheBytes: cacheBytes, logger: logger)
     }
 
-    func checkpoint(_ objects: any ObjectStore) -> ArchivedCheckpoint {
-        ArchivedCheckpoint(objects, keys: [signer.verifier], logger: logger)
+    func checkpoint(_ objects: any ObjectStore, logger: Logger? = nil) -> ArchivedCheckpoint {
+        ArchivedCheckpoint(objects, keys: [signer.verifier], logger: logger ?? self.logger)
     }
 
     /// Lets an archiver look and archive once.
