@@ -28,7 +28,7 @@ package enum ArchiveNames {
 
     /// What the names of all partial objects of a tile begin with: `tile/<L>/<N>.p/`.
     package static func partials(of path: TilePath) -> String {
-        "tile/\(TilePath(kind: path.kind, index: path.index).text).p/"
+        "tile/\(path.full.text).p/"
     }
 
     /// What all names of ids segments begin with.

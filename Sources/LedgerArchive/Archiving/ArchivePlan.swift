@@ -53,16 +53,6 @@ package struct ArchivePlan: Hashable, Sendable {
         return Self.partials(size: from).filter { !present.contains($0) }
     }
 
-    /// Whether a log of a size has all of a tile, of which this is a part.
-    package static func isFull(_ path: TilePath, size: UInt64) -> Bool {
-        let level =
-            switch path.kind {
-            case .entries: 0
-            case .hashes(let level): level
-            }
-        return path.index < TileStack.hashCount(size: size, level: level) / UInt64(TileID.width)
-    }
-
     /// The partial objects of a log of a size: of entries and of each level that does not end with a full tile.
     package static func partials(size: UInt64) -> [TilePath] {
         let width = UInt64(TileID.width)

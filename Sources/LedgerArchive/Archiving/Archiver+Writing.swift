@@ -158,9 +158,8 @@ extension Archiver {
             let room = max(0, Self.mostSuperseded - state.superseded.count)
             state.superseded += plan.superseded.prefix(room).map { ($0, nil) }
             for place in state.superseded.indices where state.superseded[place].due == nil {
-                if ArchivePlan.isFull(state.superseded[place].path, size: plan.size) {
-                    state.superseded[place].due = due
-                }
+                let full = ArchiveObject.tile(state.superseded[place].path.full)
+                if !full.isBehind(plan.size) { state.superseded[place].due = due }
             }
         }
     }
@@ -177,7 +176,8 @@ extension Archiver {
         guard !due.isEmpty, !view().isFenced else { return }
         // Of the log that is published now nothing may go, whatever was published meanwhile.
         guard let there = try? await archived.read() else { return }
-        for path in due where ArchivePlan.isFull(path, size: there.checkpoint.size) {
+        let size = there.checkpoint.size
+        for path in due where !ArchiveObject.tile(path.full).isBehind(size) {
             try? await objects.remove(ArchiveNames.tile(path))
         }
     }

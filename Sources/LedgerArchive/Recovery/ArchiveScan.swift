@@ -143,7 +143,7 @@ struct ArchiveScan: Sendable {
             if let bytes { return .success(bytes) }
             // The log grows while it is read, and where a partial object was there may be the full one alone.
             if case .tile(let path) = object, path.width < TileID.width {
-                let full = ArchiveObject.tile(TilePath(kind: path.kind, index: path.index))
+                let full = ArchiveObject.tile(path.full)
                 let bytes = try await objects.read(full.name, maximum: full.maxByteCount)
                 if let part = bytes.flatMap({ path.part(ofFull: $0) }) { return .success(part) }
             }

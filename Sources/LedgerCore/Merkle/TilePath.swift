@@ -23,6 +23,9 @@ package struct TilePath: Hashable, Sendable {
         self.width = width
     }
 
+    /// The full tile of which this is a part.
+    package var full: TilePath { TilePath(kind: kind, index: index) }
+
     /// Reads a path such as `0/x001/x234/067.p/8`; nil for any other text than the one that `text`
     /// gives.
     package init?(_ text: String) {
